@@ -1,0 +1,41 @@
+//! Trimtab: a workbench for training models that are small and fast.
+//!
+//! The map, from plain data to the doors. Each room's own `//!` says why it exists.
+//!
+//! | room | what lives there |
+//! |---|---|
+//! | [`spec`] | plain data that every room shares: configuration, plan, model description, events, runs |
+//! | [`cost`] | arithmetic over a model description: parameters, multiply-adds, the memory ledger |
+//! | [`data`] | bytes to samples to batches: shipped sets, generators, importers, splits |
+//! | [`kernels`] | fast primitives with a plain twin of each |
+//! | [`meter`] | what is measured about the process: heap, resident size, paired timing |
+//! | [`runtime`] | ONNX bytes to a model that runs |
+//! | [`nn`] | a model description to a burn module, weights in and out |
+//! | [`train`] | the loop: optimizers, schedules, early stopping, checkpoints, evaluation |
+//! | [`deploy`] | weights to ONNX bytes and the bundle; the only maker of measured figures |
+//! | [`compress`] | prune and quantize |
+//! | [`store`] | SQLite and the artifact files |
+//! | [`timeline`] | pure folds from events to what is shown |
+//! | [`compare`] | deltas to a baseline and verdicts |
+//! | [`jobs`] | worker threads, queue, control, sinks: the only room that joins engine and store |
+//! | [`cli`] | the command line |
+//!
+//! `tests/it/architecture.rs` checks who may use whom.
+//! What is deliberately absent: no room knows the window, and nothing but [`deploy`] makes a measured figure.
+#![deny(unsafe_code)]
+
+pub mod cli;
+pub mod compare;
+pub mod compress;
+pub mod cost;
+pub mod data;
+pub mod deploy;
+pub mod jobs;
+pub mod kernels;
+pub mod meter;
+pub mod nn;
+pub mod runtime;
+pub mod spec;
+pub mod store;
+pub mod timeline;
+pub mod train;
