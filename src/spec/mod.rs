@@ -1,1 +1,37 @@
-//! Placeholder until the room is furnished.
+//! Plain data that every room shares. No tensor, no window, no thread and no file is known here, so that form, file,
+//! command line, engine and store can all speak of the same run in the same words.
+
+mod check;
+mod config;
+mod control;
+mod dataset;
+mod event;
+mod failure;
+mod ledger;
+mod model;
+mod quantization;
+mod recipe;
+mod run;
+mod schema;
+mod stream;
+mod weights;
+
+pub use check::{ConfigIssue, RunPlan, SchedulePlan};
+pub use config::{
+    Architecture, DataConfig, Device, EarlyStopping, ModelConfig, MonitoredMetric, OptimizerKind, PaddingKind,
+    RunConfig, RunSection, ScheduleKind, TaskKind, TrainConfig,
+};
+pub use control::{Command, RunControl};
+pub use dataset::{ColumnKind, DatasetSummary, InputColumn, Preprocessing, SplitRows, TargetTransform, Task};
+pub use event::{ArtifactKind, Ended, Envelope, Event, EventSink, MemoryReading, StepRecord};
+pub use failure::Failure;
+pub use ledger::MemoryLedger;
+pub use model::{ActivationKind, LayerSpec, ModelSpec, Shape, ShapeError};
+pub use quantization::{ActivationQuantization, QuantizationRanges, Range, symmetric_scale};
+pub use recipe::{DEFAULT_CALIBRATION, Recipe, RecipeError, RecipeStep};
+pub use run::{
+    Artifact, Deployed, FoldScores, Latency, LatencySummary, Metrics, Run, RunId, RunStatus, Speed, Verdict,
+};
+pub use schema::{ConfigError, KEYS, Key, annotated_toml, apply_overrides, parse_config};
+pub use stream::stream;
+pub use weights::{NamedTensor, Weights};

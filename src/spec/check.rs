@@ -1,0 +1,280 @@
+//! From an unchecked configuration to a checked plan: all problems at once, each with the name of its field.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Architecture, DatasetSummary, ModelSpec, MonitoredMetric, OptimizerKind, RunConfig, ScheduleKind, Task, TrainConfig,
+};
+
+/// One thing that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}; {remedy}")]
+pub struct ConfigIssue {
+    /// Dotted key, as in the file and after `--set`.
+    pub field: String,
+    pub problem: String,
+    pub remedy: String,
+}
+
+impl ConfigIssue {
+    pub fn new(field: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// A configuration that fits its data: what the engine takes, and what is stored with the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunPlan {
+    pub config: RunConfig,
+    pub dataset: DatasetSummary,
+    pub model: ModelSpec,
+    pub steps_per_epoch: usize,
+}
+
+/// The learning rate over the steps of a run: one of [`ScheduleKind`], after a linear warm-up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SchedulePlan {
+    pub kind: ScheduleKind,
+    pub peak: f64,
+    pub warmup_steps: f64,
+    pub total_steps: usize,
+    pub drop_steps: usize,
+    pub drop_factor: f64,
+}
+
+impl SchedulePlan {
+    /// Learning rate of step `step`, counted from 0.
+    pub fn learning_rate(&self, step: usize) -> f64 {
+        let step = step as f64;
+        if step < self.warmup_steps {
+            return self.peak * (step + 1.0) / (self.warmup_steps + 1.0);
+        }
+        match self.kind {
+            ScheduleKind::Constant => self.peak,
+            // Loshchilov and Hutter 2017, without restarts.
+            ScheduleKind::Cosine => {
+                let span = (self.total_steps as f64 - self.warmup_steps).max(1.0);
+                let progress = ((step - self.warmup_steps) / span).min(1.0);
+                self.peak * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+            }
+            ScheduleKind::Step => self.peak * self.drop_factor.powf((step / self.drop_steps as f64).floor()),
+        }
+    }
+}
+
+impl RunPlan {
+    pub fn total_steps(&self) -> usize {
+        self.steps_per_epoch * self.config.train.epochs
+    }
+
+    pub fn schedule(&self) -> SchedulePlan {
+        let train = &self.config.train;
+        SchedulePlan {
+            kind: train.schedule,
+            peak: train.learning_rate,
+            warmup_steps: train.warmup_epochs * self.steps_per_epoch as f64,
+            total_steps: self.total_steps(),
+            drop_steps: (train.step_epochs * self.steps_per_epoch).max(1),
+            drop_factor: train.step_factor,
+        }
+    }
+}
+
+impl RunConfig {
+    /// Checks every field against the others and against the data, and builds the network's description.
+    pub fn check(&self, dataset: &DatasetSummary) -> Result<RunPlan, Vec<ConfigIssue>> {
+        let mut issues = self.data.issues();
+        issues.extend(self.train.issues(&dataset.task));
+        if !(0.0..1.0).contains(&self.model.dropout) {
+            issues.push(ConfigIssue::new(
+                "model.dropout",
+                format!("{} is not a probability below 1", self.model.dropout),
+                "use 0 to 0.9",
+            ));
+        }
+        if self.model.architecture != Architecture::Linear && self.model.hidden.contains(&0) {
+            issues.push(ConfigIssue::new(
+                "model.hidden",
+                "a layer without units",
+                "use at least 1",
+            ));
+        }
+        if dataset.split.train == 0 || dataset.split.validation == 0 || dataset.split.test == 0 {
+            issues.push(ConfigIssue::new(
+                "data.split",
+                format!(
+                    "leaves {} training, {} validation and {} test rows",
+                    dataset.split.train, dataset.split.validation, dataset.split.test
+                ),
+                "change the fractions or bring more rows",
+            ));
+        }
+        match ModelSpec::from_config(&self.model, dataset.input, dataset.task.outputs()) {
+            Err(more) => issues.extend(more),
+            Ok(model) if issues.is_empty() => {
+                return Ok(RunPlan {
+                    config: self.clone(),
+                    dataset: dataset.clone(),
+                    model,
+                    steps_per_epoch: dataset.split.train.div_ceil(self.train.batch_size),
+                });
+            }
+            Ok(_) => {}
+        }
+        Err(issues)
+    }
+}
+
+impl super::DataConfig {
+    /// What is wrong without looking at the data.
+    pub fn issues(&self) -> Vec<ConfigIssue> {
+        let mut issues = Vec::new();
+        let [train, validation, test] = self.split;
+        let sum = train + validation + test;
+        if self.split.iter().any(|part| !part.is_finite() || *part <= 0.0) || (sum - 1.0).abs() > 1e-6 {
+            issues.push(ConfigIssue::new(
+                "data.split",
+                format!("{train}, {validation}, {test} are not three positive fractions that sum to 1"),
+                "use for example [0.7, 0.15, 0.15]",
+            ));
+        }
+        if !(20..=10_000_000).contains(&self.samples) {
+            issues.push(ConfigIssue::new(
+                "data.samples",
+                format!("{} points", self.samples),
+                "use 20 to 10000000",
+            ));
+        }
+        if !self.noise.is_finite() || self.noise < 0.0 {
+            issues.push(ConfigIssue::new(
+                "data.noise",
+                format!("{} is not a deviation", self.noise),
+                "use 0 or more",
+            ));
+        }
+        issues
+    }
+}
+
+impl TrainConfig {
+    fn issues(&self, task: &Task) -> Vec<ConfigIssue> {
+        let mut issues = Vec::new();
+        let mut require = |holds: bool, field: &str, value: String, remedy: &str| {
+            if !holds {
+                issues.push(ConfigIssue::new(
+                    format!("train.{field}"),
+                    format!("{value} is out of range"),
+                    remedy,
+                ));
+            }
+        };
+        require(
+            (1..=1_000_000).contains(&self.epochs),
+            "epochs",
+            self.epochs.to_string(),
+            "use 1 to 1000000",
+        );
+        require(
+            (1..=1_000_000).contains(&self.batch_size),
+            "batch_size",
+            self.batch_size.to_string(),
+            "use 1 or more samples",
+        );
+        require(
+            self.learning_rate.is_finite() && self.learning_rate > 0.0,
+            "learning_rate",
+            self.learning_rate.to_string(),
+            "use a positive number such as 0.001",
+        );
+        require(
+            (0.0..1.0).contains(&self.momentum),
+            "momentum",
+            self.momentum.to_string(),
+            "use 0 to below 1",
+        );
+        require(
+            self.weight_decay.is_finite() && self.weight_decay >= 0.0,
+            "weight_decay",
+            self.weight_decay.to_string(),
+            "use 0 or more",
+        );
+        require(
+            self.step_epochs >= 1,
+            "step_epochs",
+            self.step_epochs.to_string(),
+            "use 1 or more",
+        );
+        require(
+            self.step_factor.is_finite() && self.step_factor > 0.0 && self.step_factor <= 1.0,
+            "step_factor",
+            self.step_factor.to_string(),
+            "use more than 0, at most 1",
+        );
+        require(
+            self.warmup_epochs.is_finite() && self.warmup_epochs >= 0.0 && self.warmup_epochs <= self.epochs as f64,
+            "warmup_epochs",
+            self.warmup_epochs.to_string(),
+            "use 0 to the number of epochs",
+        );
+        if let Some(limit) = self.gradient_clip {
+            require(
+                limit.is_finite() && limit > 0.0,
+                "gradient_clip",
+                limit.to_string(),
+                "use a positive norm, or leave it out",
+            );
+        }
+        require(
+            (0.0..1.0).contains(&self.label_smoothing),
+            "label_smoothing",
+            self.label_smoothing.to_string(),
+            "use 0 to below 1",
+        );
+        if let Some(early) = self.early_stopping {
+            require(
+                early.patience >= 1,
+                "early_stopping.patience",
+                early.patience.to_string(),
+                "use 1 or more epochs",
+            );
+            require(
+                early.minimum_improvement.is_finite() && early.minimum_improvement >= 0.0,
+                "early_stopping.minimum_improvement",
+                early.minimum_improvement.to_string(),
+                "use 0 or more",
+            );
+            let fits = match early.metric {
+                MonitoredMetric::Loss => true,
+                MonitoredMetric::Accuracy => matches!(task, Task::Classification { .. }),
+                MonitoredMetric::R2 => matches!(task, Task::Regression),
+            };
+            if !fits {
+                issues.push(ConfigIssue::new(
+                    "train.early_stopping.metric",
+                    "this task does not have that metric",
+                    "use loss, accuracy (classification) or r2 (regression)",
+                ));
+            }
+        }
+        if self.label_smoothing > 0.0 && matches!(task, Task::Regression) {
+            issues.push(ConfigIssue::new(
+                "train.label_smoothing",
+                "a regression has no labels",
+                "use 0",
+            ));
+        }
+        issues
+    }
+
+    /// Values that the optimizer keeps for each weight.
+    pub fn optimizer_slots(&self) -> usize {
+        match self.optimizer {
+            OptimizerKind::Sgd => usize::from(self.momentum > 0.0),
+            OptimizerKind::Adam | OptimizerKind::AdamW => 2,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The one stream from the work to whoever watches: live view, store, command line and tests all read these events.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, MemoryLedger, Metrics, RunId};
+
+/// An event with its place in a run's stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    pub run: RunId,
+    /// Counts up from 0 within the run.
+    pub seq: u64,
+    /// Seconds of work since the run began, pauses left out, over all sittings.
+    pub elapsed_secs: f64,
+    pub event: Event,
+}
+
+/// What happened. Exactly one [`Event::Ended`] closes a sitting of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The first of a sitting; `first_step` is above 0 when the run was resumed.
+    Started {
+        first_step: usize,
+        total_steps: usize,
+        steps_per_epoch: usize,
+        predicted: MemoryLedger,
+    },
+    /// Every step since the last of these, in order: at most 20 of these a second.
+    Steps {
+        steps: Vec<StepRecord>,
+        samples_per_second: f64,
+        memory: MemoryReading,
+    },
+    /// An epoch's end. `train` is the mean over the epoch's own batches.
+    Epoch {
+        epoch: usize,
+        step: usize,
+        train: Metrics,
+        validation: Metrics,
+        is_best: bool,
+    },
+    Paused {
+        step: usize,
+    },
+    Resumed {
+        step: usize,
+    },
+    /// What a long job is doing now, when it is not training: one of `done` of `total` parts.
+    Progress {
+        what: String,
+        done: usize,
+        total: usize,
+    },
+    /// Something worth reading.
+    Note {
+        text: String,
+    },
+    Ended {
+        ended: Ended,
+    },
+}
+
+/// One optimizer step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Counted from 0 over the whole run.
+    pub step: usize,
+    /// Mean loss of the batch.
+    pub loss: f32,
+    pub learning_rate: f64,
+    /// Global L2 norm of the gradients before clipping.
+    pub gradient_norm: f32,
+}
+
+/// The process's memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MemoryReading {
+    /// Heap in use above what was in use before the first step.
+    pub live_bytes: u64,
+    /// Largest `live_bytes` so far.
+    pub peak_bytes: u64,
+    /// Resident size of the whole process.
+    pub resident_bytes: u64,
+}
+
+/// How a run's sitting ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "kebab-case")]
+pub enum Ended {
+    /// All epochs, or early stopping. The metrics are those of the weights that are kept.
+    Finished {
+        best_epoch: usize,
+        epochs: usize,
+        train: Metrics,
+        validation: Metrics,
+        test: Metrics,
+    },
+    /// The person stopped it; what is there is kept and can be resumed.
+    Stopped {
+        step: usize,
+    },
+    Failed {
+        failure: Failure,
+    },
+    /// A panic, caught at the thread's boundary.
+    Crashed {
+        message: String,
+    },
+}
+
+/// What of a run is kept as a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArtifactKind {
+    /// The weights that the reported metrics are of (safetensors).
+    Weights,
+    /// All that is needed to go on training from where it stood (safetensors).
+    Checkpoint,
+    /// The exported network (ONNX).
+    Onnx,
+}
+
+/// Where the engine speaks to. It does not know who listens.
+pub trait EventSink {
+    /// Records an event. An error (a full disk, say) ends the run.
+    fn emit(&self, event: Event) -> Result<(), Failure>;
+
+    /// Keeps bytes as the run's artifact of this kind, replacing the earlier ones all at once or not at all.
+    fn save(&self, kind: ArtifactKind, bytes: &[u8]) -> Result<(), Failure>;
+}

@@ -1,0 +1,252 @@
+//! A run as it is listed: what was asked, what came of it, and what was measured on its exported bytes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ArtifactKind, Recipe};
+
+/// A run's number in its store, written `r12`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(pub i64);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "r{}", self.0)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        text.strip_prefix('r')
+            .and_then(|number| number.parse().ok())
+            .map(Self)
+            .ok_or(())
+    }
+}
+
+impl Serialize for RunId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse()
+            .map_err(|()| serde::de::Error::custom(format!("`{text}` is not a run number such as r12")))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunStatus {
+    Queued,
+    Running,
+    Paused,
+    Finished,
+    Stopped,
+    Failed,
+    Crashed,
+    /// Its process is gone without having ended it.
+    Interrupted,
+}
+
+impl RunStatus {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Finished => "finished",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+            Self::Crashed => "crashed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl fmt::Display for RunStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for RunStatus {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [
+            Self::Queued,
+            Self::Running,
+            Self::Paused,
+            Self::Finished,
+            Self::Stopped,
+            Self::Failed,
+            Self::Crashed,
+            Self::Interrupted,
+        ]
+        .into_iter()
+        .find(|status| status.name() == text)
+        .ok_or(())
+    }
+}
+
+/// Scores on one part of the data. Classification has `accuracy`; regression has `r2` and `rmse`, in the target's own unit.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Mean cross entropy in nats, or mean squared error of the standardised target.
+    pub loss: f64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub r2: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rmse: Option<f64>,
+}
+
+/// Mean and standard deviation over the folds of a cross-validation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FoldScores {
+    pub mean: Metrics,
+    pub sd: Metrics,
+}
+
+/// One row of the runs table, and the object of `--json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    pub run: RunId,
+    pub name: String,
+    pub status: RunStatus,
+    /// Epochs trained.
+    pub epochs: usize,
+    /// Epoch (from 1) whose weights are kept; none before the first ended.
+    pub best_epoch: Option<usize>,
+    pub train: Option<Metrics>,
+    pub validation: Option<Metrics>,
+    pub test: Option<Metrics>,
+    pub parameters: u64,
+    /// For one sample.
+    pub multiply_adds: u64,
+    pub elapsed_secs: f64,
+    pub samples_per_second: f64,
+    pub predicted_memory_bytes: u64,
+    /// Peak of the tracked heap above what was live before the first step.
+    pub peak_memory_bytes: u64,
+    /// Why it failed or crashed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub folds: Option<FoldScores>,
+    /// What was measured on the exported bytes; the fields stand beside the others in JSON.
+    #[serde(flatten, skip_serializing_if = "Option::is_none", default)]
+    pub deployed: Option<Deployed>,
+}
+
+/// What a network costs and achieves where it is used: measured on its exported bytes, and only there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deployed {
+    /// `None` is the uncompressed baseline, written "baseline".
+    #[serde(with = "baseline_or_recipe")]
+    pub recipe: Option<Recipe>,
+    /// The run that was compressed.
+    pub parent: Option<RunId>,
+    /// Accuracy on the test split; for a regression, R2.
+    pub accuracy: f64,
+    pub size_bytes: u64,
+    /// After zstd at level 19.
+    pub zstd_bytes: u64,
+    pub latency_us: Latency,
+    /// Packed weights and arena of the runtime at batch 64, exactly.
+    pub memory_bytes: u64,
+    pub speed: Speed,
+    /// Layers that run on integer kernels.
+    pub int8_layers: usize,
+    /// Of the exported bytes.
+    pub sha256: String,
+    /// Against the baseline at batch 64.
+    pub verdict: Verdict,
+    /// Against the baseline at batch 1.
+    pub verdict_batch1: Verdict,
+    /// Instruction set the runtime chose.
+    pub engine: String,
+}
+
+/// Time of one call, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    pub batch1: LatencySummary,
+    pub batch64: LatencySummary,
+}
+
+/// Order statistics over `n` rounds, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LatencySummary {
+    pub p10: f64,
+    pub median: f64,
+    pub p90: f64,
+    pub n: usize,
+}
+
+/// Whether what the recipe promises is really bought by the measured file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Speed {
+    Measured,
+    /// Zeroed weights: dense kernels take the same time, so the sparsity buys no speed here.
+    Simulated,
+}
+
+/// By the 95 % bootstrap interval of the median paired ratio to the baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    #[serde(rename = "faster")]
+    Faster,
+    #[serde(rename = "slower")]
+    Slower,
+    #[serde(rename = "cannot tell")]
+    CannotTell,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Faster => "faster",
+            Self::Slower => "slower",
+            Self::CannotTell => "cannot tell",
+        })
+    }
+}
+
+/// A file of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Artifact {
+    pub kind: ArtifactKind,
+    pub bytes: u64,
+    pub sha256: String,
+}
+
+mod baseline_or_recipe {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::Recipe;
+
+    pub fn serialize<S: Serializer>(recipe: &Option<Recipe>, serializer: S) -> Result<S::Ok, S::Error> {
+        match recipe {
+            Some(recipe) => serializer.collect_str(recipe),
+            None => serializer.serialize_str("baseline"),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Recipe>, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "baseline" => Ok(None),
+            text => text.parse().map(Some).map_err(D::Error::custom),
+        }
+    }
+}
