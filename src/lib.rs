@@ -39,3 +39,6 @@ pub mod spec;
 pub mod store;
 pub mod timeline;
 pub mod train;
+
+#[global_allocator]
+static ALLOCATOR: meter::alloc::CountingAllocator = meter::alloc::CountingAllocator;

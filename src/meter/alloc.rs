@@ -1,0 +1,109 @@
+//! The global allocator: mimalloc, with a count of the bytes that are allocated now and of the most there ever were.
+//!
+//! The counters exist because CPU tensors report no memory of their own. They are relaxed atomics: each is exact, and a
+//! reader on another thread may see an allocation a moment later than it happened.
+#![expect(
+    unsafe_code,
+    reason = "GlobalAlloc is an unsafe trait, and its calls are passed on to mimalloc"
+)]
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use mimalloc::MiMalloc;
+
+/// Counts what passes through it. The program declares it as `#[global_allocator]`.
+pub struct CountingAllocator;
+
+/// Bytes that are allocated at this moment, as asked for (without the allocator's own rounding).
+pub fn live_bytes() -> usize {
+    LIVE.load(Relaxed)
+}
+
+/// The most bytes that were allocated at once since the program started or [`reset_peak`] was called.
+pub fn peak_bytes() -> usize {
+    PEAK.load(Relaxed)
+}
+
+/// Starts a new measurement: the peak becomes what is allocated now.
+pub fn reset_peak() {
+    PEAK.store(live_bytes(), Relaxed);
+}
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+fn grow(bytes: usize) {
+    let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
+    // Most allocations are below the peak; the plain load keeps them from writing to a shared cache line.
+    if live > PEAK.load(Relaxed) {
+        PEAK.fetch_max(live, Relaxed);
+    }
+}
+
+fn shrink(bytes: usize) {
+    LIVE.fetch_sub(bytes, Relaxed);
+}
+
+// SAFETY: every call is passed to mimalloc with the caller's own arguments, and the counters touch no memory of the heap.
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's contract for `alloc` is mimalloc's.
+        let pointer = unsafe { MiMalloc.alloc(layout) };
+        if !pointer.is_null() {
+            grow(layout.size());
+        }
+        pointer
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's contract for `alloc_zeroed` is mimalloc's.
+        let pointer = unsafe { MiMalloc.alloc_zeroed(layout) };
+        if !pointer.is_null() {
+            grow(layout.size());
+        }
+        pointer
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from this allocator, that is from mimalloc, with this layout.
+        unsafe { MiMalloc.dealloc(pointer, layout) };
+        shrink(layout.size());
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: `pointer` came from this allocator, that is from mimalloc, with this layout.
+        let moved = unsafe { MiMalloc.realloc(pointer, layout, new_size) };
+        if !moved.is_null() {
+            if new_size > layout.size() {
+                grow(new_size - layout.size());
+            } else {
+                shrink(layout.size() - new_size);
+            }
+        }
+        moved
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Other tests allocate at the same time, so the block is larger than all they do.
+    const BLOCK: usize = 256 << 20;
+
+    // One test, because the counters belong to the whole process.
+    #[test]
+    fn a_block_is_counted_while_it_lives_and_stays_in_the_peak() {
+        reset_peak();
+        let mut block: Vec<u8> = Vec::with_capacity(BLOCK);
+        assert!(live_bytes() >= BLOCK);
+        block.reserve_exact(2 * BLOCK);
+        assert!(live_bytes() >= 2 * BLOCK);
+        block.shrink_to(0);
+        assert!(live_bytes() < BLOCK);
+        assert!(peak_bytes() >= 2 * BLOCK);
+        reset_peak();
+        assert!(peak_bytes() < BLOCK);
+    }
+}
