@@ -8,6 +8,7 @@ mod dataset;
 mod event;
 mod failure;
 mod ledger;
+mod metrics;
 mod model;
 mod quantization;
 mod recipe;
@@ -26,12 +27,11 @@ pub use dataset::{ColumnKind, DatasetSummary, InputColumn, Preprocessing, SplitR
 pub use event::{ArtifactKind, Ended, Envelope, Event, EventSink, MemoryReading, StepRecord};
 pub use failure::Failure;
 pub use ledger::MemoryLedger;
-pub use model::{ActivationKind, LayerSpec, ModelSpec, Shape, ShapeError};
+pub use metrics::{Metrics, class_of};
+pub use model::{ActivationKind, BATCH_NORM_EPSILON, LayerSpec, ModelSpec, Shape, ShapeError};
 pub use quantization::{ActivationQuantization, QuantizationRanges, Range, symmetric_scale};
 pub use recipe::{DEFAULT_CALIBRATION, Recipe, RecipeError, RecipeStep};
-pub use run::{
-    Artifact, Deployed, FoldScores, Latency, LatencySummary, Metrics, Run, RunId, RunStatus, Speed, Verdict,
-};
+pub use run::{Artifact, Deployed, FoldScores, Latency, LatencySummary, Run, RunId, RunStatus, Speed, Verdict};
 pub use schema::{ConfigError, KEYS, Key, annotated_toml, apply_overrides, parse_config};
 pub use stream::stream;
 pub use weights::{NamedTensor, Weights};

@@ -69,6 +69,9 @@ pub struct ModelSpec {
     pub layers: Vec<LayerSpec>,
 }
 
+/// Added to the variance in batch normalisation.
+pub const BATCH_NORM_EPSILON: f64 = 1e-5;
+
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum LayerSpec {

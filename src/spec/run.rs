@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactKind, Recipe};
+use super::{ArtifactKind, Metrics, Recipe};
 
 /// A run's number in its store, written `r12`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,19 +95,6 @@ impl FromStr for RunStatus {
         .find(|status| status.name() == text)
         .ok_or(())
     }
-}
-
-/// Scores on one part of the data. Classification has `accuracy`; regression has `r2` and `rmse`, in the target's own unit.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Metrics {
-    /// Mean cross entropy in nats, or mean squared error of the standardised target.
-    pub loss: f64,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub accuracy: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub r2: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub rmse: Option<f64>,
 }
 
 /// Mean and standard deviation over the folds of a cross-validation.
