@@ -45,13 +45,15 @@ pub enum DeployError {
         /// What it said.
         problem: String,
     },
-    /// The two engines disagree on the same bytes.
+    /// Two computations of the same network disagree.
     #[error(
-        "the exported network does not prove itself: two engines agree on the class of {agreement:.4} of {rows} rows \
-         (needed {needed_agreement}), mean difference {mean:e}, largest {largest:e} (allowed {allowed:e} for the {figure}); \
+        "the exported network does not prove itself: {between} agree on the class of {agreement:.4} of {rows} rows (needed \
+         {needed_agreement}), mean difference {mean:e}, largest {largest:e} (allowed for the {figure}: {allowed:e}); \
          nothing was exported"
     )]
     Disagreement {
+        /// Who was compared.
+        between: &'static str,
         /// Test rows compared.
         rows: usize,
         /// Share of them with the same class; 1 for a regression.

@@ -2,10 +2,16 @@
 //! verdict on them, and the folder that a person takes away. The only room where a measured figure is made.
 
 mod error;
+#[cfg(test)]
+pub(crate) mod fixtures;
 mod fold;
 mod int8;
 mod onnx;
+mod referee;
+#[cfg(test)]
+mod tests;
 
 pub use error::{BundleError, DeployError};
 pub use fold::fold_batch_norm;
 pub use onnx::{Form, INPUT_NAME, to_onnx};
+pub use referee::{Agreement, FLOAT_TOLERANCE, INT8_AGREEMENT, referee, second_opinion};

@@ -1,0 +1,226 @@
+//! Properties of the exported file over random networks, and what it refuses to write.
+
+use super::fixtures::{
+    forward, forward_all, forward_layers, largest_difference, random_inputs, random_model, random_weights,
+};
+use super::{DeployError, Form, fold_batch_norm, second_opinion, to_onnx};
+use crate::runtime::onnx::ModelProto;
+use crate::spec::{
+    ActivationKind, ActivationQuantization, LayerSpec, ModelSpec, QuantizationRanges, Range, Shape, Task, Weights,
+};
+
+fn classes(count: usize) -> Task {
+    Task::Classification {
+        classes: (0..count).map(|class| class.to_string()).collect(),
+    }
+}
+
+/// Ranges of the folded network over `inputs`.
+fn ranges(model: &ModelSpec, weights: &Weights, inputs: &[f32]) -> QuantizationRanges {
+    let (model, weights) = fold_batch_norm(model, weights).unwrap();
+    let mut layers: Vec<Option<Range>> = vec![None; model.layers.len()];
+    for sample in inputs.chunks_exact(model.input.len()) {
+        for (range, values) in layers.iter_mut().zip(forward_layers(&model, &weights, sample)) {
+            let seen = Range::of(&values);
+            *range = Some(range.map_or(seen, |range| range.union(seen)));
+        }
+    }
+    QuantizationRanges {
+        input: Range::of(inputs),
+        layers: layers.into_iter().map(Option::unwrap).collect(),
+    }
+}
+
+#[test]
+fn folding_keeps_the_function() {
+    for seed in 0..40 {
+        let (model, weights) = random_model(seed, 4);
+        let (folded, folded_weights) = fold_batch_norm(&model, &weights).unwrap();
+        assert!(
+            !folded
+                .layers
+                .iter()
+                .any(|layer| matches!(layer, LayerSpec::BatchNorm | LayerSpec::Dropout { .. }))
+        );
+        for sample in random_inputs(&model, 4, seed).chunks_exact(model.input.len()) {
+            let before = forward(&model, &weights, sample);
+            let after = forward(&folded, &folded_weights, sample);
+            let size = before.iter().fold(1.0_f32, |size, value| size.max(value.abs()));
+            assert!(largest_difference(&before, &after) < 1e-5 * size, "seed {seed}");
+        }
+        assert_eq!(
+            fold_batch_norm(&folded, &folded_weights).unwrap(),
+            (folded, folded_weights)
+        );
+    }
+}
+
+#[test]
+fn a_second_engine_reads_the_same_function_from_the_bytes() {
+    for seed in 0..40 {
+        let (model, weights) = random_model(seed, 3);
+        let inputs = random_inputs(&model, 5, seed);
+        let expected = forward_all(&model, &weights, &inputs);
+        let size = expected.iter().fold(1.0_f32, |size, value| size.max(value.abs()));
+        for (form, tolerance) in [(Form::Fp32, 1e-4), (Form::Fp16, 2e-2)] {
+            let bytes = to_onnx(&model, &weights, &classes(3), &form).unwrap();
+            let outputs = second_opinion(&bytes, model.input, &inputs).unwrap();
+            let difference = largest_difference(&outputs, &expected);
+            assert!(difference < tolerance * size, "seed {seed}, {form:?}: {difference}");
+        }
+    }
+}
+
+#[test]
+fn int8_stays_close_to_the_float_network() {
+    for seed in 0..40 {
+        let (model, weights) = random_model(seed, 3);
+        let inputs = random_inputs(&model, 24, seed);
+        let expected = forward_all(&model, &weights, &inputs);
+        let ranges = ranges(&model, &weights, &inputs);
+        let output = *ranges.layers.last().unwrap();
+        let span = output.max.max(0.0) - output.min.min(0.0);
+        let bytes = to_onnx(&model, &weights, &classes(3), &Form::Int8(ranges)).unwrap();
+        let outputs = second_opinion(&bytes, model.input, &inputs).unwrap();
+        let mean = outputs.iter().zip(&expected).map(|(a, b)| (a - b).abs()).sum::<f32>() / outputs.len() as f32;
+        // The grid of the output alone makes 1/1020 of the span; a few layers of grids add up to a few of these.
+        assert!(mean < 0.02 * span, "seed {seed}: {mean} of {span}");
+    }
+}
+
+#[test]
+fn the_file_keeps_the_artifact_rules() {
+    let (model, weights) = random_model(1, 3);
+    let inputs = random_inputs(&model, 4, 0);
+    let ranges = ranges(&model, &weights, &inputs);
+    for form in [Form::Fp32, Form::Fp16, Form::Int8(ranges)] {
+        let bytes = to_onnx(&model, &weights, &classes(3), &form).unwrap();
+        assert_eq!(bytes, to_onnx(&model, &weights, &classes(3), &form).unwrap());
+        let file = ModelProto::from_bytes(&bytes).unwrap();
+        assert_eq!((file.ir_version, file.opset_import[0].version), (Some(8), Some(17)));
+        let graph = file.graph.unwrap();
+        assert_eq!(graph.input[0].name.as_deref(), Some("input"));
+        assert_eq!(graph.output[0].name.as_deref(), Some("logits"));
+        assert_eq!((graph.input.len(), graph.output.len()), (1, 1));
+        let operators: Vec<&str> = graph.node.iter().filter_map(|node| node.op_type.as_deref()).collect();
+        for node in &operators {
+            assert!(
+                !["MatMul", "Add", "ConvInteger", "BatchNormalization", "Dropout"].contains(node),
+                "{node}"
+            );
+        }
+        assert_eq!(operators.contains(&"Relu"), !matches!(form, Form::Int8(_)));
+    }
+}
+
+#[test]
+fn a_relu_without_a_layer_before_it_is_a_node_of_its_own() {
+    let model = ModelSpec {
+        input: Shape::Features { features: 3 },
+        layers: vec![
+            LayerSpec::Activation {
+                function: ActivationKind::Relu,
+            },
+            LayerSpec::Dense { units: 2 },
+        ],
+    };
+    let weights = random_weights(&model, 0);
+    let inputs = random_inputs(&model, 10, 0);
+    let form = Form::Int8(ranges(&model, &weights, &inputs));
+    let bytes = to_onnx(&model, &weights, &classes(2), &form).unwrap();
+    let outputs = second_opinion(&bytes, model.input, &inputs).unwrap();
+    assert!(largest_difference(&outputs, &forward_all(&model, &weights, &inputs)) < 0.1);
+}
+
+#[test]
+fn a_constant_output_stays_constant_in_int8() {
+    let model = ModelSpec {
+        input: Shape::Features { features: 2 },
+        layers: vec![LayerSpec::Dense { units: 1 }],
+    };
+    let mut weights = Weights::default();
+    weights.push(0, "weight", vec![1, 2], vec![0.0, 0.0]);
+    weights.push(0, "bias", vec![1], vec![0.75]);
+    let form = Form::Int8(ranges(&model, &weights, &[1.0, 1.0, -1.0, 0.5]));
+    let bytes = to_onnx(&model, &weights, &Task::Regression, &form).unwrap();
+    let outputs = second_opinion(&bytes, model.input, &[1.0, 1.0, -1.0, 0.5]).unwrap();
+    let step = ActivationQuantization::covering(Range { min: 0.75, max: 0.75 }).scale;
+    assert!(largest_difference(&outputs, &[0.75, 0.75]) <= step, "{outputs:?}");
+}
+
+#[test]
+fn a_weight_that_is_no_number_is_refused_with_its_layer() {
+    let (model, mut weights) = random_model(0, 3);
+    let layer = model.layers.len() - 1;
+    weights.get_mut(&Weights::name(layer, "weight")).unwrap().data[1] = f32::NAN;
+    let error = to_onnx(&model, &weights, &classes(3), &Form::Fp32)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains(&format!("layer {layer} (dense)")) && error.contains("NaN at index 1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_weight_of_the_wrong_shape_or_none_is_refused_with_its_layer() {
+    let (model, weights) = random_model(0, 3);
+    let mut misshapen = weights.clone();
+    misshapen.tensors[0].shape = vec![1, 1];
+    let error = to_onnx(&model, &misshapen, &classes(3), &Form::Fp32)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("layer 0") && error.contains("has shape [1, 1]"),
+        "{error}"
+    );
+    let error = to_onnx(&model, &Weights::default(), &classes(3), &Form::Fp32)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("`layers.0.weight` is missing"), "{error}");
+}
+
+#[test]
+fn a_weight_beyond_half_precision_is_refused_in_fp16_only() {
+    let model = ModelSpec {
+        input: Shape::Features { features: 2 },
+        layers: vec![LayerSpec::Dense { units: 1 }],
+    };
+    let mut weights = random_weights(&model, 0);
+    weights.tensors[0].data[0] = 1e6;
+    assert!(to_onnx(&model, &weights, &Task::Regression, &Form::Fp32).is_ok());
+    let error = to_onnx(&model, &weights, &Task::Regression, &Form::Fp16).unwrap_err();
+    assert!(matches!(error, DeployError::Layer { layer: 0, .. }), "{error}");
+}
+
+#[test]
+fn ranges_of_another_network_are_refused() {
+    let (model, weights) = random_model(0, 3);
+    let nothing = Range { min: 0.0, max: 0.0 };
+    let form = Form::Int8(QuantizationRanges {
+        input: nothing,
+        layers: vec![nothing; 99],
+    });
+    let error = to_onnx(&model, &weights, &classes(3), &form).unwrap_err().to_string();
+    assert!(error.contains("99 layers"), "{error}");
+}
+
+#[test]
+fn a_network_of_another_task_is_refused() {
+    let (model, weights) = random_model(0, 3);
+    let error = to_onnx(&model, &weights, &classes(5), &Form::Fp32)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("3 outputs where the task needs 5"), "{error}");
+}
+
+#[test]
+fn a_batch_norm_that_cannot_be_folded_is_refused() {
+    let model = ModelSpec {
+        input: Shape::Features { features: 3 },
+        layers: vec![LayerSpec::BatchNorm, LayerSpec::Dense { units: 2 }],
+    };
+    let weights = random_weights(&model, 0);
+    let error = fold_batch_norm(&model, &weights).unwrap_err().to_string();
+    assert!(error.starts_with("layer 0 (batch norm)"), "{error}");
+}
