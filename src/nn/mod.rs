@@ -1,1 +1,44 @@
-//! Placeholder until the room is furnished.
+//! A model description to a burn module, and its weights in and out. All that touches a tensor during training is here,
+//! so that the other rooms speak of networks in plain numbers.
+
+mod layers;
+mod network;
+mod weights;
+
+pub use network::{DropoutKey, Network};
+pub use weights::WeightError;
+
+use burn::tensor::Device;
+
+use crate::spec;
+
+/// A device that this build does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("run.device: `{0}` is not in this build; use `flex`, or build with the feature `{0}`")]
+pub struct DeviceError(pub spec::Device);
+
+/// Burn's device for a run, without autodiff.
+pub fn device(device: spec::Device) -> Result<Device, DeviceError> {
+    match device {
+        spec::Device::Flex => Ok(Device::flex()),
+        spec::Device::Ndarray => ndarray(),
+    }
+}
+
+#[cfg(feature = "ndarray")]
+#[expect(
+    clippy::unnecessary_wraps,
+    deprecated,
+    reason = "the older back end is the cross-check of flex; a build without it has the error"
+)]
+fn ndarray() -> Result<Device, DeviceError> {
+    Ok(Device::ndarray())
+}
+
+#[cfg(not(feature = "ndarray"))]
+fn ndarray() -> Result<Device, DeviceError> {
+    Err(DeviceError(spec::Device::Ndarray))
+}
+
+#[cfg(test)]
+mod tests;
