@@ -8,10 +8,8 @@ use burn::tensor::{Device, Tensor, TensorData, activation};
 use rand_chacha::rand_core::Rng;
 
 use super::DropoutKey;
-use crate::spec::{Shape, stream};
+use crate::spec::{BATCH_NORM_EPSILON, Shape, stream};
 
-/// Added to the variance, as in PyTorch.
-const BATCH_NORM_EPSILON: f64 = 1e-5;
 /// Weight of the newest batch in the running statistics, as in PyTorch.
 const BATCH_NORM_MOMENTUM: f64 = 0.1;
 

@@ -138,7 +138,10 @@ impl Network {
 /// The values of a tensor, row-major; without a copy when nobody else holds it.
 pub(super) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     let (bytes, _, _) = tensor.into_data().into_parts();
-    bytes
-        .try_into_vec()
-        .unwrap_or_else(|bytes| bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect())
+    bytes.try_into_vec().unwrap_or_else(|bytes| {
+        bytes
+            .chunks_exact(4)
+            .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+            .collect()
+    })
 }

@@ -33,7 +33,10 @@ fn parts(layer: &LayerSpec, input: Shape) -> Vec<(&'static str, Vec<usize>)> {
     match *layer {
         LayerSpec::Dense { units } => vec![("weight", vec![units, input.len()]), ("bias", vec![units])],
         LayerSpec::Conv2d { filters, kernel, .. } => {
-            vec![("weight", vec![filters, channels, kernel, kernel]), ("bias", vec![filters])]
+            vec![
+                ("weight", vec![filters, channels, kernel, kernel]),
+                ("bias", vec![filters]),
+            ]
         }
         LayerSpec::BatchNorm => ["weight", "bias", "running_mean", "running_var"]
             .map(|part| (part, vec![channels]))
@@ -76,7 +79,11 @@ pub fn initial(model: &ModelSpec, seed: u64) -> Result<Weights, ShapeError> {
             let data = match (layer, part) {
                 (LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. }, "weight") => {
                     let variance = gain(&model.layers[index + 1..]) / (length / shape[0]) as f64;
-                    uniform(length, (3.0 * variance).sqrt(), &mut stream(seed, "weights", index as u64))
+                    uniform(
+                        length,
+                        (3.0 * variance).sqrt(),
+                        &mut stream(seed, "weights", index as u64),
+                    )
                 }
                 (LayerSpec::BatchNorm, "weight" | "running_var") => vec![1.0; length],
                 _ => vec![0.0; length],
@@ -95,7 +102,11 @@ fn gain(following: &[LayerSpec]) -> f64 {
             LayerSpec::Activation { .. } | LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. }
         )
     });
-    if matches!(next, Some(LayerSpec::Activation { .. })) { 2.0 } else { 1.0 }
+    if matches!(next, Some(LayerSpec::Activation { .. })) {
+        2.0
+    } else {
+        1.0
+    }
 }
 
 fn uniform(length: usize, bound: f64, generator: &mut impl Rng) -> Vec<f32> {
@@ -109,11 +120,20 @@ pub fn build(model: &ModelSpec, weights: &Weights, device: &Device) -> Result<Ve
     let layers = model.layers.iter().enumerate().zip(model.inputs()?);
     Ok(layers
         .map(|((index, layer), input)| {
-            let data = |part| weights.part(index, part).map(|tensor| tensor.data.clone()).unwrap_or_default();
+            let data = |part| {
+                weights
+                    .part(index, part)
+                    .map(|tensor| tensor.data.clone())
+                    .unwrap_or_default()
+            };
             let [channels, height, width] = image(input);
             match *layer {
                 LayerSpec::Dense { units } => Layer::Dense(Dense {
-                    weight: parameter(transpose(&data("weight"), units, input.len()), [input.len(), units], device),
+                    weight: parameter(
+                        transpose(&data("weight"), units, input.len()),
+                        [input.len(), units],
+                        device,
+                    ),
                     bias: parameter(data("bias"), [units], device),
                 }),
                 LayerSpec::Conv2d {
