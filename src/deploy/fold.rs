@@ -74,6 +74,23 @@ pub fn fold_batch_norm(model: &ModelSpec, weights: &Weights) -> Result<(ModelSpe
     Ok((folded, folded_weights))
 }
 
+/// Fails where a tensor of `model` is missing in `weights`, has another shape than its layer or holds something that is not a
+/// finite number.
+pub fn check_weights(model: &ModelSpec, weights: &Weights) -> Result<(), DeployError> {
+    for (layer, (&spec, input)) in model.layers.iter().zip(model.inputs()?).enumerate() {
+        let shape = weight_shape(spec, input);
+        if let Some(&units) = shape.first() {
+            part_of(weights, layer, spec, "weight", &shape)?;
+            part_of(weights, layer, spec, "bias", &[units])?;
+        } else if spec == LayerSpec::BatchNorm {
+            for part in ["weight", "bias", "running_mean", "running_var"] {
+                part_of(weights, layer, spec, part, &[channels(input)])?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Tensor `part` of `layer`, of shape `shape` and all finite.
 pub(super) fn part_of<'a>(
     weights: &'a Weights,

@@ -12,6 +12,6 @@ mod referee;
 mod tests;
 
 pub use error::{BundleError, DeployError};
-pub use fold::fold_batch_norm;
+pub use fold::{check_weights, fold_batch_norm};
 pub use onnx::{Form, INPUT_NAME, to_onnx};
 pub use referee::{Agreement, FLOAT_TOLERANCE, INT8_AGREEMENT, referee, second_opinion};

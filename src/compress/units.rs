@@ -1,0 +1,211 @@
+//! Structured pruning: whole neurons and filters are taken out of the description and the weights, so that what is left is
+//! an ordinary smaller network, faster wherever it runs.
+
+use crate::deploy::{DeployError, check_weights};
+use crate::spec::{LayerSpec, ModelSpec, NamedTensor, Shape, Weights};
+
+/// What was kept of one hidden layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptUnits {
+    /// Index into the layers of the `ModelSpec`.
+    pub layer: usize,
+    /// Units or filters before.
+    pub before: usize,
+    /// Those that were kept, in ascending order.
+    pub kept: Vec<usize>,
+}
+
+/// The network without `fraction` (0 to 1) of the units of each hidden dense layer and of the filters of each convolution:
+/// those with the smallest L1 norm of their weights (Li et al. 2017), where inputs that are gone no longer count. The
+/// output layer keeps its units, and every layer keeps at least one.
+///
+/// With a unit go its bias, its batch norm, and all that the next layer with weights reads from it; behind a flatten, a
+/// filter is the `height x width` inputs that were its image.
+pub fn prune(
+    model: &ModelSpec,
+    weights: &Weights,
+    fraction: f64,
+) -> Result<(ModelSpec, Weights, Vec<KeptUnits>), DeployError> {
+    check_weights(model, weights)?;
+    let output_layer = model.layers.iter().rposition(has_units);
+    let mut pruned = model.clone();
+    let mut smaller = Weights::default();
+    let mut report = Vec::new();
+    // The channels, or features, of the value between two layers that are still there.
+    let mut kept: Vec<usize> = (0..channels(model.input)).collect();
+    for (layer, input) in model.inputs()?.into_iter().enumerate() {
+        let tensor = |part: &str| weights.part(layer, part);
+        match &mut pruned.layers[layer] {
+            LayerSpec::Dense { units: count } | LayerSpec::Conv2d { filters: count, .. } => {
+                let (Some(weight), Some(bias)) = (tensor("weight"), tensor("bias")) else {
+                    continue;
+                };
+                let weight = select_inputs(weight, &kept);
+                kept = if Some(layer) == output_layer {
+                    (0..*count).collect()
+                } else {
+                    strongest(&weight, fraction)
+                };
+                if Some(layer) != output_layer {
+                    report.push(KeptUnits {
+                        layer,
+                        before: *count,
+                        kept: kept.clone(),
+                    });
+                }
+                *count = kept.len();
+                smaller.tensors.extend([select(&weight, &kept), select(bias, &kept)]);
+            }
+            LayerSpec::BatchNorm => {
+                let parts = ["weight", "bias", "running_mean", "running_var"];
+                smaller
+                    .tensors
+                    .extend(parts.iter().filter_map(|part| Some(select(tensor(part)?, &kept))));
+            }
+            LayerSpec::Flatten => {
+                let area = input.len() / channels(input);
+                kept = kept
+                    .iter()
+                    .flat_map(|channel| channel * area..(channel + 1) * area)
+                    .collect();
+            }
+            LayerSpec::Activation { .. } | LayerSpec::MaxPool { .. } | LayerSpec::Dropout { .. } => {}
+        }
+    }
+    Ok((pruned, smaller, report))
+}
+
+fn has_units(layer: &LayerSpec) -> bool {
+    matches!(layer, LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. })
+}
+
+fn channels(shape: Shape) -> usize {
+    match shape {
+        Shape::Features { features } => features,
+        Shape::Image { channels, .. } => channels,
+    }
+}
+
+/// The units to keep, in ascending order; of equal norms the earlier unit is kept.
+fn strongest(weight: &NamedTensor, fraction: f64) -> Vec<usize> {
+    let units = weight.shape[0];
+    let removed = ((units as f64 * fraction).round() as usize).min(units - 1);
+    let size = weight.data.len() / units;
+    let norms: Vec<f64> = weight
+        .data
+        .chunks_exact(size)
+        .map(|unit| unit.iter().map(|value| f64::from(value.abs())).sum())
+        .collect();
+    let mut order: Vec<usize> = (0..units).collect();
+    order.sort_by(|&a, &b| norms[b].total_cmp(&norms[a]));
+    order.truncate(units - removed);
+    order.sort_unstable();
+    order
+}
+
+/// The entries `kept` of the first dimension.
+fn select(tensor: &NamedTensor, kept: &[usize]) -> NamedTensor {
+    let size = tensor.data.len() / tensor.shape[0];
+    let mut shape = tensor.shape.clone();
+    shape[0] = kept.len();
+    NamedTensor {
+        name: tensor.name.clone(),
+        shape,
+        data: kept
+            .iter()
+            .flat_map(|&unit| &tensor.data[unit * size..][..size])
+            .copied()
+            .collect(),
+    }
+}
+
+/// The entries `kept` of the second dimension.
+fn select_inputs(tensor: &NamedTensor, kept: &[usize]) -> NamedTensor {
+    let [units, inputs] = [tensor.shape[0], tensor.shape[1]];
+    let size = tensor.data.len() / (units * inputs);
+    let mut shape = tensor.shape.clone();
+    shape[1] = kept.len();
+    NamedTensor {
+        name: tensor.name.clone(),
+        shape,
+        data: (0..units)
+            .flat_map(|unit| kept.iter().map(move |input| (unit * inputs + input) * size))
+            .flat_map(|start| &tensor.data[start..][..size])
+            .copied()
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::fixtures::{forward_all, largest_difference, random_inputs, random_model};
+
+    /// The original with the removed units silenced: their weights, biases and batch norms are zero.
+    fn silence(model: &ModelSpec, weights: &Weights, report: &[KeptUnits]) -> Weights {
+        let mut silenced = weights.clone();
+        for units in report {
+            let mut layers = vec![units.layer];
+            if model.layers.get(units.layer + 1) == Some(&LayerSpec::BatchNorm) {
+                layers.push(units.layer + 1);
+            }
+            for unit in (0..units.before).filter(|unit| !units.kept.contains(unit)) {
+                for part in layers
+                    .iter()
+                    .flat_map(|&layer| ["weight", "bias"].map(|part| Weights::name(layer, part)))
+                {
+                    let tensor = silenced.get_mut(&part).unwrap();
+                    let size = tensor.data.len() / units.before;
+                    tensor.data[unit * size..][..size].fill(0.0);
+                }
+            }
+        }
+        silenced
+    }
+
+    #[test]
+    fn removing_units_equals_silencing_them() {
+        for seed in 0..60 {
+            let (model, weights) = random_model(seed, 3);
+            let fraction = [0.25, 0.5, 0.75][seed as usize % 3];
+            let (smaller, smaller_weights, report) = prune(&model, &weights, fraction).unwrap();
+            let inputs = random_inputs(&model, 3, seed);
+            let expected = forward_all(&model, &silence(&model, &weights, &report), &inputs);
+            let outputs = forward_all(&smaller, &smaller_weights, &inputs);
+            let size = expected.iter().fold(1.0_f32, |size, value| size.max(value.abs()));
+            assert!(largest_difference(&expected, &outputs) < 1e-5 * size, "seed {seed}");
+            assert!(check_weights(&smaller, &smaller_weights).is_ok());
+        }
+    }
+
+    #[test]
+    fn the_weakest_go_and_the_output_stays() {
+        let model = ModelSpec {
+            input: Shape::Features { features: 1 },
+            layers: vec![LayerSpec::Dense { units: 4 }, LayerSpec::Dense { units: 2 }],
+        };
+        let mut weights = Weights::default();
+        weights.push(0, "weight", vec![4, 1], vec![0.1, -3.0, 0.2, 1.0]);
+        weights.push(0, "bias", vec![4], vec![1.0, 2.0, 3.0, 4.0]);
+        weights.push(1, "weight", vec![2, 4], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+        weights.push(1, "bias", vec![2], vec![0.0, 0.0]);
+        let (smaller, weights, report) = prune(&model, &weights, 0.5).unwrap();
+        assert_eq!(
+            smaller.layers,
+            [LayerSpec::Dense { units: 2 }, LayerSpec::Dense { units: 2 }]
+        );
+        assert_eq!(report[0].kept, [1, 3]);
+        assert_eq!(weights.part(0, "bias").unwrap().data, [2.0, 4.0]);
+        assert_eq!(weights.part(1, "weight").unwrap().data, [2.0, 4.0, 6.0, 8.0]);
+    }
+
+    #[test]
+    fn one_unit_stays_whatever_the_fraction() {
+        for seed in 0..10 {
+            let (model, weights) = random_model(seed, 3);
+            let (smaller, _, report) = prune(&model, &weights, 0.999).unwrap();
+            assert!(report.iter().all(|units| units.kept.len() == 1));
+            assert_eq!(smaller.outputs().unwrap(), 3);
+        }
+    }
+}
