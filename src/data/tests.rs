@@ -1,0 +1,131 @@
+//! The shipped and generated sets as a whole.
+
+use super::*;
+use crate::spec::{ColumnKind, Task, TaskKind};
+
+fn config(source: &str) -> DataConfig {
+    DataConfig {
+        source: source.to_owned(),
+        ..DataConfig::default()
+    }
+}
+
+#[test]
+fn digits_are_images_with_one_mean_and_deviation() {
+    let set = load(&config("digits")).unwrap();
+    assert_eq!(
+        set.summary.input,
+        Shape::Image {
+            channels: 1,
+            height: 8,
+            width: 8
+        }
+    );
+    assert_eq!(set.summary.rows, 1797);
+    assert_eq!(
+        (set.train.len(), set.validation.len(), set.test.len()),
+        (1257, 270, 270)
+    );
+    assert_eq!(set.train.inputs.len(), 1257 * 64);
+    let Task::Classification { classes } = &set.summary.task else {
+        panic!("{:?}", set.summary.task)
+    };
+    assert_eq!(classes.len(), 10);
+    assert_eq!(set.summary.class_rows.iter().sum::<usize>(), 1797);
+    let mean = set.train.inputs.iter().map(|&value| f64::from(value)).sum::<f64>() / set.train.inputs.len() as f64;
+    assert!(mean.abs() < 1e-6, "{mean}");
+    assert!(set.preprocessing.columns.windows(2).all(|pair| {
+        matches!((&pair[0].kind, &pair[1].kind), (
+                ColumnKind::Numeric { mean: a, deviation: b, .. },
+                ColumnKind::Numeric { mean: c, deviation: d, .. },
+            ) if a == c && b == d)
+    }));
+    assert!(set.summary.notes.is_empty(), "{:?}", set.summary.notes);
+}
+
+#[test]
+fn shipped_sets_have_their_known_sizes() {
+    for (name, rows, features, outputs) in [
+        ("iris", 150, 4, 3),
+        ("wine", 178, 13, 3),
+        ("breast_cancer", 569, 30, 2),
+        ("diabetes", 442, 10, 1),
+    ] {
+        let set = load(&config(name)).unwrap();
+        assert_eq!(set.summary.name, name);
+        assert_eq!(set.summary.rows, rows);
+        assert_eq!(set.summary.input, Shape::Features { features });
+        assert_eq!(set.summary.task.outputs(), outputs);
+        assert!(set.train.inputs.iter().all(|value| value.is_finite()));
+        assert!(set.summary.notes.is_empty(), "{:?}", set.summary.notes);
+    }
+}
+
+#[test]
+fn generated_sets_follow_size_noise_and_seed() {
+    for name in ["spirals", "moons"] {
+        let base = DataConfig {
+            samples: 400,
+            noise: 0.0,
+            ..config(name)
+        };
+        let set = load(&base).unwrap();
+        assert_eq!(set.summary.rows, 400);
+        assert_eq!(set.summary.class_rows, [200, 200]);
+        assert_eq!(set, load(&base).unwrap());
+        let noisy = DataConfig {
+            noise: 0.2,
+            ..base.clone()
+        };
+        assert_ne!(set.train, load(&noisy).unwrap().train);
+        let seeded = DataConfig { split_seed: 1, ..base };
+        assert_ne!(set.train, load(&seeded).unwrap().train);
+    }
+}
+
+#[test]
+fn the_split_seed_decides_the_split() {
+    let first = load(&config("iris")).unwrap();
+    assert_eq!(first, load(&config("iris")).unwrap());
+    let other = DataConfig {
+        split_seed: 1,
+        ..config("iris")
+    };
+    assert_ne!(first.test, load(&other).unwrap().test);
+}
+
+#[test]
+fn folds_test_every_row_once() {
+    let sets: Vec<Dataset> = (0..5)
+        .map(|fold| load_fold(&config("iris"), fold, 5).unwrap())
+        .collect();
+    assert_eq!(sets.iter().map(|set| set.test.len()).sum::<usize>(), 150);
+    for set in &sets {
+        assert_eq!(set.train.len() + set.validation.len() + set.test.len(), 150);
+        assert!(set.validation.len().abs_diff(21) <= 1, "{}", set.validation.len());
+    }
+    assert!(matches!(
+        load_fold(&config("iris"), 5, 5),
+        Err(DataError::NotAFold { .. })
+    ));
+}
+
+#[test]
+fn the_task_can_be_overruled() {
+    let forced = DataConfig {
+        task: Some(TaskKind::Regression),
+        ..config("digits")
+    };
+    assert_eq!(load(&forced).unwrap().summary.task, Task::Regression);
+}
+
+#[test]
+fn an_image_with_another_target_is_a_table() {
+    let other = DataConfig {
+        target: Some("pixel_3_3".to_owned()),
+        ..config("digits")
+    };
+    let set = load(&other).unwrap();
+    assert!(matches!(set.summary.input, Shape::Features { .. }));
+    assert_eq!(set.summary.target, "pixel_3_3");
+}
