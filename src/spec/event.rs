@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, MemoryLedger, Metrics, RunId};
+use super::run::null_as_nan;
+use super::{Failure, MemoryLedger, Metrics, RunId, RunStatus};
 
 /// An event with its place in a run's stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,6 +30,7 @@ pub enum Event {
     /// Every step since the last of these, in order: at most 20 of these a second.
     Steps {
         steps: Vec<StepRecord>,
+        #[serde(deserialize_with = "null_as_nan")]
         samples_per_second: f64,
         memory: MemoryReading,
     },
@@ -109,6 +111,18 @@ pub enum Ended {
     },
 }
 
+impl Ended {
+    /// What the run is called from now on.
+    pub fn status(&self) -> RunStatus {
+        match self {
+            Self::Finished { .. } => RunStatus::Finished,
+            Self::Stopped { .. } => RunStatus::Stopped,
+            Self::Failed { .. } => RunStatus::Failed,
+            Self::Crashed { .. } => RunStatus::Crashed,
+        }
+    }
+}
+
 /// What of a run is kept as a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -119,6 +133,26 @@ pub enum ArtifactKind {
     Checkpoint,
     /// The exported network (ONNX).
     Onnx,
+}
+
+impl ArtifactKind {
+    pub const ALL: [Self; 3] = [Self::Weights, Self::Checkpoint, Self::Onnx];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Weights => "weights",
+            Self::Checkpoint => "checkpoint",
+            Self::Onnx => "onnx",
+        }
+    }
+
+    /// Of the file's name.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Weights | Self::Checkpoint => "safetensors",
+            Self::Onnx => "onnx",
+        }
+    }
 }
 
 /// Where the engine speaks to. It does not know who listens.

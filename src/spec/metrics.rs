@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Metrics {
     /// Mean cross entropy in nats, or mean squared error of the standardised target.
+    #[serde(deserialize_with = "super::run::null_as_nan")]
     pub loss: f64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub accuracy: Option<f64>,

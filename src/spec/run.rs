@@ -57,6 +57,11 @@ pub enum RunStatus {
 }
 
 impl RunStatus {
+    /// Whether a process is or should be at work on the run.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Queued | Self::Running | Self::Paused)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -121,6 +126,8 @@ pub struct Run {
     /// For one sample.
     pub multiply_adds: u64,
     pub elapsed_secs: f64,
+    /// Mean over the steps, time between steps left out.
+    #[serde(deserialize_with = "null_as_nan")]
     pub samples_per_second: f64,
     pub predicted_memory_bytes: u64,
     /// Peak of the tracked heap above what was live before the first step.
@@ -216,6 +223,11 @@ pub struct Artifact {
     pub kind: ArtifactKind,
     pub bytes: u64,
     pub sha256: String,
+}
+
+/// JSON has neither NaN nor infinity: both are written as null, and null is read as NaN.
+pub(super) fn null_as_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 mod baseline_or_recipe {

@@ -1,1 +1,2 @@
 //! The one integration-test binary; each flow is a module.
+mod store;

@@ -1,0 +1,300 @@
+//! The runs table: creating, finding, listing, taking over and deleting runs.
+
+use std::fs;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::{OptionalExtension, Row, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::lock::{self, RunLock};
+use super::{Store, StoreError};
+use crate::spec::{Recipe, Run, RunId, RunPlan, RunStatus};
+
+/// What a run starts from.
+#[derive(Debug, Clone)]
+pub struct NewRun<'a> {
+    pub name: &'a str,
+    pub plan: &'a RunPlan,
+    /// The run that is compressed, and how.
+    pub origin: Option<(RunId, &'a Recipe)>,
+}
+
+/// Everything in a run's row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRecord {
+    pub run: Run,
+    pub plan: RunPlan,
+    /// The run that was compressed, and how.
+    pub origin: Option<(RunId, Recipe)>,
+    /// Seconds since 1970, UTC.
+    pub created_unix_secs: i64,
+}
+
+/// How long a lock may seem taken because another program looks whether it is free.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+impl Store {
+    /// Enters a run as queued; it belongs to this process until the lock is dropped.
+    pub fn create_run(&self, new: &NewRun<'_>) -> Result<RunLock, StoreError> {
+        let plan = self.to_json(new.plan)?;
+        let summary = self.to_json(&queued(new.name))?;
+        let created = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs() as i64);
+        let failed = |source| self.failed(source);
+        let mut connection = self.connection();
+        let transaction = connection.transaction().map_err(failed)?;
+        transaction
+            .execute(
+                "INSERT INTO runs (name, created, status, parent, recipe, plan, summary)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    new.name,
+                    created,
+                    RunStatus::Queued.name(),
+                    new.origin.map(|(parent, _)| parent.0),
+                    new.origin.map(|(_, recipe)| recipe.to_string()),
+                    plan,
+                    summary,
+                ],
+            )
+            .map_err(failed)?;
+        // The lock is held before the row can be seen, else the run would look interrupted.
+        let lock = self.take(RunId(transaction.last_insert_rowid()))?;
+        transaction.commit().map_err(failed)?;
+        Ok(lock)
+    }
+
+    /// Takes over a run that no process holds.
+    pub fn lock_run(&self, run: RunId) -> Result<RunLock, StoreError> {
+        self.require(run)?;
+        let lock = self.take(run)?;
+        // It may have been deleted before its lock could be taken.
+        self.require(run)?;
+        Ok(lock)
+    }
+
+    /// Replaces a run's row, for what no event says.
+    pub fn update_run(&self, lock: &RunLock, run: &Run) -> Result<(), StoreError> {
+        let summary = self.to_json(run)?;
+        self.transaction(|transaction| {
+            transaction.execute(
+                "UPDATE runs SET status = ?2, summary = ?3 WHERE id = ?1",
+                params![lock.run.0, run.status.name(), summary],
+            )
+        })?;
+        Ok(())
+    }
+
+    /// Replaces a run's plan, when compression has changed its network.
+    pub fn update_plan(&self, lock: &RunLock, plan: &RunPlan) -> Result<(), StoreError> {
+        let plan = self.to_json(plan)?;
+        self.transaction(|transaction| {
+            transaction.execute("UPDATE runs SET plan = ?2 WHERE id = ?1", params![lock.run.0, plan])
+        })?;
+        Ok(())
+    }
+
+    /// All runs, the oldest first.
+    pub fn runs(&self) -> Result<Vec<Run>, StoreError> {
+        let rows: Vec<SummaryRow> = self.query(|connection| {
+            connection
+                .prepare_cached("SELECT id, name, status, summary FROM runs ORDER BY id")?
+                .query_map([], SummaryRow::read)?
+                .collect()
+        })?;
+        rows.into_iter().map(|row| self.run_of(row)).collect()
+    }
+
+    /// One run with its plan.
+    pub fn run(&self, run: RunId) -> Result<RunRecord, StoreError> {
+        type Rest = (String, Option<i64>, Option<String>, i64);
+        let row: Option<(SummaryRow, Rest)> = self.query(|connection| {
+            connection
+                .prepare_cached(
+                    "SELECT id, name, status, summary, plan, parent, recipe, created FROM runs WHERE id = ?1",
+                )?
+                .query_row([run.0], |row| {
+                    let rest = (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
+                    Ok((SummaryRow::read(row)?, rest))
+                })
+                .optional()
+        })?;
+        let Some((summary, (plan, parent, recipe, created_unix_secs))) = row else {
+            return Err(self.unknown(&run.to_string())?);
+        };
+        let recipe: Option<Recipe> = recipe
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|error| self.damaged(format!("run {run}: {error}")))?;
+        Ok(RunRecord {
+            run: self.run_of(summary)?,
+            plan: self.parse_json(&plan, || format!("plan of run {run}"))?,
+            origin: parent.map(RunId).zip(recipe),
+            created_unix_secs,
+        })
+    }
+
+    /// Runs that were compressed from this one, the oldest first.
+    pub fn children(&self, run: RunId) -> Result<Vec<RunId>, StoreError> {
+        self.query(|connection| {
+            connection
+                .prepare_cached("SELECT id FROM runs WHERE parent = ?1 ORDER BY id")?
+                .query_map([run.0], |row| row.get(0).map(RunId))?
+                .collect()
+        })
+    }
+
+    /// The run that `text` means: a number such as `r12`, the latest run of that name, or the latest run of the only
+    /// name that begins so.
+    pub fn find(&self, text: &str) -> Result<RunId, StoreError> {
+        if let Ok(run) = text.parse::<RunId>() {
+            return self.require(run).map(|()| run);
+        }
+        let names = self.names()?;
+        if let Some(&(_, run)) = names.iter().find(|(name, _)| name == text) {
+            return Ok(run);
+        }
+        let begins: Vec<_> = names
+            .iter()
+            .filter(|(name, _)| !text.is_empty() && name.starts_with(text))
+            .collect();
+        match begins[..] {
+            [] => Err(self.unknown(text)?),
+            [&(_, run)] => Ok(run),
+            _ => Err(StoreError::Ambiguous {
+                text: text.to_owned(),
+                candidates: begins.iter().map(|(name, run)| format!("{name} ({run})")).collect(),
+            }),
+        }
+    }
+
+    /// Removes a run with all that was recorded of it, unless a process is at work on it.
+    pub fn delete_run(&self, run: RunId) -> Result<(), StoreError> {
+        let _lock = self.lock_run(run)?;
+        self.transaction(|transaction| transaction.execute("DELETE FROM runs WHERE id = ?1", [run.0]))?;
+        let directory = self.run_dir(run);
+        fs::remove_dir_all(&directory).map_err(|source| StoreError::file(&directory, source))
+    }
+
+    /// Takes a run's lock, in its directory.
+    fn take(&self, run: RunId) -> Result<RunLock, StoreError> {
+        let directory = self.run_dir(run);
+        fs::create_dir_all(&directory).map_err(|source| StoreError::file(&directory, source))?;
+        match lock::acquire(&self.lock_path(run), PATIENCE)? {
+            Some(file) => Ok(RunLock { run, _file: file }),
+            None => Err(StoreError::Locked { run }),
+        }
+    }
+
+    fn require(&self, run: RunId) -> Result<(), StoreError> {
+        let exists = self.query(|connection| {
+            connection
+                .prepare_cached("SELECT 1 FROM runs WHERE id = ?1")?
+                .exists([run.0])
+        })?;
+        if exists {
+            return Ok(());
+        }
+        Err(self.unknown(&run.to_string())?)
+    }
+
+    /// The error for a run that is not there, with names and numbers that look like it.
+    fn unknown(&self, text: &str) -> Result<StoreError, StoreError> {
+        let mut near: Vec<_> = self
+            .names()?
+            .into_iter()
+            .map(|(name, run)| (strsim::jaro_winkler(&name, text), name, run))
+            .filter(|(likeness, ..)| *likeness > 0.7)
+            .collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0));
+        near.truncate(3);
+        Ok(StoreError::NoRun {
+            text: text.to_owned(),
+            candidates: near
+                .into_iter()
+                .map(|(_, name, run)| format!("{name} ({run})"))
+                .collect(),
+        })
+    }
+
+    /// Every name with the latest run that bears it, the latest first.
+    fn names(&self) -> Result<Vec<(String, RunId)>, StoreError> {
+        self.query(|connection| {
+            connection
+                .prepare_cached("SELECT name, max(id) FROM runs GROUP BY name ORDER BY max(id) DESC")?
+                .query_map([], |row| Ok((row.get(0)?, RunId(row.get(1)?))))?
+                .collect()
+        })
+    }
+
+    fn run_of(&self, row: SummaryRow) -> Result<Run, StoreError> {
+        let id = RunId(row.id);
+        let status: RunStatus = row
+            .status
+            .parse()
+            .map_err(|()| self.damaged(format!("run {id} has the unknown status `{}`", row.status)))?;
+        let is_abandoned = status.is_open() && lock::is_free(&self.lock_path(id));
+        Ok(Run {
+            run: id,
+            name: row.name,
+            status: if is_abandoned { RunStatus::Interrupted } else { status },
+            ..self.parse_json(&row.summary, || format!("row of run {id}"))?
+        })
+    }
+
+    pub(super) fn to_json(&self, value: &impl Serialize) -> Result<String, StoreError> {
+        serde_json::to_string(value).map_err(|error| self.damaged(error.to_string()))
+    }
+
+    pub(super) fn parse_json<T: DeserializeOwned>(
+        &self,
+        text: &str,
+        what: impl FnOnce() -> String,
+    ) -> Result<T, StoreError> {
+        serde_json::from_str(text).map_err(|error| self.damaged(format!("{}: {error}", what())))
+    }
+}
+
+/// The columns of which a [`Run`] is made.
+struct SummaryRow {
+    id: i64,
+    name: String,
+    status: String,
+    summary: String,
+}
+
+impl SummaryRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            status: row.get(2)?,
+            summary: row.get(3)?,
+        })
+    }
+}
+
+/// A run of which nothing is known yet; its number is the row's.
+fn queued(name: &str) -> Run {
+    Run {
+        run: RunId(0),
+        name: name.to_owned(),
+        status: RunStatus::Queued,
+        epochs: 0,
+        best_epoch: None,
+        train: None,
+        validation: None,
+        test: None,
+        parameters: 0,
+        multiply_adds: 0,
+        elapsed_secs: 0.0,
+        samples_per_second: 0.0,
+        predicted_memory_bytes: 0,
+        peak_memory_bytes: 0,
+        failure: None,
+        folds: None,
+        deployed: None,
+    }
+}

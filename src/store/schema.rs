@@ -1,0 +1,94 @@
+//! The tables, as migrations: the database's `user_version` says how many of them it has seen.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+use rusqlite_migration::{M, Migrations};
+
+use super::StoreError;
+
+/// Numbers are never used twice. A parent may be deleted before its children, so it is no foreign key. The steps of an
+/// event of kind `steps` stand in `steps` alone, one row a step however often a run is resumed; the event says which.
+const MIGRATIONS: &[M<'_>] = &[M::up(
+    "CREATE TABLE runs (
+        id      INTEGER PRIMARY KEY AUTOINCREMENT,
+        name    TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        status  TEXT NOT NULL,
+        parent  INTEGER,
+        recipe  TEXT,
+        plan    TEXT NOT NULL,
+        summary TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX runs_name ON runs (name);
+    CREATE INDEX runs_parent ON runs (parent);
+    CREATE TABLE events (
+        run          INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        seq          INTEGER NOT NULL,
+        elapsed_secs REAL NOT NULL,
+        event        TEXT NOT NULL,
+        first_step   INTEGER,
+        last_step    INTEGER,
+        PRIMARY KEY (run, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE steps (
+        run           INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        step          INTEGER NOT NULL,
+        loss          REAL,
+        learning_rate REAL,
+        gradient_norm REAL,
+        PRIMARY KEY (run, step)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE artifacts (
+        run    INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        kind   TEXT NOT NULL,
+        path   TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        bytes  INTEGER NOT NULL,
+        PRIMARY KEY (run, kind)
+    ) STRICT, WITHOUT ROWID;",
+)];
+
+/// Opens the database and brings its tables to this program's version. The caller holds the store's opening lock.
+pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
+    let failed = |source| StoreError::database(path, source);
+    let mut connection = Connection::open(path).map_err(failed)?;
+    connection
+        .busy_timeout(std::time::Duration::from_secs(10))
+        .map_err(failed)?;
+    connection.set_transaction_behavior(TransactionBehavior::Immediate);
+    let found: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(failed)?;
+    let known = MIGRATIONS.len();
+    if usize::try_from(found).is_ok_and(|found| found > known) {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    connection
+        .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
+        .map_err(failed)?;
+    connection
+        .pragma_update(None, "synchronous", "normal")
+        .map_err(failed)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
+    match Migrations::from_slice(MIGRATIONS).to_latest(&mut connection) {
+        Ok(()) => Ok(connection),
+        Err(rusqlite_migration::Error::RusqliteError { err, .. }) => Err(failed(err)),
+        Err(other) => Err(StoreError::Damaged {
+            path: path.to_owned(),
+            detail: other.to_string(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn migrations_are_valid() {
+        super::Migrations::from_slice(super::MIGRATIONS).validate().unwrap();
+    }
+}

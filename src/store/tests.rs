@@ -1,0 +1,96 @@
+//! What can only be seen from inside: a database that may not grow, and what an opening sweeps. The rest is in `tests/it/store.rs`.
+
+use std::fs;
+
+use super::*;
+use crate::spec::{ArtifactKind, DatasetSummary, Envelope, Event, RunConfig, RunPlan, Shape, SplitRows, Task};
+
+fn plan() -> RunPlan {
+    let dataset = DatasetSummary {
+        name: "iris".to_owned(),
+        rows: 100,
+        input: Shape::Features { features: 4 },
+        task: Task::Regression,
+        class_rows: Vec::new(),
+        split: SplitRows {
+            train: 70,
+            validation: 15,
+            test: 15,
+        },
+        columns: Vec::new(),
+        target: "y".to_owned(),
+        notes: Vec::new(),
+    };
+    RunConfig::default().check(&dataset).unwrap()
+}
+
+fn create(store: &Store) -> RunLock {
+    let plan = plan();
+    let new = NewRun {
+        name: "first",
+        plan: &plan,
+        origin: None,
+    };
+    store.create_run(&new).unwrap()
+}
+
+#[test]
+fn a_database_that_cannot_grow_is_a_full_disk_and_keeps_what_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let lock = create(&store);
+    let pages: i64 = store
+        .query(|connection| connection.pragma_query_value(None, "page_count", |row| row.get(0)))
+        .unwrap();
+    store
+        .query(|connection| connection.pragma_update_and_check(None, "max_page_count", pages + 2, |_| Ok(())))
+        .unwrap();
+    let note = |seq| Envelope {
+        run: lock.run(),
+        seq,
+        elapsed_secs: 0.0,
+        event: Event::Note { text: "x".repeat(1000) },
+    };
+    let (written, error) = (0..100)
+        .find_map(|seq| store.record(&lock, &note(seq), None).err().map(|error| (seq, error)))
+        .unwrap();
+    assert!(matches!(error, StoreError::Full { .. }), "{error}");
+    assert!(error.to_string().contains("trimtab.sqlite"), "{error}");
+    assert_eq!(store.events(lock.run()).unwrap().len() as u64, written);
+    assert_eq!(store.runs().unwrap().len(), 1);
+}
+
+#[test]
+fn opening_sweeps_half_made_files_of_dead_runs_only() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let (dead, alive) = (create(&store), create(&store));
+    for lock in [&dead, &alive] {
+        store.save_artifact(lock, ArtifactKind::Weights, b"whole").unwrap();
+        fs::write(store.run_dir(lock.run()).join("onnx-0123.onnx.part"), b"half").unwrap();
+    }
+    let orphan = directory.path().join("runs/r99");
+    fs::create_dir(&orphan).unwrap();
+    fs::write(orphan.join("weights-0.safetensors"), b"of a deleted run").unwrap();
+    let dead_run = dead.run();
+    drop(dead);
+    Store::open(directory.path()).unwrap();
+    let files = |run| entries(&store.run_dir(run)).count();
+    assert_eq!((files(dead_run), files(alive.run())), (2, 3));
+    assert!(!orphan.exists());
+    assert_eq!(store.read_artifact(dead_run, ArtifactKind::Weights).unwrap(), b"whole");
+}
+
+#[test]
+fn system_errors_become_what_a_person_can_act_on() {
+    let of = |kind: std::io::ErrorKind| StoreError::file(Path::new("/s/runs/r1/w"), kind.into()).to_string();
+    assert!(of(std::io::ErrorKind::StorageFull).contains("disk is full"));
+    assert!(of(std::io::ErrorKind::ReadOnlyFilesystem).contains("cannot be written"));
+    assert!(of(std::io::ErrorKind::NotFound).contains("/s/runs/r1/w"));
+    let failure = crate::spec::Failure::from(StoreError::Full { path: "/s/db".into() });
+    assert_eq!(
+        (failure.place.as_str(), failure.what.as_str()),
+        ("/s/db", "the disk is full")
+    );
+    assert!(failure.remedy.starts_with("make room"));
+}
