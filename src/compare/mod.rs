@@ -1,1 +1,287 @@
-//! Placeholder until the room is furnished.
+//! Runs against a baseline: what compression cost in accuracy and bought in size, time and memory. Pure functions over
+//! measured rows, shared by every door of the program.
+
+use crate::spec::{Deployed, Run, units};
+
+/// Measured rows beside the one they are compared with.
+#[derive(Debug, Clone)]
+pub struct Comparison<'a> {
+    pub baseline: &'a Run,
+    pub rows: Vec<Row<'a>>,
+}
+
+/// A run with what was measured on its exported bytes.
+#[derive(Debug, Clone)]
+pub struct Row<'a> {
+    pub run: &'a Run,
+    pub deployed: &'a Deployed,
+    /// None for the baseline itself.
+    pub delta: Option<Delta>,
+}
+
+/// A row's figures against the baseline's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Delta {
+    /// Difference of the accuracies (or R2), in their own unit: -0.01 is one point lost.
+    pub accuracy: f64,
+    /// Row divided by baseline: 0.25 is a quarter of the size.
+    pub size: f64,
+    pub zstd: f64,
+    pub memory: f64,
+    /// Baseline's median time divided by the row's: 2 is twice as fast.
+    pub speedup_batch1: f64,
+    pub speedup_batch64: f64,
+}
+
+impl Delta {
+    pub fn between(baseline: &Deployed, row: &Deployed) -> Self {
+        let ratio = |row: u64, baseline: u64| row as f64 / baseline as f64;
+        Self {
+            accuracy: row.accuracy - baseline.accuracy,
+            size: ratio(row.size_bytes, baseline.size_bytes),
+            zstd: ratio(row.zstd_bytes, baseline.zstd_bytes),
+            memory: ratio(row.memory_bytes, baseline.memory_bytes),
+            speedup_batch1: baseline.latency_us.batch1.median / row.latency_us.batch1.median,
+            speedup_batch64: baseline.latency_us.batch64.median / row.latency_us.batch64.median,
+        }
+    }
+}
+
+/// Compares the measured ones among `runs`. The baseline is the first uncompressed one, else the first measured one;
+/// none are measured: no comparison.
+pub fn compare(runs: &[Run]) -> Option<Comparison<'_>> {
+    let measured: Vec<(&Run, &Deployed)> = runs
+        .iter()
+        .filter_map(|run| run.deployed.as_ref().map(|deployed| (run, deployed)))
+        .collect();
+    let (baseline, reference) = measured
+        .iter()
+        .find(|(_, deployed)| deployed.recipe.is_none())
+        .or_else(|| measured.first())
+        .copied()?;
+    let rows = measured
+        .iter()
+        .map(|&(run, deployed)| Row {
+            run,
+            deployed,
+            delta: (run.run != baseline.run).then(|| Delta::between(reference, deployed)),
+        })
+        .collect();
+    Some(Comparison { baseline, rows })
+}
+
+/// Column titles and cells of the comparison as text, ready for a table.
+pub fn table(comparison: &Comparison<'_>) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let regression = comparison
+        .baseline
+        .test
+        .is_some_and(|metrics| metrics.accuracy.is_none());
+    let score = if regression { "R2" } else { "accuracy" };
+    let titles = vec![
+        "run", "recipe", score, "size", "zstd", "batch 1", "batch 64", "memory", "speed", "verdict",
+    ];
+    let rows = comparison
+        .rows
+        .iter()
+        .map(|row| {
+            let deployed = row.deployed;
+            let against = |text: String, note: Option<String>| match note {
+                Some(note) => format!("{text} ({note})"),
+                None => text,
+            };
+            let accuracy = if regression {
+                format!("{:.4}", deployed.accuracy)
+            } else {
+                units::percent(deployed.accuracy)
+            };
+            let delta = row.delta;
+            vec![
+                row.run.run.to_string(),
+                deployed
+                    .recipe
+                    .as_ref()
+                    .map_or_else(|| "baseline".to_owned(), ToString::to_string),
+                against(
+                    accuracy,
+                    delta.map(|delta| {
+                        if regression {
+                            format!("{:+.4}", delta.accuracy)
+                        } else {
+                            format!("{:+.1}", delta.accuracy * 100.0)
+                        }
+                    }),
+                ),
+                against(units::bytes(deployed.size_bytes), delta.map(|delta| change(delta.size))),
+                against(units::bytes(deployed.zstd_bytes), delta.map(|delta| change(delta.zstd))),
+                against(
+                    units::microseconds(deployed.latency_us.batch1.median),
+                    delta.map(|delta| format!("{:.2}x", delta.speedup_batch1)),
+                ),
+                against(
+                    units::microseconds(deployed.latency_us.batch64.median),
+                    delta.map(|delta| format!("{:.2}x", delta.speedup_batch64)),
+                ),
+                against(
+                    units::bytes(deployed.memory_bytes),
+                    delta.map(|delta| change(delta.memory)),
+                ),
+                match deployed.speed {
+                    crate::spec::Speed::Measured => "measured".to_owned(),
+                    crate::spec::Speed::Simulated => "simulated".to_owned(),
+                },
+                delta.map_or_else(String::new, |_| deployed.verdict.to_string()),
+            ]
+        })
+        .collect();
+    (titles, rows)
+}
+
+/// The measured rows as CSV with exact values.
+pub fn csv(comparison: &Comparison<'_>) -> String {
+    let mut text = String::from(
+        "run,name,recipe,parent,accuracy,size_bytes,zstd_bytes,batch1_median_us,batch64_median_us,memory_bytes,speed,int8_layers,sha256,verdict\n",
+    );
+    for row in &comparison.rows {
+        let deployed = row.deployed;
+        let recipe = deployed
+            .recipe
+            .as_ref()
+            .map_or_else(|| "baseline".to_owned(), ToString::to_string);
+        let cells = [
+            row.run.run.to_string(),
+            quoted(&row.run.name),
+            recipe,
+            deployed.parent.map_or_else(String::new, |parent| parent.to_string()),
+            deployed.accuracy.to_string(),
+            deployed.size_bytes.to_string(),
+            deployed.zstd_bytes.to_string(),
+            deployed.latency_us.batch1.median.to_string(),
+            deployed.latency_us.batch64.median.to_string(),
+            deployed.memory_bytes.to_string(),
+            match deployed.speed {
+                crate::spec::Speed::Measured => "measured".to_owned(),
+                crate::spec::Speed::Simulated => "simulated".to_owned(),
+            },
+            deployed.int8_layers.to_string(),
+            deployed.sha256.clone(),
+            deployed.verdict.to_string(),
+        ];
+        text.push_str(&cells.join(","));
+        text.push('\n');
+    }
+    text
+}
+
+/// A ratio as a change in percent: 0.25 is `-75 %`.
+fn change(ratio: f64) -> String {
+    format!("{:+.0} %", (ratio - 1.0) * 100.0)
+}
+
+/// A CSV cell (RFC 4180): quoted where it must be.
+fn quoted(cell: &str) -> String {
+    if cell.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", cell.replace('"', "\"\""))
+    } else {
+        cell.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Latency, LatencySummary, Metrics, RunId, RunStatus, Speed, Verdict};
+
+    fn run(id: i64, recipe: Option<&str>, accuracy: f64, size: u64, median: f64) -> Run {
+        let summary = |median| LatencySummary {
+            p10: median,
+            median,
+            p90: median,
+            n: 30,
+        };
+        Run {
+            run: RunId(id),
+            name: "a, \"b\"".to_owned(),
+            status: RunStatus::Finished,
+            epochs: 1,
+            best_epoch: Some(1),
+            train: None,
+            validation: None,
+            test: Some(Metrics {
+                accuracy: Some(accuracy),
+                ..Metrics::default()
+            }),
+            parameters: 1,
+            multiply_adds: 1,
+            elapsed_secs: 1.0,
+            samples_per_second: 1.0,
+            predicted_memory_bytes: 1,
+            peak_memory_bytes: 1,
+            failure: None,
+            folds: None,
+            deployed: Some(Deployed {
+                recipe: recipe.map(|recipe| recipe.parse().unwrap()),
+                parent: recipe.map(|_| RunId(1)),
+                accuracy,
+                size_bytes: size,
+                zstd_bytes: size / 2,
+                latency_us: Latency {
+                    batch1: summary(median),
+                    batch64: summary(median * 50.0),
+                },
+                memory_bytes: size * 2,
+                speed: Speed::Measured,
+                int8_layers: 0,
+                sha256: "00".to_owned(),
+                verdict: Verdict::Faster,
+                verdict_batch1: Verdict::CannotTell,
+                engine: "scalar".to_owned(),
+            }),
+        }
+    }
+
+    #[test]
+    fn deltas_are_against_the_uncompressed_run_wherever_it_stands() {
+        let runs = [run(2, Some("fp16"), 0.96, 500, 10.0), run(1, None, 0.98, 1000, 20.0)];
+        let comparison = compare(&runs).unwrap();
+        assert_eq!(comparison.baseline.run, RunId(1));
+        let delta = comparison.rows[0].delta.unwrap();
+        assert!((delta.accuracy + 0.02).abs() < 1e-12);
+        assert_eq!(
+            (delta.size, delta.speedup_batch1, delta.speedup_batch64),
+            (0.5, 2.0, 2.0)
+        );
+        assert!(comparison.rows[1].delta.is_none());
+        let (titles, rows) = table(&comparison);
+        assert_eq!(titles.len(), rows[0].len());
+        assert!(
+            rows[0][2].contains("-2.0") && rows[0][3].contains("-50 %"),
+            "{:?}",
+            rows[0]
+        );
+    }
+
+    #[test]
+    fn a_row_survives_json_with_its_measured_fields_beside_the_others() {
+        let run = run(2, Some("units:0.5:finetune=3"), 0.96, 500, 10.0);
+        let json = serde_json::to_value(&run).unwrap();
+        assert_eq!(json["recipe"], "units:0.5:finetune=3");
+        assert_eq!(json["latency_us"]["batch64"]["median"], 500.0);
+        assert_eq!(json["verdict"], "faster");
+        assert_eq!(serde_json::from_value::<Run>(json).unwrap(), run);
+    }
+
+    #[test]
+    fn csv_quotes_names() {
+        let runs = [run(1, None, 0.98, 1000, 20.0)];
+        let text = csv(&compare(&runs).unwrap());
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        assert_eq!(&reader.records().next().unwrap().unwrap()[1], "a, \"b\"");
+    }
+
+    #[test]
+    fn nothing_measured_is_no_comparison() {
+        let mut unmeasured = run(1, None, 0.9, 1, 1.0);
+        unmeasured.deployed = None;
+        assert!(compare(&[unmeasured]).is_none());
+    }
+}

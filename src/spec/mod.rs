@@ -15,6 +15,7 @@ mod recipe;
 mod run;
 mod schema;
 mod stream;
+pub mod units;
 mod weights;
 
 pub use check::{ConfigIssue, RunPlan, SchedulePlan};

@@ -1,2 +1,4 @@
 //! The one integration-test binary; each flow is a module.
+
+mod architecture;
 mod store;
