@@ -1,0 +1,250 @@
+//! What a run's events amount to.
+
+use crate::spec::{Ended, Envelope, Event, MemoryLedger, MemoryReading, Metrics, Run, RunStatus, StepRecord};
+
+/// A run as told by its events so far, over all sittings.
+///
+/// A resumed run may take a few steps and epochs again; the later telling of each replaces the earlier one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunView {
+    pub status: RunStatus,
+    /// Steps done.
+    pub step: usize,
+    /// Steps planned; 0 before the run has started.
+    pub total_steps: usize,
+    pub steps_per_epoch: usize,
+    pub predicted: MemoryLedger,
+    /// One value a step, in order.
+    pub steps: Vec<StepRecord>,
+    /// One point an epoch, in order.
+    pub epochs: Vec<EpochPoint>,
+    /// One for each event of steps, in order of time.
+    pub readings: Vec<Reading>,
+    /// Set while the job does something other than training.
+    pub progress: Option<Progress>,
+    pub notes: Vec<String>,
+    pub ended: Option<Ended>,
+    /// Seconds of work.
+    pub elapsed_secs: f64,
+    /// Where the present sitting began: its first step and the seconds of work before it.
+    sitting: (usize, f64),
+    /// Steps seen, and the seconds that they took by the reported throughput, per sample.
+    measured: (f64, f64),
+}
+
+/// An epoch's scores.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EpochPoint {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// Steps done at its end.
+    pub step: usize,
+    pub train: Metrics,
+    pub validation: Metrics,
+    pub is_best: bool,
+}
+
+/// Speed and memory at a moment of work.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    pub elapsed_secs: f64,
+    pub samples_per_second: f64,
+    pub memory: MemoryReading,
+}
+
+/// What a job does when it is not training.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    pub what: String,
+    pub done: usize,
+    pub total: usize,
+}
+
+impl RunView {
+    /// A run of which nothing has been heard.
+    pub fn new() -> Self {
+        Self {
+            status: RunStatus::Queued,
+            step: 0,
+            total_steps: 0,
+            steps_per_epoch: 0,
+            predicted: MemoryLedger::default(),
+            steps: Vec::new(),
+            epochs: Vec::new(),
+            readings: Vec::new(),
+            progress: None,
+            notes: Vec::new(),
+            ended: None,
+            elapsed_secs: 0.0,
+            sitting: (0, 0.0),
+            measured: (0.0, 0.0),
+        }
+    }
+
+    /// The view after all of `envelopes`, which are one run's, in order.
+    pub fn of<'a>(envelopes: impl IntoIterator<Item = &'a Envelope>) -> Self {
+        envelopes.into_iter().fold(Self::new(), |mut view, envelope| {
+            view.apply(envelope);
+            view
+        })
+    }
+
+    /// Takes in the run's next event.
+    pub fn apply(&mut self, envelope: &Envelope) {
+        self.elapsed_secs = envelope.elapsed_secs;
+        match &envelope.event {
+            Event::Started {
+                first_step,
+                total_steps,
+                steps_per_epoch,
+                predicted,
+            } => {
+                self.status = RunStatus::Running;
+                self.ended = None;
+                self.step = *first_step;
+                self.total_steps = *total_steps;
+                self.steps_per_epoch = *steps_per_epoch;
+                self.predicted = *predicted;
+                self.sitting = (*first_step, envelope.elapsed_secs);
+            }
+            Event::Steps {
+                steps,
+                samples_per_second,
+                memory,
+            } => {
+                for step in steps {
+                    put(&mut self.steps, *step, |step| step.step);
+                    self.step = step.step + 1;
+                }
+                if *samples_per_second > 0.0 {
+                    self.measured.0 += steps.len() as f64;
+                    self.measured.1 += steps.len() as f64 / samples_per_second;
+                }
+                self.progress = None;
+                self.readings.push(Reading {
+                    elapsed_secs: envelope.elapsed_secs,
+                    samples_per_second: *samples_per_second,
+                    memory: *memory,
+                });
+            }
+            Event::Epoch {
+                epoch,
+                step,
+                train,
+                validation,
+                is_best,
+            } => {
+                let point = EpochPoint {
+                    epoch: *epoch,
+                    step: *step,
+                    train: *train,
+                    validation: *validation,
+                    is_best: *is_best,
+                };
+                put(&mut self.epochs, point, |point| point.epoch);
+            }
+            Event::Paused { .. } => self.status = RunStatus::Paused,
+            Event::Resumed { .. } => self.status = RunStatus::Running,
+            Event::Progress { what, done, total } => {
+                self.progress = Some(Progress {
+                    what: what.clone(),
+                    done: *done,
+                    total: *total,
+                });
+            }
+            Event::Note { text } => self.notes.push(text.clone()),
+            Event::Ended { ended } => {
+                self.status = ended.status();
+                self.progress = None;
+                self.ended = Some(ended.clone());
+            }
+        }
+    }
+
+    /// Epochs planned; 0 before the run has started.
+    pub fn total_epochs(&self) -> usize {
+        self.total_steps.checked_div(self.steps_per_epoch).unwrap_or(0)
+    }
+
+    /// The epoch whose weights are kept, as far as is known.
+    pub fn best(&self) -> Option<&EpochPoint> {
+        self.epochs.iter().rev().find(|point| point.is_best)
+    }
+
+    /// Mean throughput over all steps, time between steps left out; 0 before the first.
+    pub fn samples_per_second(&self) -> f64 {
+        let (steps, secs) = self.measured;
+        if secs > 0.0 { steps / secs } else { 0.0 }
+    }
+
+    /// Largest tracked heap above what was live before the first step.
+    pub fn peak_bytes(&self) -> u64 {
+        let peaks = self.readings.iter().map(|reading| reading.memory.peak_bytes);
+        peaks.max().unwrap_or(0)
+    }
+
+    /// Seconds until all planned steps are done, at this sitting's pace; early stopping may end a run before that.
+    pub fn remaining_secs(&self) -> Option<f64> {
+        let (first_step, begun) = self.sitting;
+        let done = self.step.checked_sub(first_step).filter(|&done| done > 0)?;
+        if self.status.is_open() {
+            let pace = (self.elapsed_secs - begun) / done as f64;
+            Some(pace * self.total_steps.saturating_sub(self.step) as f64)
+        } else {
+            None
+        }
+    }
+
+    /// Brings a run's row up to date with what its events say.
+    pub fn summarise(&self, run: &mut Run) {
+        run.status = self.status;
+        run.epochs = self.epochs.last().map_or(0, |point| point.epoch);
+        run.elapsed_secs = self.elapsed_secs;
+        run.samples_per_second = self.samples_per_second();
+        run.predicted_memory_bytes = self.predicted.total();
+        run.peak_memory_bytes = self.peak_bytes();
+        if let Some(best) = self.best() {
+            run.best_epoch = Some(best.epoch);
+            run.train = Some(best.train);
+            run.validation = Some(best.validation);
+        }
+        run.failure = None;
+        match &self.ended {
+            Some(Ended::Finished {
+                best_epoch,
+                epochs,
+                train,
+                validation,
+                test,
+            }) => {
+                run.epochs = *epochs;
+                run.best_epoch = Some(*best_epoch);
+                run.train = Some(*train);
+                run.validation = Some(*validation);
+                run.test = Some(*test);
+            }
+            Some(Ended::Failed { failure }) => run.failure = Some(failure.to_string()),
+            Some(Ended::Crashed { message }) => run.failure = Some(message.clone()),
+            Some(Ended::Stopped { .. }) | None => {}
+        }
+    }
+}
+
+impl Default for RunView {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Inserts into a list that is ordered by `key`, replacing what has the same key. At the end, as nearly always, this is a push.
+fn put<T>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> usize) {
+    let wanted = key(&item);
+    if list.last().is_none_or(|last| key(last) < wanted) {
+        list.push(item);
+        return;
+    }
+    match list.binary_search_by_key(&wanted, key) {
+        Ok(place) => list[place] = item,
+        Err(place) => list.insert(place, item),
+    }
+}
