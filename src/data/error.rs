@@ -169,6 +169,10 @@ pub enum DataError {
         found: usize,
         expected: usize,
     },
+    #[error(
+        "{file}: cannot be prepared for the model: preprocessing.json is damaged ({problem}); export the run again"
+    )]
+    Preprocessing { file: String, problem: String },
     #[error("{file}: the shipped file is damaged ({source}); build the program again")]
     Shipped { file: String, source: std::io::Error },
 }

@@ -22,8 +22,11 @@
 
 mod error;
 mod generated;
+mod header;
 mod number;
+mod predict;
 mod preprocess;
+mod profile;
 mod records;
 mod samples;
 mod shipped;
@@ -35,6 +38,7 @@ mod text;
 use std::path::Path;
 
 pub use error::DataError;
+pub use predict::{NewRows, read_rows};
 pub use preprocess::MAX_INPUTS;
 pub use records::{MAX_COLUMNS, MAX_RECORD_BYTES};
 pub use samples::{Dataset, Samples, Targets, epoch_order};
@@ -44,8 +48,9 @@ pub use text::MAX_FILE_BYTES;
 
 use crate::spec::{DataConfig, DatasetSummary, Shape, SplitRows};
 use generated::GENERATED;
+use header::{nearest, position_of};
 use shipped::SHIPPED;
-use table::{Table, nearest, read_table};
+use table::{Table, read_table};
 use target::Target;
 
 /// Name and one-line description of every set that needs no file.
@@ -103,7 +108,7 @@ fn table(config: &DataConfig) -> Result<(Table, Option<Shape>), DataError> {
     if let Some(set) = GENERATED.iter().find(|set| set.name == source) {
         let table = set.table(config);
         if let Some(target) = target {
-            table::position_of(source, std::slice::from_ref(&table.target.name), target)?;
+            position_of(source, std::slice::from_ref(&table.target.name), target)?;
         }
         return Ok((table, None));
     }

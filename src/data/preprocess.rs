@@ -11,7 +11,7 @@ use crate::spec::{ColumnKind, InputColumn, Preprocessing, Shape, TargetTransform
 /// Most network inputs, one-hot columns spread out.
 pub const MAX_INPUTS: usize = 20_000;
 /// Most input values of all rows together.
-const MAX_VALUES: usize = 200_000_000;
+pub(super) const MAX_VALUES: usize = 200_000_000;
 
 /// Columns whose filling is noted one by one.
 const NOTED: usize = 10;

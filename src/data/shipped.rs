@@ -52,13 +52,17 @@ pub(super) const SHIPPED: [Shipped; 5] = [
 impl Shipped {
     /// The raw table. With another target than the set's own, an image is a table like any other.
     pub(super) fn table(&self, target: Option<&str>) -> Result<(Table, Option<Shape>), DataError> {
-        let csv = zstd::decode_all(self.compressed).map_err(|source| DataError::Shipped {
-            file: self.name.to_owned(),
-            source,
-        })?;
         let image = self
             .image
             .filter(|_| target.is_none_or(|target| target.trim() == "target"));
-        Ok((read_table(self.name, &csv, target, image.is_some())?, image))
+        Ok((read_table(self.name, &self.csv()?, target, image.is_some())?, image))
+    }
+
+    /// The set as the CSV that it was made from.
+    pub(super) fn csv(&self) -> Result<Vec<u8>, DataError> {
+        zstd::decode_all(self.compressed).map_err(|source| DataError::Shipped {
+            file: self.name.to_owned(),
+            source,
+        })
     }
 }
