@@ -12,7 +12,10 @@ use crate::spec::{ModelSpec, ShapeError, Weights};
 pub struct Network {
     pub(super) layers: Vec<Layer>,
     #[module(skip)]
-    pub(super) model: ModelSpec,
+    model: ModelSpec,
+    /// Without autodiff.
+    #[module(skip)]
+    device: Device,
 }
 
 /// From which numbers a training step's dropout masks are drawn.
@@ -28,18 +31,20 @@ impl Network {
     /// elsewhere, biases are 0. Drawn from `seed`, so that the same seed gives the same weights on every device.
     pub fn new(model: &ModelSpec, seed: u64, device: &Device) -> Result<Self, ShapeError> {
         let weights = super::weights::initial(model, seed)?;
-        Ok(Self {
-            layers: super::weights::build(model, &weights, device)?,
-            model: model.clone(),
-        })
+        Self::build(model, &weights, device)
     }
 
     /// A network with these weights, in PyTorch's layout.
     pub fn from_weights(model: &ModelSpec, weights: &Weights, device: &Device) -> Result<Self, WeightError> {
         super::weights::check(model, weights)?;
+        Ok(Self::build(model, weights, device)?)
+    }
+
+    fn build(model: &ModelSpec, weights: &Weights, device: &Device) -> Result<Self, ShapeError> {
         Ok(Self {
             layers: super::weights::build(model, weights, device)?,
             model: model.clone(),
+            device: device.clone().without_autodiff(),
         })
     }
 
@@ -69,14 +74,34 @@ impl Network {
     }
 
     /// The forward pass of a training step: batch statistics, which also move the running ones, and dropout.
-    pub fn forward_training(&self, x: Tensor<2>, key: DropoutKey) -> Tensor<2> {
+    fn forward_training(&self, x: Tensor<2>, key: DropoutKey) -> Tensor<2> {
         self.layers.iter().fold(x, |x, layer| layer.forward(x, Some(key)))
     }
 
     /// Outputs for `rows` samples of plain numbers, row by row.
-    pub fn predict(&self, inputs: Vec<f32>, rows: usize, device: &Device) -> Vec<f32> {
+    pub fn predict(&self, inputs: Vec<f32>, rows: usize) -> Vec<f32> {
         let width = inputs.len() / rows.max(1);
-        numbers(self.forward(Tensor::from_data(TensorData::new(inputs, [rows, width]), device)))
+        numbers(self.forward(Tensor::from_data(TensorData::new(inputs, [rows, width]), &self.device)))
+    }
+
+    /// One forward pass of a training step over `rows` samples, the gradient that `differentiate` gives for its outputs
+    /// (row by row), and the backward pass: the gradient of every parameter, in the order of
+    /// [`parameters`](Self::parameters); or what `differentiate` failed with.
+    pub fn gradients<E>(
+        &self,
+        inputs: Vec<f32>,
+        rows: usize,
+        key: DropoutKey,
+        differentiate: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
+    ) -> Result<Vec<Vec<f32>>, E> {
+        let width = inputs.len() / rows.max(1);
+        let x = Tensor::from_data(TensorData::new(inputs, [rows, width]), &self.device);
+        let outputs = self.forward_training(x, key);
+        let shape = outputs.dims();
+        let gradient = differentiate(&numbers(outputs.clone().inner()))?;
+        // Backward begins with ones, so what reaches `outputs` is the gradient that stands beside it in the product.
+        let gradient = Tensor::from_data(TensorData::new(gradient, shape), &self.device);
+        Ok(self.take((outputs * gradient).backward()))
     }
 
     /// Copies of the trainable parameters in this module's own layout, layer by layer: the order of
@@ -95,8 +120,8 @@ impl Network {
         read.0
     }
 
-    /// Takes the gradient of every trainable parameter out of `gradients`.
-    pub fn gradients(&self, gradients: Gradients) -> Vec<Vec<f32>> {
+    /// The gradient of every trainable parameter.
+    fn take(&self, gradients: Gradients) -> Vec<Vec<f32>> {
         struct Take(Gradients, Vec<Vec<f32>>);
         impl ModuleVisitor for Take {
             fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -113,8 +138,7 @@ impl Network {
     }
 
     /// Hands each trainable parameter to `step`, with its place in the order, to be changed in place.
-    #[must_use]
-    pub fn update(self, step: impl FnMut(usize, &mut [f32])) -> Self {
+    pub fn update(&mut self, step: impl FnMut(usize, &mut [f32])) {
         struct Update<F>(F, usize);
         impl<F: FnMut(usize, &mut [f32])> ModuleMapper for Update<F> {
             fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
@@ -125,13 +149,13 @@ impl Network {
                 let device = tensor.device();
                 let shape = tensor.dims();
                 let mut values = numbers(tensor.inner());
-                self.0(self.1, &mut values);
+                (self.0)(self.1, &mut values);
                 self.1 += 1;
                 let tensor = Tensor::from_data(TensorData::new(values, shape), &device).require_grad();
                 Param::from_mapped_value(id, tensor, mapper)
             }
         }
-        self.map(&mut Update(step, 0))
+        self.layers = std::mem::take(&mut self.layers).map(&mut Update(step, 0));
     }
 }
 

@@ -1,1 +1,79 @@
-//! Placeholder until the room is furnished.
+//! The training loop: from a checked plan and its data to weights, speaking to an [`EventSink`] all the while.
+//!
+//! A run is reproducible to the last bit: all that is drawn comes from named streams of the run's seed, numbered by epoch or
+//! step, so a checkpoint needs no generator's state and a resumed run goes on to the losses of an uninterrupted one.
+
+mod checkpoint;
+mod evaluation;
+mod objective;
+mod optimizer;
+mod report;
+mod session;
+
+pub use checkpoint::{CheckpointError, weights_from_bytes, weights_to_bytes};
+pub use evaluation::{evaluate, outputs};
+
+use crate::data::Dataset;
+use crate::spec::{EventSink, Failure, Metrics, RunControl, RunPlan, Weights};
+
+/// What is to be trained.
+#[derive(Debug, Clone, Copy)]
+pub struct TrainJob<'a> {
+    pub plan: &'a RunPlan,
+    pub dataset: &'a Dataset,
+    pub start: Start<'a>,
+}
+
+/// From where the training goes on.
+#[derive(Debug, Clone, Copy)]
+pub enum Start<'a> {
+    /// From fresh weights of the plan's seed.
+    Fresh,
+    /// From the bytes of a [`Checkpoint`](crate::spec::ArtifactKind::Checkpoint) of this very plan.
+    Resume(&'a [u8]),
+    /// From given weights for `epochs` epochs, with a learning rate that falls from a tenth of the plan's to zero, without
+    /// warm-up and early stopping.
+    FineTune {
+        weights: &'a Weights,
+        /// Tensors of 0 and 1, named as those of `weights` that they hold: what is 0 there stays exactly zero.
+        mask: Option<&'a Weights>,
+        epochs: usize,
+    },
+}
+
+/// How training came to its end.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    Finished(Trained),
+    /// Asked to stop before `step`, which is the first that a resumed run will do.
+    Stopped {
+        step: usize,
+    },
+}
+
+/// Weights and what they score, measured on the network in training; the exported file is scored by `deploy`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// With early stopping those of the best epoch, else the last.
+    pub weights: Weights,
+    /// Epoch (from 1) that `weights` are of.
+    pub best_epoch: usize,
+    /// Epochs trained.
+    pub epochs: usize,
+    pub train: Metrics,
+    pub validation: Metrics,
+    pub test: Metrics,
+}
+
+/// Trains until the plan is fulfilled, early stopping ends it, or `control` asks to stop; a pause is waited out.
+///
+/// Emits `Started`, `Steps` (at most 20 a second; steps are at most 100 ms old when they are emitted, and come before the
+/// `Epoch` that they belong to), `Epoch`, `Paused` and `Resumed`, and keeps [`Weights`](crate::spec::ArtifactKind::Weights)
+/// at every best epoch and the end and a [`Checkpoint`](crate::spec::ArtifactKind::Checkpoint) at the ends of epochs (at most
+/// five a second), at a pause and at a stop. `Ended` is the caller's to emit, from the outcome or the failure.
+pub fn train(job: TrainJob<'_>, control: &RunControl, sink: &dyn EventSink) -> Result<Outcome, Failure> {
+    session::Session::open(&job, control, sink)?.run()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,35 @@
+//! Scores of a network on a part of the data, the same on every call.
+
+use burn::module::Module;
+
+use crate::data::{Samples, Targets};
+use crate::nn::Network;
+use crate::spec::{Metrics, TargetTransform};
+
+/// Metrics of `network` on `samples`, computed `batch` samples at a time; `target` gives a regression's unit.
+pub fn evaluate(network: &Network, samples: &Samples, target: &TargetTransform, batch: usize) -> Metrics {
+    let outputs = outputs(network, samples, batch);
+    match &samples.targets {
+        Targets::Classes(classes) => Metrics::classification(&outputs, classes),
+        Targets::Values(values) => Metrics::regression(&outputs, values, deviation(target)),
+    }
+}
+
+/// The network's output for every sample, row by row: logits, or standardised predictions.
+pub fn outputs(network: &Network, samples: &Samples, batch: usize) -> Vec<f32> {
+    let network = network.valid();
+    let width = samples.shape.len().max(1);
+    samples
+        .inputs
+        .chunks(batch.max(1) * width)
+        .flat_map(|inputs| network.predict(inputs.to_vec(), inputs.len() / width))
+        .collect()
+}
+
+/// Standard deviation of a regression's target in its own unit; 1 for classes.
+pub fn deviation(target: &TargetTransform) -> f64 {
+    match target {
+        TargetTransform::Classes { .. } => 1.0,
+        TargetTransform::Values { deviation, .. } => *deviation,
+    }
+}

@@ -1,0 +1,85 @@
+//! What a run says of itself: steps gathered into few events, with throughput and memory.
+
+use std::time::{Duration, Instant};
+
+use crate::meter::{alloc, process};
+use crate::spec::{Event, EventSink, Failure, MemoryReading, StepRecord};
+
+/// Between two `Steps` events: at most 14 a second from the clock, which with those that go before a checkpoint stays
+/// below 20. A step is never older than this when it is emitted, or than the step after it takes.
+const INTERVAL: Duration = Duration::from_millis(70);
+
+/// Gathers steps and epochs, and emits them in order.
+pub struct Reporter<'a> {
+    sink: &'a dyn EventSink,
+    steps: Vec<StepRecord>,
+    /// To follow the steps.
+    epochs: Vec<Event>,
+    samples: usize,
+    /// Time that the gathered steps took.
+    busy: Duration,
+    emitted: Instant,
+    /// Heap in use before the network was built.
+    baseline: usize,
+}
+
+impl<'a> Reporter<'a> {
+    /// Takes the memory in use now as what was there before the run.
+    pub fn new(sink: &'a dyn EventSink) -> Self {
+        alloc::reset_peak();
+        Self {
+            sink,
+            steps: Vec::new(),
+            epochs: Vec::new(),
+            samples: 0,
+            busy: Duration::ZERO,
+            emitted: Instant::now(),
+            baseline: alloc::live_bytes(),
+        }
+    }
+
+    /// A step of `samples` samples that took `busy`.
+    pub fn step(&mut self, record: StepRecord, samples: usize, busy: Duration) -> Result<(), Failure> {
+        self.steps.push(record);
+        self.samples += samples;
+        self.busy += busy;
+        if self.emitted.elapsed() >= INTERVAL {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    pub fn epoch(&mut self, epoch: Event) {
+        self.epochs.push(epoch);
+    }
+
+    /// Emits what was gathered, then `event`.
+    pub fn emit(&mut self, event: Event) -> Result<(), Failure> {
+        self.flush()?;
+        self.sink.emit(event)
+    }
+
+    /// Emits what was gathered.
+    pub fn flush(&mut self) -> Result<(), Failure> {
+        self.emitted = Instant::now();
+        if !self.steps.is_empty() {
+            let busy = std::mem::take(&mut self.busy).as_secs_f64();
+            let samples_per_second = std::mem::take(&mut self.samples) as f64 / busy.max(1e-9);
+            self.sink.emit(Event::Steps {
+                steps: std::mem::take(&mut self.steps),
+                samples_per_second,
+                memory: self.memory(),
+            })?;
+        }
+        self.epochs.drain(..).try_for_each(|epoch| self.sink.emit(epoch))
+    }
+
+    fn memory(&self) -> MemoryReading {
+        MemoryReading {
+            live_bytes: alloc::live_bytes().saturating_sub(self.baseline) as u64,
+            peak_bytes: alloc::peak_bytes().saturating_sub(self.baseline) as u64,
+            resident_bytes: process::resident_bytes().unwrap_or(0),
+        }
+    }
+}
