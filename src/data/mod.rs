@@ -27,6 +27,7 @@ mod number;
 mod predict;
 mod preprocess;
 mod profile;
+mod raw;
 mod records;
 mod samples;
 mod shipped;
@@ -40,6 +41,7 @@ use std::path::Path;
 pub use error::DataError;
 pub use predict::{NewRows, read_rows};
 pub use preprocess::MAX_INPUTS;
+pub use raw::Part;
 pub use records::{MAX_COLUMNS, MAX_RECORD_BYTES};
 pub use samples::{Dataset, Samples, Targets, epoch_order};
 pub use table::{MAX_CATEGORIES, MAX_CELLS};
@@ -68,6 +70,15 @@ pub fn load(config: &DataConfig) -> Result<Dataset, DataError> {
     let target = Target::of(&table, config.task, None)?;
     let parts = split::divide(&target.strata, target.strata_count, config.split, config.split_seed);
     dataset(config, table, &target, image, &parts)
+}
+
+/// The raw rows of one part of the configured split as CSV, in the order in which they are evaluated.
+pub fn rows_as_csv(config: &DataConfig, part: Part) -> Result<String, DataError> {
+    check(config)?;
+    let (table, _) = table(config)?;
+    let target = Target::of(&table, config.task, None)?;
+    let parts = split::divide(&target.strata, target.strata_count, config.split, config.split_seed);
+    Ok(raw::csv(&table, &parts, part))
 }
 
 /// As [`load`], but fold `fold` (from 0) of `folds` is the test part, and validation is carved out of the rest by the ratio of the
