@@ -1,5 +1,8 @@
 //! Smaller networks from trained ones: units removed, weights zeroed, numbers put on an 8-bit grid, and fine-tuning to make
 //! up for it. Nothing is measured here; that is for `deploy`, on the exported bytes.
 
+mod ranges;
 pub mod units;
 pub mod weights;
+
+pub use ranges::ranges;

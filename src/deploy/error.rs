@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::runtime::{LoadError, RunError};
-use crate::spec::ShapeError;
+use crate::spec::{Failure, ShapeError};
 
 /// Why a network could not be written, scored or judged.
 #[derive(Debug, thiserror::Error)]
@@ -87,4 +87,24 @@ pub enum BundleError {
         /// What to do.
         remedy: &'static str,
     },
+}
+
+impl DeployError {
+    /// For a run's card: the place, what is wrong there and what to do.
+    pub fn into_failure(self) -> Failure {
+        match self {
+            Self::Layer {
+                layer,
+                name,
+                problem,
+                remedy,
+            } => Failure::new(format!("layer {layer} ({name})"), problem, remedy),
+            Self::Mismatch { problem, remedy } => Failure::new("export", problem, remedy),
+            other => Failure::new(
+                "export",
+                other.to_string(),
+                "choose another recipe or train the run again",
+            ),
+        }
+    }
 }
