@@ -2,7 +2,9 @@
 //! up for it. Nothing is measured here; that is for `deploy`, on the exported bytes.
 
 mod ranges;
+mod recipe;
 pub mod units;
 pub mod weights;
 
 pub use ranges::ranges;
+pub use recipe::{Applied, Compressed, apply};

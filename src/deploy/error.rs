@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::data::DataError;
 use crate::runtime::{LoadError, RunError};
 use crate::spec::{Failure, ShapeError};
 
@@ -77,6 +78,9 @@ pub enum BundleError {
     /// The network itself.
     #[error("{0}")]
     Deploy(#[from] DeployError),
+    /// The rows that were to be answered.
+    #[error("{0}")]
+    Rows(#[from] DataError),
     /// A file of the folder is missing, damaged or does not fit the others.
     #[error("{}: {problem}; {remedy}", path.display())]
     File {

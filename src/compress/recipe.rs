@@ -1,0 +1,389 @@
+//! A recipe applied to a finished run: its steps in order, each with its fine-tuning.
+
+use crate::data::Dataset;
+use crate::deploy::{DeployError, Form};
+use crate::nn::{self, Network};
+use crate::spec::{
+    ArtifactKind, Command, Event, EventSink, Failure, Metrics, ModelSpec, Recipe, RecipeStep, RunControl, RunPlan,
+    Speed, Weights,
+};
+use crate::train::{Outcome, Start, TrainJob, evaluate, train};
+
+use super::{ranges, units, weights};
+
+/// A network as the recipe leaves it, ready for `deploy`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compressed {
+    /// The parent's plan with the network that is left.
+    pub plan: RunPlan,
+    pub weights: Weights,
+    /// How it is to be exported.
+    pub form: Form,
+    /// Whether anything in the recipe buys speed.
+    pub speed: Speed,
+    /// Epochs of fine-tuning, over all steps.
+    pub epochs: usize,
+    /// Scores of the network in floating point; the exported file is scored by `deploy`.
+    pub train: Metrics,
+    pub validation: Metrics,
+    pub test: Metrics,
+}
+
+/// How applying a recipe came to its end.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Applied {
+    Finished(Box<Compressed>),
+    /// Asked to stop before this step of fine-tuning. Applying the recipe again does the same from its start.
+    Stopped {
+        step: usize,
+    },
+}
+
+/// Applies `recipe` to the network of `plan` with `weights`. Calibration sees training samples only.
+///
+/// Fine-tuning emits its events with steps and epochs counted over the whole recipe. Nothing is saved on the way: what is
+/// to be kept is the result. Same arguments, same result.
+pub fn apply(
+    recipe: &Recipe,
+    plan: &RunPlan,
+    weights: &Weights,
+    dataset: &Dataset,
+    control: &RunControl,
+    sink: &dyn EventSink,
+) -> Result<Applied, Failure> {
+    let mut work = Work {
+        plan: plan.clone(),
+        weights: weights.clone(),
+        mask: None,
+        form: Form::Fp32,
+        epochs: 0,
+        total_epochs: recipe.steps.iter().map(finetune_epochs).sum(),
+        dataset,
+        control,
+        sink,
+    };
+    for (done, step) in recipe.steps.iter().enumerate() {
+        sink.emit(Event::Progress {
+            what: step.to_string(),
+            done,
+            total: recipe.steps.len(),
+        })?;
+        if let Some(step) = work.apply(step)? {
+            return Ok(Applied::Stopped { step });
+        }
+    }
+    work.finish(speed(recipe))
+        .map(|compressed| Applied::Finished(Box::new(compressed)))
+}
+
+/// Zeroed weights buy no speed, half-precision ones none that can be promised; smaller networks and 8-bit kernels are
+/// measured for what they are.
+fn speed(recipe: &Recipe) -> Speed {
+    let masks = |step: &RecipeStep| matches!(step, RecipeStep::Weights { .. });
+    let speeds = |step: &RecipeStep| matches!(step, RecipeStep::Units { .. } | RecipeStep::Int8Static { .. });
+    if recipe.steps.iter().any(masks) && !recipe.steps.iter().any(speeds) {
+        Speed::Simulated
+    } else {
+        Speed::Measured
+    }
+}
+
+fn finetune_epochs(step: &RecipeStep) -> usize {
+    match *step {
+        RecipeStep::Weights { finetune, .. } | RecipeStep::Units { finetune, .. } => finetune,
+        RecipeStep::Fp16 | RecipeStep::Int8Static { .. } => 0,
+    }
+}
+
+/// The network between two steps.
+struct Work<'a> {
+    plan: RunPlan,
+    weights: Weights,
+    /// What stays zero from the first weight pruning on.
+    mask: Option<Weights>,
+    form: Form,
+    epochs: usize,
+    total_epochs: usize,
+    dataset: &'a Dataset,
+    control: &'a RunControl,
+    sink: &'a dyn EventSink,
+}
+
+impl Work<'_> {
+    /// The step before which the person asked to stop, if so.
+    fn apply(&mut self, step: &RecipeStep) -> Result<Option<usize>, Failure> {
+        match *step {
+            RecipeStep::Units { fraction, finetune } => {
+                let (model, weights, _) =
+                    units::prune(&self.plan.model, &self.weights, fraction).map_err(DeployError::into_failure)?;
+                self.replace(model, weights);
+                self.fine_tune(finetune)
+            }
+            RecipeStep::Weights { fraction, finetune } => {
+                let mask =
+                    weights::mask(&self.plan.model, &self.weights, fraction).map_err(DeployError::into_failure)?;
+                self.weights = weights::apply(&self.weights, &mask);
+                self.mask = Some(mask);
+                self.fine_tune(finetune)
+            }
+            RecipeStep::Fp16 => {
+                self.form = Form::Fp16;
+                Ok(None)
+            }
+            RecipeStep::Int8Static { calibration } => {
+                let seed = self.plan.config.run.seed;
+                let samples = &self.dataset.train;
+                self.form = Form::Int8(ranges::ranges(
+                    &self.plan.model,
+                    &self.weights,
+                    samples,
+                    calibration,
+                    seed,
+                )?);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Another network; zeros that were held are held in it too.
+    fn replace(&mut self, model: ModelSpec, weights: Weights) {
+        if self.mask.is_some() {
+            self.mask = Some(weights::mask_of_zeros(&model, &weights));
+        }
+        self.plan.model = model;
+        self.weights = weights;
+    }
+
+    fn fine_tune(&mut self, epochs: usize) -> Result<Option<usize>, Failure> {
+        if epochs == 0 {
+            return Ok((self.control.requested() == Command::Stop).then_some(self.first_step()));
+        }
+        let sink = RecipeSink {
+            inner: self.sink,
+            first_step: self.first_step(),
+            first_epoch: self.epochs,
+            total_steps: self.total_epochs * self.plan.steps_per_epoch,
+        };
+        let job = TrainJob {
+            plan: &self.plan,
+            dataset: self.dataset,
+            start: Start::FineTune {
+                weights: &self.weights,
+                mask: self.mask.as_ref(),
+                epochs,
+            },
+        };
+        match train(job, self.control, &sink)? {
+            Outcome::Finished(trained) => {
+                self.weights = trained.weights;
+                self.epochs += epochs;
+                Ok(None)
+            }
+            Outcome::Stopped { step } => Ok(Some(self.first_step() + step)),
+        }
+    }
+
+    /// Of the next fine-tuning, counted over the recipe.
+    fn first_step(&self) -> usize {
+        self.epochs * self.plan.steps_per_epoch
+    }
+
+    fn finish(self, speed: Speed) -> Result<Compressed, Failure> {
+        let failed = |what: String| Failure::new("the compressed network", what, "train the parent run again");
+        let device = nn::device(self.plan.config.run.device).map_err(|error| failed(error.to_string()))?;
+        let network = Network::from_weights(&self.plan.model, &self.weights, &device)
+            .map_err(|error| failed(error.to_string()))?;
+        let batch = self.plan.config.train.batch_size;
+        let score = |samples| evaluate(&network, samples, &self.dataset.preprocessing.target, batch);
+        Ok(Compressed {
+            train: score(&self.dataset.train),
+            validation: score(&self.dataset.validation),
+            test: score(&self.dataset.test),
+            plan: self.plan,
+            weights: self.weights,
+            form: self.form,
+            speed,
+            epochs: self.epochs,
+        })
+    }
+}
+
+/// Counts the steps and epochs of one fine-tuning over the whole recipe, and keeps no file.
+struct RecipeSink<'a> {
+    inner: &'a dyn EventSink,
+    first_step: usize,
+    first_epoch: usize,
+    total_steps: usize,
+}
+
+impl EventSink for RecipeSink<'_> {
+    fn emit(&self, mut event: Event) -> Result<(), Failure> {
+        match &mut event {
+            Event::Started {
+                first_step,
+                total_steps,
+                ..
+            } => {
+                *first_step += self.first_step;
+                *total_steps = self.total_steps;
+            }
+            Event::Steps { steps, .. } => {
+                for record in steps {
+                    record.step += self.first_step;
+                }
+            }
+            Event::Epoch { epoch, step, .. } => {
+                *epoch += self.first_epoch;
+                *step += self.first_step;
+            }
+            Event::Paused { step } | Event::Resumed { step } => *step += self.first_step,
+            Event::Progress { .. } | Event::Note { .. } | Event::Ended { .. } => {}
+        }
+        self.inner.emit(event)
+    }
+
+    fn save(&self, _: ArtifactKind, _: &[u8]) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::data;
+    use crate::spec::{DataConfig, LayerSpec, RunConfig};
+
+    #[derive(Default)]
+    struct Recorder {
+        events: Mutex<Vec<Event>>,
+        saves: Mutex<usize>,
+    }
+
+    impl EventSink for Recorder {
+        fn emit(&self, event: Event) -> Result<(), Failure> {
+            self.events.lock().unwrap().push(event);
+            Ok(())
+        }
+
+        fn save(&self, _: ArtifactKind, _: &[u8]) -> Result<(), Failure> {
+            *self.saves.lock().unwrap() += 1;
+            Ok(())
+        }
+    }
+
+    /// Iris and a network after a few epochs.
+    fn parent() -> (RunPlan, Weights, Dataset) {
+        let mut config = RunConfig {
+            data: DataConfig {
+                source: "iris".to_owned(),
+                ..DataConfig::default()
+            },
+            ..RunConfig::default()
+        };
+        config.train.epochs = 4;
+        config.train.learning_rate = 0.01;
+        let dataset = data::load(&config.data).unwrap();
+        let plan = config.check(&dataset.summary).unwrap();
+        let job = TrainJob {
+            plan: &plan,
+            dataset: &dataset,
+            start: Start::Fresh,
+        };
+        let Outcome::Finished(trained) = train(job, &RunControl::default(), &Recorder::default()).unwrap() else {
+            panic!("nobody asked to stop");
+        };
+        (plan, trained.weights, dataset)
+    }
+
+    fn run(recipe: &str, sink: &Recorder) -> Compressed {
+        let (plan, weights, dataset) = parent();
+        let recipe = recipe.parse().unwrap();
+        match apply(&recipe, &plan, &weights, &dataset, &RunControl::default(), sink).unwrap() {
+            Applied::Finished(compressed) => *compressed,
+            Applied::Stopped { step } => panic!("stopped before step {step}"),
+        }
+    }
+
+    fn zero_share(compressed: &Compressed) -> f64 {
+        let mask = weights::mask_of_zeros(&compressed.plan.model, &compressed.weights);
+        let values: Vec<f32> = mask.tensors.into_iter().flat_map(|tensor| tensor.data).collect();
+        values.iter().filter(|&&value| value == 0.0).count() as f64 / values.len() as f64
+    }
+
+    #[test]
+    fn a_chain_counts_its_steps_and_epochs_in_one_row() {
+        let sink = Recorder::default();
+        let compressed = run("units:0.5:finetune=2+weights:0.5:finetune=1+int8-static", &sink);
+        assert_eq!(compressed.plan.model.layers[0], LayerSpec::Dense { units: 32 });
+        assert!(matches!(&compressed.form, Form::Int8(ranges) if ranges.layers.len() == 3));
+        assert_eq!(compressed.epochs, 3);
+        assert_eq!(*sink.saves.lock().unwrap(), 0);
+        let events = sink.events.into_inner().unwrap();
+        let steps: Vec<usize> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Steps { steps, .. } => Some(steps.iter().map(|record| record.step)),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        assert_eq!(steps, (0..3 * compressed.plan.steps_per_epoch).collect::<Vec<_>>());
+        let epochs: Vec<usize> = events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Epoch { epoch, .. } => Some(*epoch),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(epochs, [1, 2, 3]);
+    }
+
+    #[test]
+    fn zeros_hold_through_later_steps() {
+        let compressed = run("weights:0.8:finetune=1+units:0.25:finetune=1", &Recorder::default());
+        assert!(zero_share(&compressed) > 0.6, "{}", zero_share(&compressed));
+        assert_eq!(compressed.speed, Speed::Measured);
+        let masked = run("weights:0.8:finetune=1", &Recorder::default());
+        assert!((zero_share(&masked) - 0.8).abs() < 0.01, "{}", zero_share(&masked));
+        assert_eq!(masked.speed, Speed::Simulated);
+    }
+
+    #[test]
+    fn the_same_recipe_gives_the_same_network() {
+        let recipe = "units:0.5:finetune=1+int8-static:calibration=16";
+        assert_eq!(run(recipe, &Recorder::default()), run(recipe, &Recorder::default()));
+    }
+
+    #[test]
+    fn a_stop_is_obeyed() {
+        let (plan, weights, dataset) = parent();
+        let control = RunControl::default();
+        control.request(Command::Stop);
+        for recipe in ["units:0.5:finetune=2", "units:0.5"] {
+            let applied = apply(
+                &recipe.parse().unwrap(),
+                &plan,
+                &weights,
+                &dataset,
+                &control,
+                &Recorder::default(),
+            );
+            assert_eq!(applied.unwrap(), Applied::Stopped { step: 0 });
+        }
+    }
+
+    #[test]
+    fn zeros_alone_are_simulated() {
+        for (recipe, expected) in [
+            ("weights:0.8", Speed::Simulated),
+            ("weights:0.8:finetune=3+fp16", Speed::Simulated),
+            ("weights:0.8+int8-static", Speed::Measured),
+            ("units:0.5+weights:0.5", Speed::Measured),
+            ("fp16", Speed::Measured),
+        ] {
+            assert_eq!(speed(&recipe.parse().unwrap()), expected, "{recipe}");
+        }
+    }
+}
