@@ -223,7 +223,11 @@ impl Table {
             return Err(DataError::NoInputs {
                 file: self.file.clone(),
                 target: self.target.name.clone(),
-                notes: notes.iter().map(|note| format!(" ({note})")).collect(),
+                notes: if notes.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", notes.join("; "))
+                },
             });
         }
         self.notes.extend(notes);
@@ -273,3 +277,6 @@ fn are_different_integers(numbers: &[f64]) -> bool {
     sorted.sort_by(f64::total_cmp);
     sorted.iter().all(|number| number.fract() == 0.0) && sorted.windows(2).all(|pair| pair[0] < pair[1])
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
 //! The one integration-test binary; each flow is a module.
 
 mod architecture;
+mod bad_data;
 mod store;
