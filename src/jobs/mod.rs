@@ -1,1 +1,37 @@
-//! Placeholder until the room is furnished.
+//! Where the engine and the store meet: one worker thread that takes jobs from a queue, records what happens, and says so.
+//!
+//! Four lanes lead to and from the worker. **Jobs** go in through a bounded queue; a full one is an error value. **Control**
+//! is a flag for each job, looked at once a step. **Messages** come out through a bounded channel, every event of a run only
+//! after it is in the store. The **waker** is a closure, called after each message: the worker does not know who listens.
+//!
+//! A job that panics is a crashed run and an error value; the worker lives on and takes the next job.
+
+mod engine;
+mod error;
+mod folds;
+mod relay;
+mod sink;
+#[cfg(test)]
+mod tests;
+mod training;
+mod worker;
+
+pub use engine::{Engine, JobId, Message, SubmitError, Ticket};
+pub use error::JobError;
+pub use sink::StoreSink;
+
+use crate::spec::{RunConfig, RunId};
+
+/// Something long that is done in the background.
+#[derive(Debug)]
+pub enum Job {
+    /// Loads the data, checks the configuration and trains a new run.
+    Train { config: RunConfig },
+    /// Takes up a run that has not finished where it stood.
+    Resume { run: RunId },
+    /// Trains once for each of `folds` parts of the data, testing on that part: one run with mean and deviation.
+    Folds { config: RunConfig, folds: usize },
+    /// A run that does what the test says.
+    #[cfg(test)]
+    Planted(tests::Plant),
+}

@@ -18,6 +18,8 @@ pub struct NewRun<'a> {
     pub plan: &'a RunPlan,
     /// The run that is compressed, and how.
     pub origin: Option<(RunId, &'a Recipe)>,
+    /// Number of folds, if it is a cross-validation.
+    pub folds: Option<usize>,
 }
 
 /// Everything in a run's row.
@@ -27,6 +29,8 @@ pub struct RunRecord {
     pub plan: RunPlan,
     /// The run that was compressed, and how.
     pub origin: Option<(RunId, Recipe)>,
+    /// Number of folds, if it is a cross-validation.
+    pub folds: Option<usize>,
     /// Seconds since 1970, UTC.
     pub created_unix_secs: i64,
 }
@@ -47,14 +51,15 @@ impl Store {
         let transaction = connection.transaction().map_err(failed)?;
         transaction
             .execute(
-                "INSERT INTO runs (name, created, status, parent, recipe, plan, summary)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO runs (name, created, status, parent, recipe, folds, plan, summary)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     new.name,
                     created,
                     RunStatus::Queued.name(),
                     new.origin.map(|(parent, _)| parent.0),
                     new.origin.map(|(_, recipe)| recipe.to_string()),
+                    new.folds.map(|folds| folds as i64),
                     plan,
                     summary,
                 ],
@@ -109,19 +114,19 @@ impl Store {
 
     /// One run with its plan.
     pub fn run(&self, run: RunId) -> Result<RunRecord, StoreError> {
-        type Rest = (String, Option<i64>, Option<String>, i64);
+        type Rest = (String, Option<i64>, Option<String>, Option<i64>, i64);
         let row: Option<(SummaryRow, Rest)> = self.query(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT id, name, status, summary, plan, parent, recipe, created FROM runs WHERE id = ?1",
+                    "SELECT id, name, status, summary, plan, parent, recipe, folds, created FROM runs WHERE id = ?1",
                 )?
                 .query_row([run.0], |row| {
-                    let rest = (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
+                    let rest = (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?);
                     Ok((SummaryRow::read(row)?, rest))
                 })
                 .optional()
         })?;
-        let Some((summary, (plan, parent, recipe, created_unix_secs))) = row else {
+        let Some((summary, (plan, parent, recipe, folds, created_unix_secs))) = row else {
             return Err(self.unknown(&run.to_string())?);
         };
         let recipe: Option<Recipe> = recipe
@@ -132,6 +137,7 @@ impl Store {
             run: self.run_of(summary)?,
             plan: self.parse_json(&plan, || format!("plan of run {run}"))?,
             origin: parent.map(RunId).zip(recipe),
+            folds: folds.map(|folds| folds as usize),
             created_unix_secs,
         })
     }

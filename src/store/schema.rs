@@ -17,6 +17,7 @@ const MIGRATIONS: &[M<'_>] = &[M::up(
         status  TEXT NOT NULL,
         parent  INTEGER,
         recipe  TEXT,
+        folds   INTEGER,
         plan    TEXT NOT NULL,
         summary TEXT NOT NULL
     ) STRICT;

@@ -30,6 +30,7 @@ fn create(store: &Store) -> RunLock {
         name: "first",
         plan: &plan,
         origin: None,
+        folds: None,
     };
     store.create_run(&new).unwrap()
 }

@@ -2,4 +2,5 @@
 
 mod architecture;
 mod bad_data;
+mod jobs;
 mod store;

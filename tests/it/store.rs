@@ -38,6 +38,7 @@ fn create(store: &Store, name: &str) -> RunLock {
         name,
         plan: &plan,
         origin: None,
+        folds: None,
     };
     store.create_run(&new).unwrap()
 }
@@ -80,6 +81,7 @@ fn events_and_runs_read_back_as_written() {
             name: "small",
             plan: &plan,
             origin: Some((parent.run(), &recipe)),
+            folds: Some(5),
         })
         .unwrap();
     let metrics = Metrics {
@@ -121,6 +123,7 @@ fn events_and_runs_read_back_as_written() {
     let read = other.run(lock.run()).unwrap();
     assert_eq!(read, record);
     assert_eq!(read.plan, plan);
+    assert_eq!(read.folds, Some(5));
     assert_eq!(read.origin, Some((parent.run(), recipe)));
     assert_eq!(other.children(parent.run()).unwrap(), [lock.run()]);
     assert_eq!(other.runs().unwrap()[1], record.run);

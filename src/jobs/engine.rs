@@ -1,0 +1,195 @@
+//! The worker thread and the lanes to and from it.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use super::worker::{Worker, panic_message};
+use super::{Job, JobError};
+use crate::spec::{Command, Envelope, Failure, RunControl, RunId};
+use crate::store::Store;
+
+/// Jobs that may wait.
+const QUEUE: usize = 64;
+/// Messages that may wait to be read before the worker waits for the reader.
+const MESSAGES: usize = 1024;
+
+/// Number of a job within its engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(u64);
+
+/// What the side that submitted a job keeps of it.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    pub job: JobId,
+    /// Pauses, resumes or stops the job; stopped before its turn, it is not begun.
+    pub control: Arc<RunControl>,
+}
+
+/// What the worker says.
+#[derive(Debug)]
+pub enum Message {
+    /// A run came into being for this job, or was taken up again; its events follow.
+    Opened { job: JobId, run: RunId },
+    /// Recorded in the store already.
+    Event(Envelope),
+    /// How far a job is that is no run's: `done` of `total` parts.
+    Progress {
+        job: JobId,
+        what: String,
+        done: usize,
+        total: usize,
+    },
+    /// The job is over. These are its runs, however each of them ended.
+    Closed {
+        job: JobId,
+        outcome: Result<Vec<RunId>, JobError>,
+    },
+}
+
+/// Why a job was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    #[error("{QUEUE} jobs are waiting already; try again when one of them is done")]
+    QueueFull,
+    #[error("the worker is gone; start the program again")]
+    Gone,
+}
+
+/// Owns the worker thread. Dropped, it stops what runs, which is kept and can be resumed, and waits for the thread's end.
+pub struct Engine {
+    jobs: Option<Sender<Submitted>>,
+    messages: Option<Receiver<Message>>,
+    controls: Mutex<Vec<Weak<RunControl>>>,
+    next: AtomicU64,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The worker's way out.
+pub(super) struct Outbox {
+    sender: Sender<Message>,
+    waker: Box<dyn Fn() + Send + Sync>,
+}
+
+struct Submitted {
+    id: JobId,
+    job: Job,
+    control: Arc<RunControl>,
+}
+
+impl Engine {
+    /// Starts the worker over `store`; `waker` is called on its thread after every message.
+    pub fn start(store: Arc<Store>, waker: impl Fn() + Send + Sync + 'static) -> Result<Self, Failure> {
+        let (jobs, queue) = bounded(QUEUE);
+        let (sender, messages) = bounded(MESSAGES);
+        let outbox = Outbox {
+            sender,
+            waker: Box::new(waker),
+        };
+        let thread = thread::Builder::new()
+            .name("trimtab-worker".to_owned())
+            .spawn(move || work(&store, &queue, &outbox))
+            .map_err(|error| Failure::new("worker thread", error.to_string(), "close other programs and try again"))?;
+        Ok(Self {
+            jobs: Some(jobs),
+            messages: Some(messages),
+            controls: Mutex::default(),
+            next: AtomicU64::new(0),
+            thread: Some(thread),
+        })
+    }
+
+    /// Puts a job at the end of the queue; never waits.
+    pub fn submit(&self, job: Job) -> Result<Ticket, SubmitError> {
+        let ticket = Ticket {
+            job: JobId(self.next.fetch_add(1, Ordering::Relaxed)),
+            control: Arc::new(RunControl::default()),
+        };
+        let submitted = Submitted {
+            id: ticket.job,
+            job,
+            control: Arc::clone(&ticket.control),
+        };
+        {
+            let mut controls = self.controls.lock().unwrap_or_else(PoisonError::into_inner);
+            controls.retain(|control| control.strong_count() > 0);
+            controls.push(Arc::downgrade(&ticket.control));
+        }
+        let jobs = self.jobs.as_ref().ok_or(SubmitError::Gone)?;
+        jobs.try_send(submitted).map_err(|error| match error {
+            TrySendError::Full(_) => SubmitError::QueueFull,
+            TrySendError::Disconnected(_) => SubmitError::Gone,
+        })?;
+        Ok(ticket)
+    }
+
+    /// The next message, if there is one now.
+    pub fn try_next(&self) -> Option<Message> {
+        self.messages.as_ref()?.try_recv().ok()
+    }
+
+    /// The next message, waiting for at most `patience`.
+    pub fn next_within(&self, patience: Duration) -> Option<Message> {
+        self.messages.as_ref()?.recv_timeout(patience).ok()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let controls = std::mem::take(&mut *self.controls.lock().unwrap_or_else(PoisonError::into_inner));
+        for control in controls.iter().filter_map(Weak::upgrade) {
+            control.request(Command::Stop);
+        }
+        // Without a reader the worker does not wait for one; without a queue it ends after its job.
+        self.messages = None;
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // Panics are caught on the thread itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Outbox {
+    /// Waits while the channel is full. Nobody need listen.
+    pub(super) fn send(&self, message: Message) {
+        if self.sender.send(message).is_ok() {
+            (self.waker)();
+        }
+    }
+}
+
+/// The thread's life: one job after another, until the queue is gone.
+fn work(store: &Store, queue: &Receiver<Submitted>, outbox: &Outbox) {
+    for Submitted { id, job, control } in queue {
+        let worker = Worker {
+            store,
+            outbox,
+            job: id,
+            control: &control,
+        };
+        let outcome = if control.requested() == Command::Stop {
+            Err(JobError::Stopped)
+        } else {
+            catch_unwind(AssertUnwindSafe(|| worker.perform(job))).unwrap_or_else(|panic| {
+                Err(JobError::Crashed {
+                    message: panic_message(panic.as_ref()),
+                })
+            })
+        };
+        outbox.send(Message::Closed { job: id, outcome });
+    }
+}

@@ -1,0 +1,200 @@
+//! What needs a job of the test's own: a planted panic, a full queue, a reader that has gone.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::worker::{Worker, sit};
+use super::*;
+use crate::data;
+use crate::spec::{Command, Ended, Event, EventSink, Failure, MemoryLedger, Metrics, RunStatus};
+use crate::store::{NewRun, Store};
+
+/// The work of a planted run.
+pub struct Plant(Box<dyn FnOnce(&dyn EventSink, &crate::spec::RunControl) -> Result<Ended, Failure> + Send>);
+
+impl std::fmt::Debug for Plant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Plant")
+    }
+}
+
+impl Worker<'_> {
+    pub fn planted(&self, Plant(work): Plant) -> Result<Vec<RunId>, JobError> {
+        let config = RunConfig::default();
+        let dataset = data::load(&config.data)?;
+        let plan = config.check(&dataset.summary).map_err(JobError::Config)?;
+        let sink = self.create(&NewRun {
+            name: "planted",
+            plan: &plan,
+            origin: None,
+            folds: None,
+        })?;
+        sit(&sink, || work(&sink, self.control))?;
+        Ok(vec![sink.run()])
+    }
+}
+
+fn planted(
+    work: impl FnOnce(&dyn EventSink, &crate::spec::RunControl) -> Result<Ended, Failure> + Send + 'static,
+) -> Job {
+    Job::Planted(Plant(Box::new(work)))
+}
+
+fn engine() -> (tempfile::TempDir, Arc<Store>, Engine) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(directory.path()).unwrap());
+    let engine = Engine::start(Arc::clone(&store), || ()).unwrap();
+    (directory, store, engine)
+}
+
+fn closed(engine: &Engine, ticket: &Ticket) -> Result<Vec<RunId>, JobError> {
+    loop {
+        match engine.next_within(Duration::from_secs(60)).unwrap() {
+            Message::Closed { job, outcome } if job == ticket.job => return outcome,
+            _ => {}
+        }
+    }
+}
+
+fn started() -> Event {
+    Event::Started {
+        first_step: 0,
+        total_steps: 1,
+        steps_per_epoch: 1,
+        predicted: MemoryLedger::default(),
+    }
+}
+
+fn finished() -> Ended {
+    Ended::Finished {
+        best_epoch: 1,
+        epochs: 1,
+        train: Metrics::default(),
+        validation: Metrics::default(),
+        test: Metrics::default(),
+    }
+}
+
+#[test]
+fn a_panic_is_a_crashed_run_and_the_next_job_works() {
+    let (_directory, store, engine) = engine();
+    let crash = engine
+        .submit(planted(|sink, _| {
+            sink.emit(started())?;
+            panic!("planted in the middle of a step")
+        }))
+        .unwrap();
+    let next = engine.submit(planted(|_, _| Ok(finished()))).unwrap();
+    let crashed = closed(&engine, &crash).unwrap()[0];
+    let fine = closed(&engine, &next).unwrap()[0];
+    let run = store.run(crashed).unwrap().run;
+    assert_eq!(run.status, RunStatus::Crashed);
+    assert_eq!(run.failure.as_deref(), Some("planted in the middle of a step"));
+    let ends = |run| {
+        let events = store.events(run).unwrap();
+        let ended = |event: &Event| matches!(event, Event::Ended { .. });
+        events.iter().filter(|envelope| ended(&envelope.event)).count()
+    };
+    assert_eq!((ends(crashed), ends(fine)), (1, 1));
+    assert_eq!(store.run(fine).unwrap().run.status, RunStatus::Finished);
+}
+
+#[test]
+fn a_full_queue_is_an_error_and_a_stopped_job_is_not_begun() {
+    let (_directory, store, engine) = engine();
+    let wait = || {
+        planted(|_, control| {
+            while control.requested() != Command::Stop {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Ok(Ended::Stopped { step: 0 })
+        })
+    };
+    let mut tickets = vec![engine.submit(wait()).unwrap()];
+    while store.runs().unwrap().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let refused = loop {
+        match engine.submit(wait()) {
+            Ok(ticket) => tickets.push(ticket),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused, SubmitError::QueueFull);
+    assert_eq!(tickets.len(), 65);
+    for ticket in tickets.iter().rev() {
+        ticket.control.request(Command::Stop);
+    }
+    assert!(closed(&engine, &tickets[0]).is_ok());
+    assert!(matches!(closed(&engine, &tickets[9]), Err(JobError::Stopped)));
+    assert_eq!(store.runs().unwrap().len(), 1);
+}
+
+#[test]
+fn a_dropped_engine_stops_its_job_though_nobody_reads() {
+    let (_directory, store, engine) = engine();
+    engine
+        .submit(planted(|sink, control| {
+            sink.emit(started())?;
+            // More than the channel holds, so that the worker comes to wait for its reader.
+            while control.requested() != Command::Stop {
+                sink.emit(Event::Note { text: String::new() })?;
+            }
+            Ok(Ended::Stopped { step: 0 })
+        }))
+        .unwrap();
+    while store.runs().unwrap().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(engine);
+    assert_eq!(store.runs().unwrap()[0].status, RunStatus::Stopped);
+}
+
+#[test]
+fn an_event_is_in_the_store_before_it_is_seen_and_the_waker_is_called() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(directory.path()).unwrap());
+    let wakes = Arc::new(Mutex::new(0));
+    let counter = Arc::clone(&wakes);
+    let engine = Engine::start(Arc::clone(&store), move || *counter.lock().unwrap() += 1).unwrap();
+    engine
+        .submit(planted(|sink, _| {
+            sink.emit(started())?;
+            for _ in 0..50 {
+                sink.emit(Event::Note { text: "x".to_owned() })?;
+            }
+            Ok(finished())
+        }))
+        .unwrap();
+    let mut next = 0;
+    loop {
+        match engine.next_within(Duration::from_secs(60)).unwrap() {
+            Message::Event(envelope) => {
+                assert_eq!(envelope.seq, next);
+                assert!(store.position(envelope.run).unwrap().0 > next);
+                next += 1;
+            }
+            Message::Closed { .. } => break,
+            _ => {}
+        }
+    }
+    assert_eq!(next, 52);
+    drop(engine);
+    assert_eq!(*wakes.lock().unwrap(), 54);
+}
+
+#[test]
+fn a_pause_does_not_count_as_work() {
+    let (_directory, store, engine) = engine();
+    let ticket = engine
+        .submit(planted(|sink, _| {
+            sink.emit(started())?;
+            sink.emit(Event::Paused { step: 0 })?;
+            std::thread::sleep(Duration::from_millis(300));
+            sink.emit(Event::Resumed { step: 0 })?;
+            Ok(finished())
+        }))
+        .unwrap();
+    let run = closed(&engine, &ticket).unwrap()[0];
+    assert!(store.run(run).unwrap().run.elapsed_secs < 0.25);
+}

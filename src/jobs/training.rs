@@ -1,0 +1,75 @@
+//! Training runs: new ones, and those that go on.
+
+use super::worker::{Worker, name_of, sit};
+use super::{JobError, StoreSink};
+use crate::data::{self, Dataset};
+use crate::spec::{ArtifactKind, Ended, Failure, RunConfig, RunId, RunPlan};
+use crate::store::{NewRun, StoreError};
+use crate::train::{self, Outcome, Start, TrainJob};
+
+impl Worker<'_> {
+    pub fn train(&self, config: &RunConfig) -> Result<Vec<RunId>, JobError> {
+        let dataset = data::load(&config.data)?;
+        let plan = config.check(&dataset.summary).map_err(JobError::Config)?;
+        let sink = self.create(&NewRun {
+            name: &name_of(config, &plan),
+            plan: &plan,
+            origin: None,
+            folds: None,
+        })?;
+        sit(&sink, || self.train_from(Start::Fresh, &plan, &dataset, &sink))?;
+        Ok(vec![sink.run()])
+    }
+
+    pub fn resume(&self, run: RunId) -> Result<Vec<RunId>, JobError> {
+        let (sink, record) = self.reopen(run)?;
+        let plan = &record.plan;
+        if let Some(folds) = record.folds {
+            sit(&sink, || self.all_folds(plan, folds, &sink))?;
+            return Ok(vec![run]);
+        }
+        let dataset = data::load(&plan.config.data)?;
+        require_same_data(plan, &dataset)?;
+        let checkpoint = match self.store.read_artifact(run, ArtifactKind::Checkpoint) {
+            Ok(bytes) => Some(bytes),
+            // It did not come as far as its first checkpoint.
+            Err(StoreError::NoArtifact { .. }) => None,
+            Err(other) => return Err(other.into()),
+        };
+        let start = checkpoint.as_deref().map_or(Start::Fresh, Start::Resume);
+        sit(&sink, || self.train_from(start, plan, &dataset, &sink))?;
+        Ok(vec![run])
+    }
+
+    fn train_from(
+        &self,
+        start: Start<'_>,
+        plan: &RunPlan,
+        dataset: &Dataset,
+        sink: &StoreSink<'_>,
+    ) -> Result<Ended, Failure> {
+        let job = TrainJob { plan, dataset, start };
+        Ok(match train::train(job, self.control, sink)? {
+            Outcome::Stopped { step } => Ended::Stopped { step },
+            Outcome::Finished(trained) => Ended::Finished {
+                best_epoch: trained.best_epoch,
+                epochs: trained.epochs,
+                train: trained.train,
+                validation: trained.validation,
+                test: trained.test,
+            },
+        })
+    }
+}
+
+/// A run goes on only with the data that it began with.
+pub(super) fn require_same_data(plan: &RunPlan, dataset: &Dataset) -> Result<(), Failure> {
+    if plan.dataset == dataset.summary {
+        return Ok(());
+    }
+    Err(Failure::new(
+        &plan.config.data.source,
+        "is not the data that the run began with",
+        "bring back the file as it was, or train a new run",
+    ))
+}

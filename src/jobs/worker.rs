@@ -1,0 +1,93 @@
+//! What every job has at hand, and how a run's sitting is opened and closed.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::engine::{JobId, Message, Outbox};
+use super::{Job, JobError, StoreSink};
+use crate::cost;
+use crate::spec::{Ended, Event, EventSink, Failure, RunConfig, RunControl, RunId, RunPlan, RunStatus};
+use crate::store::{NewRun, Store};
+
+/// One job at work.
+pub(super) struct Worker<'a> {
+    pub store: &'a Store,
+    pub outbox: &'a Outbox,
+    pub job: JobId,
+    pub control: &'a RunControl,
+}
+
+impl<'a> Worker<'a> {
+    pub fn perform(&self, job: Job) -> Result<Vec<RunId>, JobError> {
+        match job {
+            Job::Train { config } => self.train(&config),
+            Job::Resume { run } => self.resume(run),
+            Job::Folds { config, folds } => self.folds(&config, folds),
+            #[cfg(test)]
+            Job::Planted(plant) => self.planted(plant),
+        }
+    }
+
+    /// Enters a new run.
+    pub fn create(&self, new: &NewRun<'_>) -> Result<StoreSink<'a>, JobError> {
+        let lock = self.store.create_run(new)?;
+        let sink = self.open(StoreSink::open(self.store, lock, self.outbox)?);
+        describe_model(&sink, new.plan)?;
+        Ok(sink)
+    }
+
+    /// Takes up an old run, with its plan.
+    pub fn reopen(&self, run: RunId) -> Result<(StoreSink<'a>, crate::store::RunRecord), JobError> {
+        let lock = self.store.lock_run(run)?;
+        let record = self.store.run(run)?;
+        if record.run.status == RunStatus::Finished {
+            return Err(Failure::new(format!("run {run}"), "has finished", "train its configuration anew").into());
+        }
+        let sink = self.open(StoreSink::open(self.store, lock, self.outbox)?);
+        Ok((sink, record))
+    }
+
+    fn open(&self, sink: StoreSink<'a>) -> StoreSink<'a> {
+        self.outbox.send(Message::Opened {
+            job: self.job,
+            run: sink.run(),
+        });
+        sink
+    }
+}
+
+/// Does a sitting's work and records how it ended, exactly once, whatever happened.
+pub(super) fn sit(sink: &StoreSink<'_>, work: impl FnOnce() -> Result<Ended, Failure>) -> Result<(), Failure> {
+    let ended = match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(ended)) => ended,
+        Ok(Err(failure)) => Ended::Failed { failure },
+        Err(panic) => Ended::Crashed {
+            message: panic_message(panic.as_ref()),
+        },
+    };
+    sink.emit(Event::Ended { ended })
+}
+
+/// Enters what the plan's network costs.
+pub(super) fn describe_model(sink: &StoreSink<'_>, plan: &RunPlan) -> Result<(), JobError> {
+    sink.describe(|run| {
+        run.parameters = cost::parameters(&plan.model);
+        run.multiply_adds = cost::multiply_adds(&plan.model);
+    })?;
+    Ok(())
+}
+
+/// The name that the configuration gives, or data and architecture.
+pub(super) fn name_of(config: &RunConfig, plan: &RunPlan) -> String {
+    match &config.run.name {
+        Some(name) => name.clone(),
+        None => format!("{}-{}", plan.dataset.name, config.model.architecture),
+    }
+}
+
+/// What a panic said.
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}

@@ -1,0 +1,218 @@
+//! Training runs through the queue, the worker and the store: to the end, stopped and resumed, paused, in folds.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use trimtab::jobs::{Engine, Job, JobError, Message, Ticket};
+use trimtab::spec::{ArtifactKind, Command, Event, RunConfig, RunId, RunStatus, parse_config};
+use trimtab::store::Store;
+use trimtab::timeline::RunView;
+
+fn config(epochs: usize) -> RunConfig {
+    let text = "[data]\nsource = \"iris\"\n[model]\nhidden = [8]\n[train]\nbatch_size = 8\n";
+    parse_config(text, &[format!("train.epochs={epochs}")]).unwrap()
+}
+
+fn open(directory: &Path) -> (Arc<Store>, Engine) {
+    let store = Arc::new(Store::open(directory).unwrap());
+    let engine = Engine::start(Arc::clone(&store), || ()).unwrap();
+    (store, engine)
+}
+
+/// Reads messages until the job is over, handing each event to `seen`.
+fn wait(engine: &Engine, ticket: &Ticket, mut seen: impl FnMut(&Event)) -> Result<Vec<RunId>, JobError> {
+    loop {
+        match engine.next_within(Duration::from_secs(60)).unwrap() {
+            Message::Closed { job, outcome } if job == ticket.job => return outcome,
+            Message::Event(envelope) => seen(&envelope.event),
+            _ => {}
+        }
+    }
+}
+
+fn run(engine: &Engine, job: Job) -> Result<Vec<RunId>, JobError> {
+    let ticket = engine.submit(job).unwrap();
+    wait(engine, &ticket, |_| ())
+}
+
+#[test]
+fn a_run_is_recorded_from_the_first_step_to_the_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, engine) = open(directory.path());
+    let mut live = Vec::new();
+    let ticket = engine.submit(Job::Train { config: config(3) }).unwrap();
+    let runs = wait(&engine, &ticket, |event| live.push(event.clone())).unwrap();
+    let [id] = runs[..] else { panic!("{runs:?}") };
+    let record = store.run(id).unwrap();
+    assert_eq!(
+        (record.run.name.as_str(), record.run.status),
+        ("iris-mlp", RunStatus::Finished)
+    );
+    assert_eq!((record.run.epochs, record.run.parameters), (3, 4 * 8 + 8 + 8 * 3 + 3));
+    assert!(record.run.test.is_some() && record.run.samples_per_second > 0.0);
+    assert_eq!(store.curve(id).unwrap().len(), record.plan.total_steps());
+    let events = store.events(id).unwrap();
+    assert_eq!(
+        events.iter().map(|envelope| envelope.event.clone()).collect::<Vec<_>>(),
+        live
+    );
+    assert!(matches!(live[0], Event::Started { first_step: 0, .. }));
+    let view = RunView::of(&events);
+    assert_eq!(
+        (view.status, view.step),
+        (RunStatus::Finished, record.plan.total_steps())
+    );
+    assert!(!store.read_artifact(id, ArtifactKind::Weights).unwrap().is_empty());
+    let again = run(&engine, Job::Resume { run: id }).unwrap_err();
+    assert!(again.to_string().contains("has finished"), "{again}");
+}
+
+#[test]
+fn stopped_and_resumed_or_paused_the_losses_are_those_of_an_undisturbed_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, engine) = open(directory.path());
+    let whole = run(&engine, Job::Train { config: config(40) }).unwrap()[0];
+
+    let ticket = engine.submit(Job::Train { config: config(40) }).unwrap();
+    let stopped = wait(&engine, &ticket, |event| {
+        if matches!(event, Event::Epoch { epoch: 2, .. }) {
+            ticket.control.request(Command::Stop);
+        }
+    })
+    .unwrap()[0];
+    assert_eq!(store.run(stopped).unwrap().run.status, RunStatus::Stopped);
+    let taken = store.curve(stopped).unwrap().len();
+    assert!(taken < store.curve(whole).unwrap().len());
+    drop(engine);
+
+    // Another engine, as of another program.
+    let (store, engine) = open(directory.path());
+    run(&engine, Job::Resume { run: stopped }).unwrap();
+    assert_eq!(store.run(stopped).unwrap().run.status, RunStatus::Finished);
+    assert_eq!(store.curve(stopped).unwrap(), store.curve(whole).unwrap());
+    let starts = |event: &Event| matches!(event, Event::Started { first_step, .. } if *first_step == taken);
+    assert!(
+        store
+            .events(stopped)
+            .unwrap()
+            .iter()
+            .any(|envelope| starts(&envelope.event))
+    );
+
+    let ticket = engine.submit(Job::Train { config: config(40) }).unwrap();
+    let mut pauses = 0;
+    let paused = wait(&engine, &ticket, |event| match event {
+        Event::Epoch { epoch: 2, .. } => ticket.control.request(Command::Pause),
+        Event::Paused { .. } => {
+            pauses += 1;
+            assert_eq!(store.runs().unwrap()[2].status, RunStatus::Paused);
+            ticket.control.request(Command::Run);
+        }
+        _ => {}
+    })
+    .unwrap()[0];
+    assert_eq!(pauses, 1);
+    assert_eq!(store.curve(paused).unwrap(), store.curve(whole).unwrap());
+    let of = |id| store.run(id).unwrap().run;
+    assert_eq!(of(paused).test, of(whole).test);
+    assert_eq!(of(stopped).test, of(whole).test);
+}
+
+#[test]
+fn a_run_whose_program_died_goes_on_in_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, engine) = open(directory.path());
+    let whole = run(&engine, Job::Train { config: config(6) }).unwrap()[0];
+    // What a killed program leaves: a row that says running, some steps, no checkpoint, no lock.
+    let plan = store.run(whole).unwrap().plan;
+    let lock = store
+        .create_run(&trimtab::store::NewRun {
+            name: "killed",
+            plan: &plan,
+            origin: None,
+            folds: None,
+        })
+        .unwrap();
+    for envelope in &store.events(whole).unwrap()[..2] {
+        store.record(&lock, envelope, None).unwrap();
+    }
+    let killed = lock.run();
+    drop(lock);
+    assert_eq!(store.run(killed).unwrap().run.status, RunStatus::Interrupted);
+    run(&engine, Job::Resume { run: killed }).unwrap();
+    assert_eq!(store.run(killed).unwrap().run.status, RunStatus::Finished);
+    assert_eq!(store.curve(killed).unwrap(), store.curve(whole).unwrap());
+}
+
+#[test]
+fn folds_are_one_run_with_every_step_and_a_deviation() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, engine) = open(directory.path());
+    let job = || Job::Folds {
+        config: config(4),
+        folds: 3,
+    };
+    let whole = run(&engine, job()).unwrap()[0];
+    let record = store.run(whole).unwrap();
+    let folds = record.run.folds.unwrap();
+    assert_eq!(Some(folds.mean), record.run.test);
+    assert!(folds.sd.accuracy.is_some());
+    assert_eq!((record.run.status, record.run.epochs), (RunStatus::Finished, 12));
+    let curve = store.curve(whole).unwrap();
+    assert_eq!(curve.len(), 3 * record.plan.total_steps());
+    assert!(curve.iter().enumerate().all(|(index, step)| step.step == index));
+
+    let ticket = engine.submit(job()).unwrap();
+    let stopped = wait(&engine, &ticket, |event| {
+        if matches!(event, Event::Epoch { epoch: 5, .. }) {
+            ticket.control.request(Command::Stop);
+        }
+    })
+    .unwrap()[0];
+    run(&engine, Job::Resume { run: stopped }).unwrap();
+    assert_eq!(store.curve(stopped).unwrap(), curve);
+    assert_eq!(store.run(stopped).unwrap().run.folds, Some(folds));
+}
+
+#[test]
+fn what_cannot_begin_says_why_and_leaves_no_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, engine) = open(directory.path());
+    let with = |change: fn(&mut RunConfig)| {
+        let mut config = config(1);
+        change(&mut config);
+        Job::Train { config }
+    };
+    let error = run(&engine, with(|config| config.data.source = "irsi".to_owned())).unwrap_err();
+    assert!(matches!(error, JobError::Data(_)), "{error}");
+    let error = run(
+        &engine,
+        with(|config| (config.train.batch_size, config.train.learning_rate) = (0, -1.0)),
+    )
+    .unwrap_err();
+    assert!(
+        matches!(&error, JobError::Config(issues) if issues.len() == 2),
+        "{error}"
+    );
+    let error = run(&engine, Job::Resume { run: RunId(7) }).unwrap_err();
+    assert!(error.to_string().contains("no run `r7`"), "{error}");
+    assert!(store.runs().unwrap().is_empty());
+}
+
+#[test]
+fn a_diverging_run_fails_with_the_step_and_a_hint() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, engine) = open(directory.path());
+    let mut config = config(50);
+    config.train.learning_rate = 1e30;
+    config.train.optimizer = trimtab::spec::OptimizerKind::Sgd;
+    let id = run(&engine, Job::Train { config }).unwrap()[0];
+    let failed = store.run(id).unwrap().run;
+    assert_eq!(failed.status, RunStatus::Failed);
+    let failure = failed.failure.unwrap();
+    assert!(
+        failure.contains("step") && failure.contains("learning_rate"),
+        "{failure}"
+    );
+}
