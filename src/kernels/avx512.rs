@@ -1,0 +1,173 @@
+//! The kernels for AVX-512 with VNNI: a panel is one register, and twelve rows of two panels fill the thirty-two.
+#![expect(unsafe_code, reason = "vector loads and stores through raw pointers")]
+
+use std::arch::x86_64::*;
+
+use super::panels::{INTEGER_STEP, PANEL};
+use super::product::{FloatCall, FloatKernel, IntegerCall, IntegerKernel, IntegerStore, Kernels, for_each_tile};
+
+pub(super) static INTEGER: Kernels<IntegerKernel> = Kernels {
+    single: &[(4, integer_row::<4>), (1, integer_row::<1>)],
+    many: &[(2, integer::<2>), (1, integer::<1>)],
+};
+pub(super) static SINGLE: Kernels<FloatKernel> = Kernels {
+    single: &[(4, float_row::<4, false>), (1, float_row::<1, false>)],
+    many: &[(2, float::<2, false>), (1, float::<1, false>)],
+};
+pub(super) static HALF: Kernels<FloatKernel> = Kernels {
+    single: &[(4, float_row::<4, true>), (1, float_row::<1, true>)],
+    many: &[(2, float::<2, true>), (1, float::<1, true>)],
+};
+
+/// # Safety
+/// All of the call's pointers must be valid for its rows of `PANELS` panels, and the processor must have the features named.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn integer<const PANELS: usize>(call: &IntegerCall<'_>) {
+    // SAFETY: the caller's promise.
+    unsafe { for_each_tile!(call, u8, integer_tile, [12, 4, 1], [PANELS]) }
+}
+
+/// # Safety
+/// As for [`integer`], with one row.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn integer_row<const PANELS: usize>(call: &IntegerCall<'_>) {
+    // SAFETY: the caller's promise.
+    unsafe { integer_tile::<1, PANELS>(call, 0, [call.base]) }
+}
+
+/// # Safety
+/// All of the call's pointers must be valid for its rows of `PANELS` panels, whose weights are 16-bit floats if `HALF`, and
+/// the processor must have AVX-512F.
+#[target_feature(enable = "avx512f")]
+unsafe fn float<const PANELS: usize, const HALF: bool>(call: &FloatCall<'_>) {
+    // SAFETY: the caller's promise.
+    unsafe { for_each_tile!(call, f32, float_tile, [12, 4, 1], [PANELS, HALF]) }
+}
+
+/// # Safety
+/// As for [`float`], with one row.
+#[target_feature(enable = "avx512f")]
+unsafe fn float_row<const PANELS: usize, const HALF: bool>(call: &FloatCall<'_>) {
+    // SAFETY: the caller's promise.
+    unsafe { float_tile::<1, PANELS, HALF>(call, 0, [call.base]) }
+}
+
+/// A mask of the first `columns` of sixteen lanes.
+fn lanes(columns: usize) -> __mmask16 {
+    if columns >= PANEL {
+        __mmask16::MAX
+    } else {
+        (1 << columns) - 1
+    }
+}
+
+/// # Safety
+/// All of the call's pointers must be valid for `ROWS` rows of `PANELS` panels, and the processor must have the features named.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+unsafe fn integer_tile<const ROWS: usize, const PANELS: usize>(
+    call: &IntegerCall<'_>,
+    first: usize,
+    rows: [*const u8; ROWS],
+) {
+    // SAFETY: the caller's promise; weights of a run follow each other, and those of the next run follow them. Stores are
+    // masked to the columns that exist.
+    unsafe {
+        let mut sums = [[_mm512_setzero_si512(); PANELS]; ROWS];
+        for panel in 0..PANELS {
+            let start = _mm512_loadu_si512(call.start.add(panel * PANEL).cast());
+            for sums in &mut sums {
+                sums[panel] = start;
+            }
+        }
+        let mut weights = call.panel;
+        for &run in &call.walk.runs {
+            for quad in 0..call.lines_per_run {
+                let mut line = [_mm512_setzero_si512(); PANELS];
+                for (panel, line) in line.iter_mut().enumerate() {
+                    *line = _mm512_load_si512(weights.add(panel * call.panel_pitch).cast());
+                }
+                weights = weights.add(INTEGER_STEP * PANEL);
+                for row in 0..ROWS {
+                    let values = rows[row].add(run + INTEGER_STEP * quad).cast::<i32>().read_unaligned();
+                    let values = _mm512_set1_epi32(values);
+                    for panel in 0..PANELS {
+                        sums[row][panel] = _mm512_dpbusd_epi32(sums[row][panel], values, line[panel]);
+                    }
+                }
+            }
+        }
+        for panel in 0..PANELS {
+            let mask = lanes(call.columns - panel * PANEL);
+            let scale = _mm512_loadu_ps(call.scale.add(panel * PANEL));
+            for (row, sums) in sums.iter().enumerate() {
+                let place = (first + row) * call.pitch + panel * PANEL;
+                let values = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[panel]), scale);
+                match call.store {
+                    IntegerStore::Bytes { out, zero_point, low } => {
+                        // Conversion rounds ties to even; the last step saturates at 255.
+                        let steps = _mm512_cvtps_epi32(values);
+                        let bytes = _mm512_add_epi32(steps, _mm512_set1_epi32(zero_point.into()));
+                        let bytes = _mm512_cvtusepi32_epi8(_mm512_max_epi32(bytes, _mm512_set1_epi32(low.into())));
+                        _mm_mask_storeu_epi8(out.add(place).cast(), mask, bytes);
+                    }
+                    IntegerStore::Floats { out, low } => {
+                        _mm512_mask_storeu_ps(out.add(place), mask, _mm512_max_ps(values, _mm512_set1_ps(low)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// # Safety
+/// All of the call's pointers must be valid for `ROWS` rows of `PANELS` panels, whose weights are 16-bit floats if `HALF`, and
+/// the processor must have AVX-512F.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const HALF: bool>(
+    call: &FloatCall<'_>,
+    first: usize,
+    rows: [*const f32; ROWS],
+) {
+    // SAFETY: as in `integer`.
+    unsafe {
+        let mut sums = [[_mm512_setzero_ps(); PANELS]; ROWS];
+        for panel in 0..PANELS {
+            let bias = _mm512_loadu_ps(call.bias.add(panel * PANEL));
+            for sums in &mut sums {
+                sums[panel] = bias;
+            }
+        }
+        let mut weights = call.panel;
+        for &run in &call.walk.runs {
+            for depth in 0..call.walk.run_len {
+                let mut line = [_mm512_setzero_ps(); PANELS];
+                for (panel, line) in line.iter_mut().enumerate() {
+                    let source = weights.add(panel * call.panel_pitch);
+                    *line = if HALF {
+                        _mm512_cvtph_ps(_mm256_load_si256(source.cast()))
+                    } else {
+                        _mm512_load_ps(source.cast())
+                    };
+                }
+                weights = weights.add(if HALF { 2 * PANEL } else { 4 * PANEL });
+                for row in 0..ROWS {
+                    let value = _mm512_set1_ps(*rows[row].add(run + depth));
+                    for panel in 0..PANELS {
+                        sums[row][panel] = _mm512_fmadd_ps(value, line[panel], sums[row][panel]);
+                    }
+                }
+            }
+        }
+        let low = _mm512_set1_ps(call.low);
+        for panel in 0..PANELS {
+            let mask = lanes(call.columns - panel * PANEL);
+            for (row, sums) in sums.iter().enumerate() {
+                // The second operand comes through where one is not a number: NaN stays visible.
+                let values = _mm512_max_ps(low, sums[panel]);
+                _mm512_mask_storeu_ps(call.out.add((first + row) * call.pitch + panel * PANEL), mask, values);
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Weights in the order in which the kernels read them.
+//!
+//! A weight matrix of `columns` outputs is cut into panels of [`PANEL`] columns, and each panel is stored along the depth, so
+//! that a kernel reads it once from front to back in whole cache lines. The depth is made of runs: stretches of activations
+//! that lie next to each other in memory, one for a dense layer, one for each kernel row of a convolution.
+
+use half::f16;
+
+use super::InstructionSet;
+
+/// Columns of a panel. Two AVX2 registers or one AVX-512 register of 32-bit results; sixteen filters waste nothing.
+pub const PANEL: usize = 16;
+/// Activations that one line of integer weights meets; runs are padded to a multiple of it with weights of zero.
+pub const INTEGER_STEP: usize = 4;
+
+/// Sixteen columns at one depth.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct FloatLine(pub [f32; PANEL]);
+
+/// Sixteen columns at one depth, as 16-bit floats.
+#[derive(Clone, Copy)]
+#[repr(C, align(32))]
+pub(super) struct HalfLine(pub [f16; PANEL]);
+
+/// Sixteen columns at four depths, in the order of an [`IntegerOrder`].
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct IntegerLine(pub [i8; PANEL * INTEGER_STEP]);
+
+/// How the four depths of a line of integer weights are interleaved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IntegerOrder {
+    /// Two depths of sixteen columns, then the next two: for products of pairs of 16-bit integers.
+    Pairs,
+    /// Four depths of each column: for VNNI's products of four bytes.
+    Quads,
+}
+
+/// The size of a weight matrix, and how its depth is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MatrixShape {
+    /// Outputs.
+    pub columns: usize,
+    /// Stretches of neighbouring activations.
+    pub runs: usize,
+    /// Activations of a stretch.
+    pub run_len: usize,
+}
+
+/// A packed matrix of signed 8-bit weights.
+pub struct IntegerPanels {
+    pub(super) set: InstructionSet,
+    pub(super) shape: MatrixShape,
+    pub(super) lines: Vec<IntegerLine>,
+}
+
+/// A packed matrix of 32-bit or 16-bit floating-point weights.
+pub struct FloatPanels {
+    pub(super) set: InstructionSet,
+    pub(super) shape: MatrixShape,
+    pub(super) lines: FloatLines,
+}
+
+pub(super) enum FloatLines {
+    Single(Vec<FloatLine>),
+    Half(Vec<HalfLine>),
+}
+
+impl MatrixShape {
+    /// Panels, the last one perhaps in part.
+    pub fn panels(&self) -> usize {
+        self.columns.div_ceil(PANEL)
+    }
+
+    /// Columns of all panels: what per-column vectors must be padded to.
+    pub fn padded_columns(&self) -> usize {
+        self.panels() * PANEL
+    }
+
+    /// Lines of integer weights in a run.
+    pub(super) fn integer_lines(&self) -> usize {
+        self.run_len.div_ceil(INTEGER_STEP)
+    }
+}
+
+impl IntegerPanels {
+    /// Packs the matrix whose element at a column, a run and a place in that run is `weight(column, run, place)`.
+    pub fn pack(set: InstructionSet, shape: MatrixShape, weight: impl Fn(usize, usize, usize) -> i8) -> Self {
+        let order = IntegerOrder::of(set);
+        let mut lines = Vec::with_capacity(shape.panels() * shape.runs * shape.integer_lines());
+        for panel in 0..shape.panels() {
+            for run in 0..shape.runs {
+                for line in 0..shape.integer_lines() {
+                    lines.push(IntegerLine(std::array::from_fn(|slot| {
+                        let (column, depth) = order.place(slot);
+                        let (column, depth) = (panel * PANEL + column, line * INTEGER_STEP + depth);
+                        if column < shape.columns && depth < shape.run_len {
+                            weight(column, run, depth)
+                        } else {
+                            0
+                        }
+                    })));
+                }
+            }
+        }
+        Self { set, shape, lines }
+    }
+
+    /// The size of the matrix.
+    pub fn shape(&self) -> MatrixShape {
+        self.shape
+    }
+
+    /// Bytes that the packed weights take.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.lines.as_slice())
+    }
+}
+
+impl FloatPanels {
+    /// Packs a matrix of 32-bit floats; see [`IntegerPanels::pack`].
+    pub fn pack(set: InstructionSet, shape: MatrixShape, weight: impl Fn(usize, usize, usize) -> f32) -> Self {
+        let lines = pack_lines(shape, |values| FloatLine(values), 0.0, weight);
+        Self {
+            set,
+            shape,
+            lines: FloatLines::Single(lines),
+        }
+    }
+
+    /// Packs a matrix of 16-bit floats, which stay so in memory and are widened in the kernel.
+    pub fn pack_half(set: InstructionSet, shape: MatrixShape, weight: impl Fn(usize, usize, usize) -> f16) -> Self {
+        let lines = pack_lines(shape, |values| HalfLine(values), f16::ZERO, weight);
+        Self {
+            set,
+            shape,
+            lines: FloatLines::Half(lines),
+        }
+    }
+
+    /// The size of the matrix.
+    pub fn shape(&self) -> MatrixShape {
+        self.shape
+    }
+
+    /// Bytes that the packed weights take.
+    pub fn bytes(&self) -> usize {
+        match &self.lines {
+            FloatLines::Single(lines) => size_of_val(lines.as_slice()),
+            FloatLines::Half(lines) => size_of_val(lines.as_slice()),
+        }
+    }
+}
+
+impl IntegerOrder {
+    pub(super) fn of(set: InstructionSet) -> Self {
+        match set {
+            InstructionSet::Scalar | InstructionSet::Avx2 => Self::Pairs,
+            InstructionSet::AvxVnni | InstructionSet::Avx512Vnni => Self::Quads,
+        }
+    }
+
+    /// Column and depth of a slot of a line.
+    fn place(self, slot: usize) -> (usize, usize) {
+        match self {
+            Self::Pairs => (slot / 2 % PANEL, slot / (2 * PANEL) * 2 + slot % 2),
+            Self::Quads => (slot / INTEGER_STEP, slot % INTEGER_STEP),
+        }
+    }
+}
+
+fn pack_lines<T: Copy, L>(
+    shape: MatrixShape,
+    line: impl Fn([T; PANEL]) -> L,
+    zero: T,
+    weight: impl Fn(usize, usize, usize) -> T,
+) -> Vec<L> {
+    let mut lines = Vec::with_capacity(shape.panels() * shape.runs * shape.run_len);
+    for panel in 0..shape.panels() {
+        for run in 0..shape.runs {
+            for depth in 0..shape.run_len {
+                lines.push(line(std::array::from_fn(|slot| {
+                    let column = panel * PANEL + slot;
+                    if column < shape.columns {
+                        weight(column, run, depth)
+                    } else {
+                        zero
+                    }
+                })));
+            }
+        }
+    }
+    lines
+}
