@@ -19,7 +19,9 @@ impl std::str::FromStr for Part {
             "train" => Ok(Self::Train),
             "validation" => Ok(Self::Validation),
             "test" => Ok(Self::Test),
-            _ => Err(format!("`{text}` is not a part of the split; the parts are train, validation and test")),
+            _ => Err(format!(
+                "`{text}` is not a part of the split; the parts are train, validation and test"
+            )),
         }
     }
 }
@@ -46,7 +48,9 @@ fn push_line(text: &mut String, cells: impl Iterator<Item = String>) {
             text.push(',');
         }
         if cell.contains([',', '"', '\n', '\r', ';', '\t']) || cell.trim() != cell {
-            text.push_str(&format!("\"{}\"", cell.replace('"', "\"\"")));
+            text.push('"');
+            text.push_str(&cell.replace('"', "\"\""));
+            text.push('"');
         } else {
             text.push_str(&cell);
         }
@@ -72,7 +76,10 @@ mod tests {
     #[test]
     fn the_printed_rows_are_the_test_part_bit_for_bit() {
         for source in ["digits", "iris", "diabetes", "moons"] {
-            let config = DataConfig { source: source.to_owned(), ..DataConfig::default() };
+            let config = DataConfig {
+                source: source.to_owned(),
+                ..DataConfig::default()
+            };
             let dataset = load(&config).unwrap();
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("rows.csv");

@@ -406,7 +406,7 @@ fn tables() -> impl Strategy<Value = Vec<u8>> {
     let column = (kinds, prop::collection::vec((0..60_usize, odd), 0..2)).prop_flat_map(|(kind, odd)| {
         prop::collection::vec(kind, 60).prop_map(move |mut cells| {
             for (row, cell) in &odd {
-                cells[*row] = (*cell).to_owned();
+                (*cell).clone_into(&mut cells[*row]);
             }
             cells
         })
