@@ -3,7 +3,8 @@
 use super::fixtures::{
     forward, forward_all, forward_layers, largest_difference, random_inputs, random_model, random_weights,
 };
-use super::{DeployError, Form, fold_batch_norm, second_opinion, to_onnx};
+use super::{DeployError, Form, fold_batch_norm, referee, score, to_onnx};
+use crate::runtime::Model;
 use crate::runtime::onnx::ModelProto;
 use crate::spec::{
     ActivationKind, ActivationQuantization, LayerSpec, ModelSpec, QuantizationRanges, Range, Shape, Task, Weights,
@@ -13,6 +14,11 @@ fn classes(count: usize) -> Task {
     Task::Classification {
         classes: (0..count).map(|class| class.to_string()).collect(),
     }
+}
+
+fn run(bytes: &[u8], inputs: &[f32]) -> Vec<f32> {
+    let model = Model::from_onnx(bytes).unwrap();
+    score::run(&model, inputs, model.input_shape().iter().product()).unwrap()
 }
 
 /// Ranges of the folded network over `inputs`.
@@ -56,7 +62,7 @@ fn folding_keeps_the_function() {
 }
 
 #[test]
-fn a_second_engine_reads_the_same_function_from_the_bytes() {
+fn both_engines_read_the_same_function_from_the_bytes() {
     for seed in 0..40 {
         let (model, weights) = random_model(seed, 3);
         let inputs = random_inputs(&model, 5, seed);
@@ -64,9 +70,10 @@ fn a_second_engine_reads_the_same_function_from_the_bytes() {
         let size = expected.iter().fold(1.0_f32, |size, value| size.max(value.abs()));
         for (form, tolerance) in [(Form::Fp32, 1e-4), (Form::Fp16, 2e-2)] {
             let bytes = to_onnx(&model, &weights, &classes(3), &form).unwrap();
-            let outputs = second_opinion(&bytes, model.input, &inputs).unwrap();
+            let outputs = run(&bytes, &inputs);
             let difference = largest_difference(&outputs, &expected);
             assert!(difference < tolerance * size, "seed {seed}, {form:?}: {difference}");
+            referee(&bytes, &form, model.input, &inputs, &outputs).unwrap();
         }
     }
 }
@@ -80,8 +87,15 @@ fn int8_stays_close_to_the_float_network() {
         let ranges = ranges(&model, &weights, &inputs);
         let output = *ranges.layers.last().unwrap();
         let span = output.max.max(0.0) - output.min.min(0.0);
-        let bytes = to_onnx(&model, &weights, &classes(3), &Form::Int8(ranges)).unwrap();
-        let outputs = second_opinion(&bytes, model.input, &inputs).unwrap();
+        let form = Form::Int8(ranges);
+        let bytes = to_onnx(&model, &weights, &classes(3), &form).unwrap();
+        let outputs = run(&bytes, &inputs);
+        referee(&bytes, &form, model.input, &inputs, &outputs).unwrap();
+        let products = model
+            .layers
+            .iter()
+            .filter(|layer| matches!(layer, LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. }));
+        assert_eq!(Model::from_onnx(&bytes).unwrap().int8_layers().len(), products.count());
         let mean = outputs.iter().zip(&expected).map(|(a, b)| (a - b).abs()).sum::<f32>() / outputs.len() as f32;
         // The grid of the output alone makes 1/1020 of the span; a few layers of grids add up to a few of these.
         assert!(mean < 0.02 * span, "seed {seed}: {mean} of {span}");
@@ -128,7 +142,7 @@ fn a_relu_without_a_layer_before_it_is_a_node_of_its_own() {
     let inputs = random_inputs(&model, 10, 0);
     let form = Form::Int8(ranges(&model, &weights, &inputs));
     let bytes = to_onnx(&model, &weights, &classes(2), &form).unwrap();
-    let outputs = second_opinion(&bytes, model.input, &inputs).unwrap();
+    let outputs = run(&bytes, &inputs);
     assert!(largest_difference(&outputs, &forward_all(&model, &weights, &inputs)) < 0.1);
 }
 
@@ -143,7 +157,7 @@ fn a_constant_output_stays_constant_in_int8() {
     weights.push(0, "bias", vec![1], vec![0.75]);
     let form = Form::Int8(ranges(&model, &weights, &[1.0, 1.0, -1.0, 0.5]));
     let bytes = to_onnx(&model, &weights, &Task::Regression, &form).unwrap();
-    let outputs = second_opinion(&bytes, model.input, &[1.0, 1.0, -1.0, 0.5]).unwrap();
+    let outputs = run(&bytes, &[1.0, 1.0, -1.0, 0.5]);
     let step = ActivationQuantization::covering(Range { min: 0.75, max: 0.75 }).scale;
     assert!(largest_difference(&outputs, &[0.75, 0.75]) <= step, "{outputs:?}");
 }

@@ -31,8 +31,8 @@ pub enum Start<'a> {
     Fresh,
     /// From the bytes of a [`Checkpoint`](crate::spec::ArtifactKind::Checkpoint) of this very plan.
     Resume(&'a [u8]),
-    /// From given weights for `epochs` epochs, with a learning rate that falls from a tenth of the plan's to zero, without
-    /// warm-up and early stopping.
+    /// From given weights for `epochs` epochs, with the plan's schedule from its full learning rate (restarting high recovers
+    /// more than going on low: Le and Hua 2021), without warm-up and early stopping.
     FineTune {
         weights: &'a Weights,
         /// Tensors of 0 and 1, named as those of `weights` that they hold: what is 0 there stays exactly zero.

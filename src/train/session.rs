@@ -17,8 +17,6 @@ use crate::spec::{
     SchedulePlan, StepRecord, Task, Weights,
 };
 
-/// Share of the plan's learning rate that a fine-tuning begins with.
-const FINE_TUNE_RATE: f64 = 0.1;
 /// Between two checkpoints at the ends of epochs.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(200);
 /// Between two looks at the control during a pause.
@@ -80,7 +78,6 @@ impl<'a> Session<'a> {
         if let Some(epochs) = state.fine_tune {
             let train = &mut plan.config.train;
             train.epochs = epochs;
-            train.learning_rate *= FINE_TUNE_RATE;
             train.warmup_epochs = 0.0;
             train.early_stopping = None;
         }

@@ -1,0 +1,222 @@
+//! The card of an export: what it is, how it was trained, what was measured on its bytes, and how to use it.
+
+use std::fmt::Write;
+
+use crate::spec::{
+    DatasetSummary, Deployed, EarlyStopping, LatencySummary, ModelSpec, OptimizerKind, Run, ScheduleKind, Speed, Task,
+};
+
+use super::write::Contents;
+use super::{CONFIG_FILE, LABELS_FILE, MODEL_FILE, PREPROCESSING_FILE, WEIGHTS_FILE};
+
+/// Where the network comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Lineage<'a> {
+    pub run: &'a Run,
+    /// Name of the run that was compressed, if this one was.
+    pub parent: Option<&'a str>,
+    pub deployed: &'a Deployed,
+    pub dataset: &'a DatasetSummary,
+    /// The network as exported.
+    pub model: &'a ModelSpec,
+}
+
+/// The text of the card; `sha256` is of the ONNX bytes.
+pub(super) fn card(contents: &Contents<'_>, sha256: &str) -> String {
+    let Lineage {
+        run, dataset, model, ..
+    } = contents.lineage;
+    let mut text = format!("# {}\n\n", run.name);
+    // Writing to a string cannot fail.
+    let mut line = |words: String| {
+        let _ = writeln!(text, "{words}");
+    };
+    line(match &dataset.task {
+        Task::Classification { classes } => format!(
+            "A classifier of \"{}\" into {} classes, trained on {} ({} rows) with Trimtab {}.",
+            dataset.target,
+            classes.len(),
+            dataset.name,
+            dataset.rows,
+            env!("CARGO_PKG_VERSION")
+        ),
+        Task::Regression => format!(
+            "A regression of \"{}\", trained on {} ({} rows) with Trimtab {}.",
+            dataset.target,
+            dataset.name,
+            dataset.rows,
+            env!("CARGO_PKG_VERSION")
+        ),
+    });
+    line(String::new());
+    line(format!("* Network: {}, reading {}", layers(model), model.input));
+    line(format!(
+        "* {} parameters, {} multiply-adds a sample",
+        run.parameters, run.multiply_adds
+    ));
+    line(format!("* Origin: {}", origin(&contents.lineage)));
+    line("\n## How it was trained\n".to_owned());
+    for item in training(contents) {
+        line(format!("* {item}"));
+    }
+    line("\n## Measured on `model.onnx`\n".to_owned());
+    for item in figures(contents) {
+        line(format!("* {item}"));
+    }
+    line(format!("* SHA-256 of `{MODEL_FILE}`: `{sha256}`"));
+    line("\n## How to use it\n".to_owned());
+    for item in usage(contents) {
+        line(format!("* {item}"));
+    }
+    text
+}
+
+/// The layers in words, as `convolution 16 (3x3), batch norm, ReLU, max pool 2, ...`.
+fn layers(model: &ModelSpec) -> String {
+    use crate::spec::LayerSpec;
+    let words = model.layers.iter().map(|layer| match layer {
+        LayerSpec::Dense { units } => format!("{} {units}", layer.name()),
+        LayerSpec::Conv2d { filters, kernel, .. } => format!("{} {filters} ({kernel}x{kernel})", layer.name()),
+        LayerSpec::MaxPool { size } => format!("{} {size}", layer.name()),
+        LayerSpec::Dropout { probability } => format!("{} {probability}", layer.name()),
+        LayerSpec::BatchNorm | LayerSpec::Activation { .. } | LayerSpec::Flatten => layer.name().to_owned(),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn origin(lineage: &Lineage<'_>) -> String {
+    let run = lineage.run.run;
+    match (&lineage.deployed.recipe, lineage.deployed.parent) {
+        (Some(recipe), Some(parent)) => format!(
+            "run {run}, the recipe `{recipe}` applied to run {parent}{}",
+            lineage.parent.map(|name| format!(" ({name})")).unwrap_or_default()
+        ),
+        _ => format!("run {run}, as trained"),
+    }
+}
+
+fn training(contents: &Contents<'_>) -> Vec<String> {
+    let Lineage {
+        run, dataset, deployed, ..
+    } = contents.lineage;
+    let train = &contents.config.train;
+    let optimizer = match train.optimizer {
+        OptimizerKind::Sgd => "SGD",
+        OptimizerKind::Adam => "Adam",
+        OptimizerKind::AdamW => "AdamW",
+    };
+    let schedule = match train.schedule {
+        ScheduleKind::Constant => "constant",
+        ScheduleKind::Cosine => "cosine",
+        ScheduleKind::Step => "step",
+    };
+    let mut items = vec![
+        format!(
+            "{} training, {} validation and {} test rows, split seed {}",
+            dataset.split.train, dataset.split.validation, dataset.split.test, contents.config.data.split_seed
+        ),
+        format!(
+            "{optimizer}, learning rate {} ({schedule}), batches of {}, at most {} epochs, seed {}",
+            train.learning_rate, train.batch_size, train.epochs, contents.config.run.seed
+        ),
+    ];
+    if let Some(EarlyStopping { patience, .. }) = train.early_stopping {
+        items.push(format!("Early stopping after {patience} epochs without improvement"));
+    }
+    let best = run
+        .best_epoch
+        .map(|epoch| format!(", the weights are those of epoch {epoch}"));
+    items.push(match &deployed.recipe {
+        Some(_) => format!(
+            "Fine-tuned for {} epochs after compression{}",
+            run.epochs,
+            best.unwrap_or_default()
+        ),
+        None => format!("Trained for {} epochs{}", run.epochs, best.unwrap_or_default()),
+    });
+    items.push(format!(
+        "`{CONFIG_FILE}` trains the same network again: `trimtab train {CONFIG_FILE}`"
+    ));
+    if let Some(recipe) = &deployed.recipe {
+        items.push(format!("and then `trimtab compress RUN {recipe}`"));
+    }
+    items
+}
+
+fn figures(contents: &Contents<'_>) -> Vec<String> {
+    let Lineage { deployed, .. } = contents.lineage;
+    let score = contents.score;
+    let mut items = Vec::new();
+    if let Some(accuracy) = score.accuracy {
+        items.push(format!(
+            "Accuracy on the test split: {accuracy:.4} (loss {:.4})",
+            score.loss
+        ));
+    }
+    if let (Some(r2), Some(rmse)) = (score.r2, score.rmse) {
+        items.push(format!(
+            "R2 on the test split: {r2:.4}, root mean squared error {rmse:.4}"
+        ));
+    }
+    items.push(format!(
+        "Size: {} bytes, {} after zstd",
+        deployed.size_bytes, deployed.zstd_bytes
+    ));
+    let latency = |batch: usize, time: LatencySummary, verdict| {
+        format!(
+            "Latency at batch {batch}: median {:.1} us (p10 {:.1}, p90 {:.1}, {} rounds), against the baseline: {verdict}",
+            time.median, time.p10, time.p90, time.n
+        )
+    };
+    items.push(latency(1, deployed.latency_us.batch1, deployed.verdict_batch1));
+    items.push(latency(64, deployed.latency_us.batch64, deployed.verdict));
+    items.push(format!(
+        "Memory at batch 64: {} bytes of weights and arena",
+        deployed.memory_bytes
+    ));
+    items.push(format!(
+        "Trimtab's runtime on {}, one thread, {} layers in int8",
+        deployed.engine, deployed.int8_layers
+    ));
+    if deployed.speed == Speed::Simulated {
+        items.push(
+            "Simulated: the zeroed weights buy no speed in dense kernels, only a smaller compressed file".to_owned(),
+        );
+    }
+    items
+}
+
+fn usage(contents: &Contents<'_>) -> Vec<String> {
+    let Lineage {
+        dataset,
+        model,
+        deployed,
+        ..
+    } = contents.lineage;
+    let output = match &dataset.task {
+        Task::Classification { .. } => format!("output `logits`, one for each line of `{LABELS_FILE}`"),
+        Task::Regression => format!("output `prediction`, standardised as in `{PREPROCESSING_FILE}`"),
+    };
+    let mut items = vec![
+        "`trimtab predict THIS_FOLDER data.csv` needs this folder and nothing else".to_owned(),
+        format!(
+            "`{MODEL_FILE}` (ONNX operator set 17): input `input`, f32, [N, {}], preprocessed as in `{PREPROCESSING_FILE}`; {output}",
+            model
+                .input
+                .dimensions()
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
+        format!("`{WEIGHTS_FILE}`: the weights in floating point, in PyTorch's layout and names"),
+    ];
+    if deployed.int8_layers > 0 {
+        items.push(
+            "ONNX Runtime on x86 processors without VNNI saturates 8-bit sums: set its session option \
+             `session.x64quantprecision` to 1 there to get these results"
+                .to_owned(),
+        );
+    }
+    items
+}

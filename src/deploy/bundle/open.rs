@@ -1,0 +1,219 @@
+//! Reading an export folder back and answering with it. Every file is checked alone and against the others before the first
+//! row is computed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::data::read_rows;
+use crate::runtime::Model;
+use crate::spec::{Metrics, Preprocessing, TargetTransform, class_of};
+
+use super::{LABELS_FILE, MODEL_FILE, PREPROCESSING_FILE, label_line};
+use crate::deploy::{BundleError, DeployError, score};
+
+const AGAIN: &str = "export the run again";
+
+/// An export folder, read and checked.
+pub struct Bundle {
+    model: Model,
+    /// The bytes of the network that answers.
+    pub model_bytes: Vec<u8>,
+    pub preprocessing: Preprocessing,
+    /// The classes in the order of the logits; empty for a regression.
+    pub labels: Vec<String>,
+}
+
+/// The answer for one row.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Prediction {
+    Class {
+        label: String,
+        /// Index into the labels.
+        class: usize,
+        /// Softmax of the logits, in the order of the labels.
+        probabilities: Vec<f32>,
+    },
+    Value {
+        /// In the target's own unit.
+        value: f64,
+    },
+}
+
+/// Answers for a file of rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answers {
+    /// One for each row, in their order.
+    pub predictions: Vec<Prediction>,
+    /// Against the file's own target column, where it has one that can be read.
+    pub metrics: Option<Metrics>,
+    /// What was filled or assumed in the rows, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Answers for every row of the CSV file `rows` by the folder `dir` and nothing else.
+pub fn predict(dir: &Path, rows: &Path) -> Result<Answers, BundleError> {
+    let bundle = open(dir)?;
+    let rows = read_rows(rows, &bundle.preprocessing)?;
+    let outputs = bundle.outputs(&rows.inputs)?;
+    let target = &bundle.preprocessing.target;
+    Ok(Answers {
+        predictions: bundle.answers(&outputs),
+        metrics: rows.targets.map(|targets| score::metrics(&outputs, &targets, target)),
+        notes: rows.notes,
+    })
+}
+
+/// Reads the folder `dir`. The error names the file that is missing, damaged or does not fit the others.
+pub fn open(dir: &Path) -> Result<Bundle, BundleError> {
+    if !dir.is_dir() {
+        return Err(BundleError::File {
+            path: dir.to_owned(),
+            problem: "is not a folder".to_owned(),
+            remedy: "name a folder that `trimtab export` wrote",
+        });
+    }
+    let model_path = dir.join(MODEL_FILE);
+    let model_bytes = read(&model_path)?;
+    let model = Model::from_onnx(&model_bytes).map_err(|error| BundleError::File {
+        path: model_path.clone(),
+        problem: error.to_string(),
+        remedy: AGAIN,
+    })?;
+    let path = dir.join(PREPROCESSING_FILE);
+    let preprocessing = read_preprocessing(&path)?;
+    if model.input_shape() != preprocessing.shape.dimensions() {
+        return Err(BundleError::File {
+            path,
+            problem: format!(
+                "makes samples of {:?} where the network in {MODEL_FILE} reads {:?}",
+                preprocessing.shape.dimensions(),
+                model.input_shape()
+            ),
+            remedy: AGAIN,
+        });
+    }
+    let labels = match &preprocessing.target {
+        TargetTransform::Classes { classes } => read_labels(&dir.join(LABELS_FILE), classes)?,
+        TargetTransform::Values { .. } => Vec::new(),
+    };
+    let outputs = labels.len().max(1);
+    if model.output_len() != outputs {
+        return Err(BundleError::File {
+            path: model_path,
+            problem: format!(
+                "the network has {} outputs where {PREPROCESSING_FILE} and {LABELS_FILE} need {outputs}",
+                model.output_len()
+            ),
+            remedy: AGAIN,
+        });
+    }
+    Ok(Bundle {
+        model,
+        model_bytes,
+        preprocessing,
+        labels,
+    })
+}
+
+impl Bundle {
+    /// The network's outputs for preprocessed `inputs`, sample by sample.
+    pub fn outputs(&self, inputs: &[f32]) -> Result<Vec<f32>, DeployError> {
+        score::run(&self.model, inputs, self.preprocessing.shape.len())
+    }
+
+    /// One answer for each row of the network's `outputs`.
+    pub fn answers(&self, outputs: &[f32]) -> Vec<Prediction> {
+        let answer = |outputs: &[f32]| match &self.preprocessing.target {
+            TargetTransform::Classes { .. } => {
+                let class = class_of(outputs);
+                Prediction::Class {
+                    label: self.labels.get(class).cloned().unwrap_or_default(),
+                    class,
+                    probabilities: softmax(outputs),
+                }
+            }
+            TargetTransform::Values { mean, deviation } => Prediction::Value {
+                value: mean + deviation * f64::from(outputs[0]),
+            },
+        };
+        outputs.chunks_exact(self.labels.len().max(1)).map(answer).collect()
+    }
+}
+
+fn softmax(logits: &[f32]) -> Vec<f32> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - largest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.iter().map(|power| (power / sum) as f32).collect()
+}
+
+fn read(path: &PathBuf) -> Result<Vec<u8>, BundleError> {
+    fs::read(path).map_err(|error| BundleError::File {
+        path: path.clone(),
+        problem: if error.kind() == std::io::ErrorKind::NotFound {
+            "is missing".to_owned()
+        } else {
+            format!("cannot be read ({error})")
+        },
+        remedy: "name a complete folder that `trimtab export` wrote",
+    })
+}
+
+fn read_preprocessing(path: &PathBuf) -> Result<Preprocessing, BundleError> {
+    let damaged = |problem: String| BundleError::File {
+        path: path.clone(),
+        problem,
+        remedy: AGAIN,
+    };
+    let preprocessing: Preprocessing =
+        serde_json::from_slice(&read(path)?).map_err(|error| damaged(format!("is damaged: {error}")))?;
+    let width = preprocessing
+        .columns
+        .iter()
+        .try_fold(0_usize, |width, column| width.checked_add(column.kind.width()));
+    let dimensions = preprocessing.shape.dimensions();
+    let length = dimensions
+        .iter()
+        .try_fold(1_usize, |length, &dim| length.checked_mul(dim));
+    if width != length {
+        return Err(damaged(format!(
+            "its columns make {} inputs where its shape is {}",
+            width.unwrap_or(usize::MAX),
+            preprocessing.shape
+        )));
+    }
+    Ok(preprocessing)
+}
+
+fn read_labels(path: &PathBuf, classes: &[String]) -> Result<Vec<String>, BundleError> {
+    let damaged = |problem: String| BundleError::File {
+        path: path.clone(),
+        problem,
+        remedy: AGAIN,
+    };
+    let text = String::from_utf8(read(path)?).map_err(|_| damaged("is not UTF-8 text".to_owned()))?;
+    let lines: Vec<&str> = text.lines().collect();
+    if lines.len() != classes.len() {
+        return Err(damaged(format!(
+            "has {} labels where {PREPROCESSING_FILE} has {} classes",
+            lines.len(),
+            classes.len()
+        )));
+    }
+    if let Some(line) = lines
+        .iter()
+        .zip(classes)
+        .position(|(line, class)| *line != label_line(class))
+    {
+        return Err(damaged(format!(
+            "line {} is \"{}\" where {PREPROCESSING_FILE} has the class \"{}\"",
+            line + 1,
+            lines[line],
+            classes[line]
+        )));
+    }
+    Ok(classes.to_vec())
+}

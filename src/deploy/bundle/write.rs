@@ -1,0 +1,148 @@
+//! Writing an export folder: under a temporary name beside its place, read back and scored, and only then renamed.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::data::Samples;
+use crate::spec::{Metrics, Preprocessing, RunConfig, TargetTransform, annotated_toml};
+
+use super::card::{Lineage, card};
+use super::{CARD_FILE, CONFIG_FILE, LABELS_FILE, MODEL_FILE, PREPROCESSING_FILE, WEIGHTS_FILE, label_line, open};
+use crate::deploy::BundleError;
+use crate::deploy::measure::sha256;
+use crate::deploy::score::metrics;
+
+/// What goes into the folder.
+#[derive(Debug, Clone, Copy)]
+pub struct Contents<'a> {
+    /// The bytes that were measured.
+    pub onnx: &'a [u8],
+    /// The weights in floating point: a safetensors file in PyTorch's layout and names.
+    pub safetensors: &'a [u8],
+    pub config: &'a RunConfig,
+    pub preprocessing: &'a Preprocessing,
+    /// What the card tells.
+    pub lineage: Lineage<'a>,
+    /// The test split, on which the folder is scored once more.
+    pub test: &'a Samples,
+    /// What the bytes scored on it when they were measured.
+    pub score: Metrics,
+}
+
+/// Writes the folder `dir`, which must not exist or be empty. It appears complete or not at all: everything is written
+/// beside it, read back with [`open`], scored on the test split, compared with what was measured, and then renamed.
+pub fn write(dir: &Path, contents: &Contents<'_>) -> Result<(), BundleError> {
+    let occupied = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    if occupied || dir.is_file() {
+        return Err(BundleError::File {
+            path: dir.to_owned(),
+            problem: "exists already".to_owned(),
+            remedy: "name a new folder, or remove this one",
+        });
+    }
+    let temporary = temporary_beside(dir)?;
+    let result = fill(&temporary, contents)
+        .and_then(|()| prove(&temporary, contents))
+        .and_then(|()| put_in_place(&temporary, dir));
+    if result.is_err() {
+        // The first failure is the one to report.
+        let _ = fs::remove_dir_all(&temporary);
+    }
+    result
+}
+
+fn temporary_beside(dir: &Path) -> Result<PathBuf, BundleError> {
+    let Some(name) = dir.file_name() else {
+        return Err(BundleError::File {
+            path: dir.to_owned(),
+            problem: "is not a name for a new folder".to_owned(),
+            remedy: "name a new folder",
+        });
+    };
+    let parent = match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let temporary = parent.join(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
+    fs::create_dir_all(&temporary).map_err(cannot(&temporary))?;
+    Ok(temporary)
+}
+
+fn fill(dir: &Path, contents: &Contents<'_>) -> Result<(), BundleError> {
+    let save = |name: &str, bytes: &[u8]| {
+        let path = dir.join(name);
+        let mut file = File::create(&path).map_err(cannot(&path))?;
+        file.write_all(bytes).map_err(cannot(&path))?;
+        file.sync_all().map_err(cannot(&path))
+    };
+    let failed = |name: &str, problem: String| BundleError::File {
+        path: dir.join(name),
+        problem,
+        remedy: "report this with the run's configuration",
+    };
+    save(MODEL_FILE, contents.onnx)?;
+    save(WEIGHTS_FILE, contents.safetensors)?;
+    let config = annotated_toml(contents.config).map_err(|error| failed(CONFIG_FILE, error.to_string()))?;
+    save(CONFIG_FILE, config.as_bytes())?;
+    let mut preprocessing = serde_json::to_string_pretty(contents.preprocessing)
+        .map_err(|error| failed(PREPROCESSING_FILE, error.to_string()))?;
+    preprocessing.push('\n');
+    save(PREPROCESSING_FILE, preprocessing.as_bytes())?;
+    if let TargetTransform::Classes { classes } = &contents.preprocessing.target {
+        let lines: String = classes.iter().map(|class| label_line(class) + "\n").collect();
+        save(LABELS_FILE, lines.as_bytes())?;
+    }
+    save(CARD_FILE, card(contents, &sha256(contents.onnx)).as_bytes())
+}
+
+/// Reads the folder back and scores it: what is given away must be what was measured.
+fn prove(dir: &Path, contents: &Contents<'_>) -> Result<(), BundleError> {
+    let bundle = open(dir)?;
+    let differs = |name: &str, problem: String| BundleError::File {
+        path: dir.join(name),
+        problem,
+        remedy: "export again; if it happens again, the disk may be failing",
+    };
+    if bundle.model_bytes != contents.onnx {
+        return Err(differs(
+            MODEL_FILE,
+            "reads back other bytes than were written".to_owned(),
+        ));
+    }
+    if bundle.preprocessing != *contents.preprocessing {
+        return Err(differs(
+            PREPROCESSING_FILE,
+            "reads back other than it was written".to_owned(),
+        ));
+    }
+    let outputs = bundle.outputs(&contents.test.inputs)?;
+    let found = metrics(&outputs, &contents.test.targets, &bundle.preprocessing.target);
+    if found != contents.score {
+        return Err(differs(
+            MODEL_FILE,
+            format!(
+                "scores {found:?} on the test split where {:?} was measured",
+                contents.score
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn put_in_place(temporary: &Path, dir: &Path) -> Result<(), BundleError> {
+    if dir.is_dir() {
+        // Empty, as was checked; not every system renames over it.
+        fs::remove_dir(dir).map_err(cannot(dir))?;
+    }
+    fs::rename(temporary, dir).map_err(cannot(dir))
+}
+
+fn cannot(path: &Path) -> impl FnOnce(std::io::Error) -> BundleError {
+    let path = path.to_owned();
+    move |error| BundleError::File {
+        path,
+        problem: format!("cannot be written ({error})"),
+        remedy: "name a folder on a disk with room, where you may write",
+    }
+}

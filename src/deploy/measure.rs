@@ -1,0 +1,129 @@
+//! The speed and size of exported files, measured on their very bytes and against each other: all files take turns in every
+//! round, so that a machine that slows down slows all of them.
+
+use std::fmt::Write;
+use std::hint::black_box;
+
+use rand::RngExt;
+use sha2::{Digest, Sha256};
+
+use crate::meter::timing::{Contender, Protocol, compare, verdict};
+use crate::runtime::Model;
+use crate::spec::{Deployed, Latency, Metrics, Recipe, RunId, Speed, Verdict, stream};
+
+use super::DeployError;
+
+/// The larger of the two batches that are timed, and the one whose memory is counted.
+pub const LARGE_BATCH: usize = 64;
+
+/// What was measured on one file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    /// On one thread.
+    pub latency_us: Latency,
+    /// Against the baseline at batch 1.
+    pub verdict_batch1: Verdict,
+    /// Against the baseline at [`LARGE_BATCH`].
+    pub verdict: Verdict,
+    /// Packed weights and arena of the runtime at [`LARGE_BATCH`], exactly.
+    pub memory_bytes: u64,
+    /// Layers that run on integer kernels.
+    pub int8_layers: usize,
+    pub size_bytes: u64,
+    /// After zstd at level 19.
+    pub zstd_bytes: u64,
+    /// Of the bytes, in hexadecimal.
+    pub sha256: String,
+    /// Instruction set that the runtime chose.
+    pub engine: String,
+}
+
+impl Measured {
+    /// The row of the comparison for a network that scores `test` on the test split.
+    pub fn deployed(self, recipe: Option<Recipe>, parent: Option<RunId>, test: &Metrics, speed: Speed) -> Deployed {
+        Deployed {
+            recipe,
+            parent,
+            accuracy: test.accuracy.or(test.r2).unwrap_or_default(),
+            size_bytes: self.size_bytes,
+            zstd_bytes: self.zstd_bytes,
+            latency_us: self.latency_us,
+            memory_bytes: self.memory_bytes,
+            speed,
+            int8_layers: self.int8_layers,
+            sha256: self.sha256,
+            verdict: self.verdict,
+            verdict_batch1: self.verdict_batch1,
+            engine: self.engine,
+        }
+    }
+}
+
+/// Times the files at batch 1 and [`LARGE_BATCH`] on one thread in interleaved rounds and counts their bytes. The first row is
+/// the baseline's own.
+pub fn measure(baseline: &[u8], variants: &[&[u8]]) -> Result<Vec<Measured>, DeployError> {
+    let files: Vec<&[u8]> = std::iter::once(baseline).chain(variants.iter().copied()).collect();
+    let models = files
+        .iter()
+        .map(|bytes| Ok(Model::from_onnx(bytes)?))
+        .collect::<Result<Vec<_>, DeployError>>()?;
+    let mut single = time(&models, 1)?.into_iter();
+    let mut large = time(&models, LARGE_BATCH)?.into_iter();
+    let mut measured = Vec::with_capacity(files.len());
+    for (bytes, model) in files.iter().zip(&models) {
+        let (Some((batch1, verdict_batch1)), Some((batch64, verdict))) = (single.next(), large.next()) else {
+            break;
+        };
+        measured.push(Measured {
+            latency_us: Latency { batch1, batch64 },
+            verdict_batch1,
+            verdict,
+            memory_bytes: model.memory_bytes(LARGE_BATCH) as u64,
+            int8_layers: model.int8_layers().len(),
+            size_bytes: bytes.len() as u64,
+            zstd_bytes: compressed_size(bytes)?,
+            sha256: sha256(bytes),
+            engine: model.instruction_set().to_string(),
+        });
+    }
+    Ok(measured)
+}
+
+/// SHA-256 in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Latency and verdict of each model, the first being the baseline.
+fn time(models: &[Model], batch: usize) -> Result<Vec<(crate::spec::LatencySummary, Verdict)>, DeployError> {
+    let mut calls = Vec::with_capacity(models.len());
+    for model in models {
+        let mut session = model.session(batch)?;
+        // Dense kernels take the same time for any numbers; these are of the size of standardised inputs.
+        let mut random = stream(0, "timing input", batch as u64);
+        let inputs: Vec<f32> = (0..batch * model.input_shape().iter().product::<usize>())
+            .map(|_| random.random_range(-1.0..1.0))
+            .collect();
+        session.run(&inputs, batch)?;
+        calls.push(move || {
+            // The same call has just succeeded.
+            let _ = black_box(session.run(black_box(&inputs), batch));
+        });
+    }
+    let mut contenders: Vec<Contender<'_>> = calls.iter_mut().map(|call| call as Contender<'_>).collect();
+    let comparison = compare(&mut contenders, &Protocol::default());
+    let verdicts = comparison.ratios.iter().map(|ratios| verdict(ratios));
+    Ok(comparison.latencies.into_iter().zip(verdicts).collect())
+}
+
+fn compressed_size(bytes: &[u8]) -> Result<u64, DeployError> {
+    let compressed = zstd::bulk::compress(bytes, 19).map_err(|error| DeployError::Mismatch {
+        problem: format!("the file of {} bytes could not be compressed: {error}", bytes.len()),
+        remedy: "free some memory",
+    })?;
+    Ok(compressed.len() as u64)
+}
