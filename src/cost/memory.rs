@@ -1,22 +1,235 @@
-//! The memory of a training step, predicted from the plan.
+//! The memory of a training run, predicted by following one step through the heap: what each operation of the `flex` device
+//! allocates, keeps and gives back, read from burn-flex and burn-autodiff 0.22 and confirmed by counting.
 
-use super::parameters;
-use crate::spec::{MemoryLedger, RunPlan};
+use std::thread::available_parallelism;
 
-/// Where the memory of a training run goes at its widest moment, in bytes.
+use super::{channels, parameters, weights};
+use crate::spec::{LayerSpec, MemoryLedger, ModelSpec, RunPlan, Shape};
+
+/// Positions of an image for which the forward convolution unfolds its input at once.
+const TILE: u64 = 512;
+
+/// Where the memory of a training run goes, in bytes.
+///
+/// `activations` are those kept when the forward pass ends, `gradients` those that the backward pass leaves, and `weights`
+/// hold the best epoch's copy too where early stopping keeps one. `workspace` is what the widest moment takes above all the
+/// others: the backward pass of one layer, or the writing of a checkpoint. A model with wrong shapes takes nothing.
 pub fn memory(plan: &RunPlan) -> MemoryLedger {
-    let weights = 4 * parameters(&plan.model);
-    let batch = plan.config.train.batch_size.min(plan.dataset.split.train) as u64;
-    let values: u64 = plan
-        .model
-        .shapes()
-        .map_or(0, |shapes| shapes.iter().map(|shape| shape.len() as u64).sum());
+    let train = &plan.config.train;
+    let rows = train.batch_size.min(plan.dataset.split.train.max(1)) as u64;
+    let model = weight_bytes(&plan.model);
+    let trainable = 4 * parameters(&plan.model);
+    let best = if train.early_stopping.is_some() { model } else { 0 };
+    let optimizer = trainable * train.optimizer_slots() as u64;
+    // One 4-byte target a row, whatever the task.
+    let batch = 4 * rows * (plan.model.input.len() as u64 + 1);
+    let step = step(&plan.model, rows);
+    let resting = model + best + optimizer;
+    // The bytes of the file, a copy of the weights, and of the tensor that is being written.
+    let checkpoint = 2 * resting + model + largest(&plan.model);
+    let peak = checkpoint.max(resting + batch + step.peak);
+    let kept = resting + batch + step.activations + trainable;
     MemoryLedger {
-        weights,
-        gradients: weights,
-        optimizer: weights * plan.config.train.optimizer_slots() as u64,
-        activations: 4 * batch * values,
-        workspace: 0,
-        batch: 4 * batch * plan.model.input.len() as u64,
+        weights: model + best,
+        gradients: trainable,
+        optimizer,
+        activations: step.activations,
+        workspace: peak.saturating_sub(kept),
+        batch,
     }
+}
+
+/// Bytes above weights, optimizer state and batch.
+#[derive(Debug, Clone, Copy, Default)]
+struct Step {
+    activations: u64,
+    peak: u64,
+}
+
+/// A heap in numbers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Heap {
+    live: u64,
+    peak: u64,
+}
+
+impl Heap {
+    /// Keeps `bytes`, after `temporary` more were held beside them for a moment.
+    fn keep(&mut self, bytes: u64, temporary: u64) {
+        self.live += bytes;
+        self.peak = self.peak.max(self.live + temporary);
+    }
+
+    fn free(&mut self, bytes: u64) {
+        self.live = self.live.saturating_sub(bytes);
+    }
+}
+
+/// Follows one step on `rows` samples.
+fn step(model: &ModelSpec, rows: u64) -> Step {
+    let (Ok(inputs), Ok(outputs)) = (model.inputs(), model.shapes()) else {
+        return Step::default();
+    };
+    let threads = available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let layers: Vec<Traced> = model
+        .layers
+        .iter()
+        .zip(inputs.into_iter().zip(outputs))
+        .map(|(&layer, (input, output))| Traced {
+            layer,
+            input,
+            output,
+            rows,
+            threads,
+        })
+        .collect();
+    let mut heap = Heap::default();
+    for layer in &layers {
+        layer.forward(&mut heap);
+    }
+    let activations = heap.live;
+    // The outputs read out, their gradient, and the gradient that the backward pass begins with.
+    let logits = layers.last().map_or(0, Traced::y);
+    heap.keep(3 * logits, 0);
+    for (index, layer) in layers.iter().enumerate().rev() {
+        let tracked = layers[..index]
+            .iter()
+            .any(|layer| weights(&layer.layer, layer.input) > 0);
+        layer.backward(&mut heap, tracked);
+    }
+    Step {
+        activations,
+        peak: heap.peak,
+    }
+}
+
+/// A layer with the sizes of its tensors.
+#[derive(Debug, Clone, Copy)]
+struct Traced {
+    layer: LayerSpec,
+    input: Shape,
+    output: Shape,
+    rows: u64,
+    threads: u64,
+}
+
+impl Traced {
+    /// Bytes of the input for the whole batch.
+    fn x(&self) -> u64 {
+        4 * self.rows * self.input.len() as u64
+    }
+
+    /// Bytes of the output for the whole batch.
+    fn y(&self) -> u64 {
+        4 * self.rows * self.output.len() as u64
+    }
+
+    fn weights(&self) -> u64 {
+        4 * weights(&self.layer, self.input)
+    }
+
+    /// Every output is kept by the layer that follows, for its backward pass.
+    fn forward(&self, heap: &mut Heap) {
+        let y = self.y();
+        match self.layer {
+            LayerSpec::Flatten => {}
+            // The product is copied once into the tensor.
+            LayerSpec::Dense { .. } => heap.keep(y, y),
+            LayerSpec::Conv2d { .. } => heap.keep(y, self.unfolded_forward()),
+            // The centred input and its square.
+            LayerSpec::BatchNorm => heap.keep(y, y),
+            LayerSpec::Activation { .. } => heap.keep(y, 0),
+            // The places of the maxima, found in 64 bits and kept in 32.
+            LayerSpec::MaxPool { .. } => heap.keep(2 * y, 2 * y),
+            // The mask; the product takes the place of the input.
+            LayerSpec::Dropout { .. } => heap.keep(y, 0),
+        }
+    }
+
+    /// Begins with the gradient of the output on the heap and ends with that of the input in its place, which the first
+    /// layer with weights does not compute.
+    fn backward(&self, heap: &mut Heap, tracked: bool) {
+        let (x, y) = (self.x(), self.y());
+        match self.layer {
+            LayerSpec::Flatten => {}
+            LayerSpec::Dense { .. } => {
+                if tracked {
+                    heap.keep(x, x);
+                }
+                heap.keep(self.weights(), self.weights());
+                heap.free(if tracked { x + y } else { y });
+            }
+            LayerSpec::Conv2d { .. } => {
+                if tracked {
+                    heap.keep(x, 0);
+                }
+                heap.keep(self.weights(), self.unfolded_backward());
+                heap.free(if tracked { x + y } else { y });
+            }
+            LayerSpec::BatchNorm => {
+                heap.keep(0, 3 * x);
+                heap.free(x);
+            }
+            LayerSpec::Activation { .. } => heap.free(x),
+            LayerSpec::MaxPool { .. } => {
+                heap.keep(x, 0);
+                heap.free(x + 2 * y);
+            }
+            LayerSpec::Dropout { .. } => heap.free(y),
+        }
+    }
+
+    /// Beside a convolution's output: the input with its channels last, the filters likewise, and for each thread one tile
+    /// unfolded and its product. Few channels, or kernels of one pixel, need none of it.
+    fn unfolded_forward(&self) -> u64 {
+        let LayerSpec::Conv2d {
+            filters,
+            kernel,
+            stride,
+            ..
+        } = self.layer
+        else {
+            return 0;
+        };
+        let (channels, filters) = (channels(self.input), filters as u64);
+        if (channels <= 4 && filters <= 16) || (kernel == 1 && stride == 1) {
+            return 0;
+        }
+        let patch = channels * (kernel * kernel) as u64;
+        let tile = (self.output.len() as u64 / filters).min(TILE);
+        self.x() + self.weights() + self.threads.min(self.rows) * 4 * (patch + filters) * tile
+    }
+
+    /// The gradient of the filters is itself computed as a convolution, of the input with the output's gradient as its kernel
+    /// and batch and channels exchanged: both are copied twice, and each thread unfolds one channel of the whole batch.
+    fn unfolded_backward(&self) -> u64 {
+        let LayerSpec::Conv2d { filters, kernel, .. } = self.layer else {
+            return 0;
+        };
+        let channels = channels(self.input);
+        // An exchange with one channel moves nothing.
+        let copies = |channels: u64| if channels > 1 { 2 } else { 1 };
+        let positions = self.y() / filters as u64;
+        let column = positions * (kernel * kernel) as u64;
+        copies(channels) * self.x() + copies(filters as u64) * self.y() + self.threads.min(channels) * column
+    }
+}
+
+/// Weights and running statistics.
+fn weight_bytes(model: &ModelSpec) -> u64 {
+    4 * super::sum(model, |layer, input, _| match *layer {
+        LayerSpec::BatchNorm => 4 * channels(input),
+        _ => weights(layer, input),
+    })
+}
+
+/// The largest weight tensor.
+fn largest(model: &ModelSpec) -> u64 {
+    let inputs = model.inputs().unwrap_or_default();
+    let sizes = model
+        .layers
+        .iter()
+        .zip(inputs)
+        .map(|(layer, input)| 4 * weights(layer, input));
+    sizes.max().unwrap_or(0)
 }

@@ -8,7 +8,7 @@ mod weights;
 pub use network::{DropoutKey, Network};
 pub use weights::WeightError;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 use crate::spec;
 
@@ -38,6 +38,18 @@ fn ndarray() -> Result<Device, DeviceError> {
 #[cfg(not(feature = "ndarray"))]
 fn ndarray() -> Result<Device, DeviceError> {
     Err(DeviceError(spec::Device::Ndarray))
+}
+
+/// Lets this thread and those of the pool allocate what the matrix product keeps for each thread as long as the program
+/// lives (a slab of the size of the L2 cache), so that it is not taken for the memory of the run that comes first.
+pub fn warm_up() {
+    // High and narrow: wide enough to need the slab, too little work to be divided between threads.
+    let product = || {
+        let ones = |shape: [usize; 2]| Tensor::<2>::ones(shape, &Device::flex());
+        ones([1024, 4]).matmul(ones([4, 1024]))
+    };
+    product();
+    rayon::broadcast(|_| drop(product()));
 }
 
 #[cfg(test)]

@@ -1,1 +1,217 @@
-//! Tests of the network against central differences, `PyTorch`'s formulas, and itself on the other device.
+//! The network against central differences, `PyTorch`'s formulas, and itself on the other device.
+
+use super::*;
+use crate::spec::{ActivationKind, LayerSpec, ModelSpec, PaddingKind, Shape, Weights};
+
+const RELU: LayerSpec = LayerSpec::Activation {
+    function: ActivationKind::Relu,
+};
+
+fn mlp() -> ModelSpec {
+    ModelSpec {
+        input: Shape::Features { features: 4 },
+        layers: vec![
+            LayerSpec::Dense { units: 6 },
+            RELU,
+            LayerSpec::Dropout { probability: 0.3 },
+            LayerSpec::Dense { units: 3 },
+        ],
+    }
+}
+
+fn cnn() -> ModelSpec {
+    ModelSpec {
+        input: Shape::Image {
+            channels: 2,
+            height: 6,
+            width: 6,
+        },
+        layers: vec![
+            LayerSpec::Conv2d {
+                filters: 5,
+                kernel: 3,
+                stride: 1,
+                padding: PaddingKind::Same,
+            },
+            LayerSpec::BatchNorm,
+            RELU,
+            LayerSpec::MaxPool { size: 2 },
+            LayerSpec::Conv2d {
+                filters: 4,
+                kernel: 3,
+                stride: 2,
+                padding: PaddingKind::Valid,
+            },
+            RELU,
+            LayerSpec::Flatten,
+            LayerSpec::Dense { units: 3 },
+        ],
+    }
+}
+
+fn training_device() -> Device {
+    device(spec::Device::Flex).unwrap().autodiff()
+}
+
+fn numbers(length: usize) -> Vec<f32> {
+    (0..length)
+        .map(|index| ((index * 7919 % 101) as f32 - 50.0) / 40.0)
+        .collect()
+}
+
+/// Sum of outputs times fixed factors, and its gradients.
+fn loss(network: &Network, inputs: &[f32], rows: usize) -> (f64, Vec<Vec<f32>>) {
+    let mut sum = 0.0;
+    let key = DropoutKey { seed: 1, step: 2 };
+    let gradients = network.gradients(inputs.to_vec(), rows, key, |outputs| {
+        let factors = numbers(outputs.len());
+        sum = outputs
+            .iter()
+            .zip(&factors)
+            .map(|(&o, &f)| f64::from(o) * f64::from(f))
+            .sum();
+        Ok::<_, ()>(factors)
+    });
+    (sum, gradients.unwrap())
+}
+
+#[test]
+fn gradients_are_central_differences() {
+    for model in [mlp(), cnn()] {
+        let rows = 3;
+        let inputs = numbers(rows * model.input.len());
+        let mut network = Network::new(&model, 5, &training_device()).unwrap();
+        let (_, gradients) = loss(&network, &inputs, rows);
+        let step = 1e-2;
+        let (mut checked, mut wrong) = (0, 0);
+        for (place, gradient) in gradients.iter().enumerate() {
+            for index in (0..gradient.len()).step_by(1 + gradient.len() / 20) {
+                let mut at = |change: f32| {
+                    network.update(|parameter, values| {
+                        if parameter == place {
+                            values[index] += change;
+                        }
+                    });
+                    loss(&network, &inputs, rows).0
+                };
+                let above = at(step);
+                let below = at(-2.0 * step);
+                at(step);
+                let slope = (above - below) / f64::from(2.0 * step);
+                let error = (slope - f64::from(gradient[index])).abs();
+                checked += 1;
+                wrong += usize::from(error > 0.03 * slope.abs().max(0.3));
+            }
+        }
+        // A step across the corner of a ReLU or to another maximum has no derivative to agree with.
+        assert!(wrong * 20 <= checked, "{wrong} of {checked}");
+    }
+}
+
+#[test]
+fn weights_survive_the_way_out_and_in_on_any_device() {
+    for model in [mlp(), cnn()] {
+        let network = Network::new(&model, 3, &training_device()).unwrap();
+        let weights = network.to_weights();
+        let again = Network::from_weights(&model, &weights, &device(spec::Device::Flex).unwrap()).unwrap();
+        assert_eq!(again.to_weights(), weights);
+        assert_eq!(
+            weights,
+            Network::new(&model, 3, &training_device()).unwrap().to_weights()
+        );
+        assert_ne!(
+            weights,
+            Network::new(&model, 4, &training_device()).unwrap().to_weights()
+        );
+        let inputs = numbers(2 * model.input.len());
+        assert_eq!(again.predict(inputs.clone(), 2), again.predict(inputs, 2));
+    }
+}
+
+#[test]
+fn a_dense_layer_is_pytorch_s() {
+    let model = ModelSpec {
+        input: Shape::Features { features: 2 },
+        layers: vec![LayerSpec::Dense { units: 3 }],
+    };
+    let mut weights = Weights::default();
+    weights.push(0, "weight", vec![3, 2], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    weights.push(0, "bias", vec![3], vec![0.5, 0.0, -0.5]);
+    let network = Network::from_weights(&model, &weights, &training_device()).unwrap();
+    // y = x W^T + b
+    assert_eq!(network.predict(vec![1.0, 10.0], 1), [21.5, 43.0, 64.5]);
+}
+
+#[test]
+fn weights_that_do_not_fit_are_named() {
+    let weights = Network::new(&mlp(), 0, &training_device()).unwrap().to_weights();
+    let mut missing = weights.clone();
+    missing.tensors.remove(1);
+    let mut reshaped = weights.clone();
+    reshaped.tensors[0].shape = vec![4, 6];
+    for (weights, word) in [(missing, "layers.0.bias"), (reshaped, "[6, 4]")] {
+        let error = Network::from_weights(&mlp(), &weights, &training_device()).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}
+
+#[test]
+fn running_statistics_follow_pytorch() {
+    let model = ModelSpec {
+        input: Shape::Features { features: 1 },
+        layers: vec![LayerSpec::BatchNorm],
+    };
+    let network = Network::new(&model, 0, &training_device()).unwrap();
+    // Mean 3, unbiased variance 4 for the first batch; 10 and 50 for the second: running = 0.9 old + 0.1 new.
+    for (inputs, rows) in [(vec![1.0, 3.0, 5.0], 3), (vec![5.0, 15.0], 2)] {
+        network
+            .gradients(inputs, rows, DropoutKey { seed: 0, step: 0 }, |o| {
+                Ok::<_, ()>(vec![1.0; o.len()])
+            })
+            .unwrap();
+    }
+    let weights = network.to_weights();
+    let running = |part| weights.part(0, part).unwrap().data[0];
+    assert!((running("running_mean") - (0.9 * 0.3 + 1.0)).abs() < 1e-5);
+    assert!((running("running_var") - (0.9 * (0.9 + 0.4) + 5.0)).abs() < 1e-5);
+    let expected = (2.0 - running("running_mean")) / (running("running_var") + 1e-5).sqrt();
+    assert!((network.predict(vec![2.0], 1)[0] - expected).abs() < 1e-5);
+}
+
+#[test]
+fn dropout_is_drawn_from_the_run_s_own_stream() {
+    let network = Network::new(&mlp(), 0, &training_device()).unwrap();
+    let inputs = numbers(4 * 4);
+    let at = |seed, step| {
+        let key = DropoutKey { seed, step };
+        let mut outputs = Vec::new();
+        network
+            .gradients(inputs.clone(), 4, key, |o| {
+                outputs = o.to_vec();
+                Ok::<_, ()>(vec![1.0; o.len()])
+            })
+            .unwrap();
+        outputs
+    };
+    let first = at(0, 0);
+    Device::flex().seed(99);
+    assert_eq!(first, at(0, 0));
+    assert_ne!(first, at(0, 1));
+    assert_ne!(first, at(1, 0));
+}
+
+#[test]
+fn the_outputs_of_all_layers_end_in_the_network_s_own() {
+    let network = Network::new(&cnn(), 0, &device(spec::Device::Flex).unwrap()).unwrap();
+    let inputs = numbers(2 * 72);
+    let x = Tensor::from_data(
+        burn::tensor::TensorData::new(inputs.clone(), [2, 72]),
+        &device(spec::Device::Flex).unwrap(),
+    );
+    let layers = network.forward_layers(x);
+    let lengths: Vec<usize> = layers.iter().map(|layer| layer.dims()[1]).collect();
+    let shapes: Vec<usize> = cnn().shapes().unwrap().iter().map(Shape::len).collect();
+    assert_eq!(lengths, shapes);
+    let last = layers.into_iter().next_back().unwrap();
+    assert_eq!(super::network::numbers(last), network.predict(inputs, 2));
+}

@@ -210,7 +210,11 @@ pub fn extract(network: &Network) -> Weights {
 
 /// `[rows, columns]` to `[columns, rows]`, row-major.
 fn transpose(matrix: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..columns)
-        .flat_map(|column| (0..rows).map(move |row| matrix[row * columns + column]))
-        .collect()
+    let mut transposed = vec![0.0; matrix.len()];
+    for (row, values) in matrix.chunks_exact(columns.max(1)).enumerate() {
+        for (column, &value) in values.iter().enumerate() {
+            transposed[column * rows + row] = value;
+        }
+    }
+    transposed
 }

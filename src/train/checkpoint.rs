@@ -199,11 +199,15 @@ fn tensors(file: &SafeTensors<'_>, prefix: &str) -> Result<Weights, CheckpointEr
             });
         }
     }
-    let layer = |tensor: &NamedTensor| tensor.name.split('.').find_map(|part| part.parse::<usize>().ok());
-    weights
-        .tensors
-        .sort_by_cached_key(|tensor| (layer(tensor), tensor.name.clone()));
+    weights.tensors.sort_by_cached_key(|tensor| place(&tensor.name));
     Ok(weights)
+}
+
+/// The layer's number and the part's place in it, since the file has its tensors by the alphabet.
+fn place(name: &str) -> (Option<usize>, Option<usize>) {
+    const PARTS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+    let layer = name.split('.').find_map(|part| part.parse().ok());
+    (layer, PARTS.iter().position(|part| name.ends_with(part)))
 }
 
 fn numbers(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f32>, CheckpointError> {

@@ -3,6 +3,7 @@
 //! A run is reproducible to the last bit: all that is drawn comes from named streams of the run's seed, numbered by epoch or
 //! step, so a checkpoint needs no generator's state and a resumed run goes on to the losses of an uninterrupted one.
 
+pub mod bench;
 mod checkpoint;
 mod evaluation;
 mod objective;

@@ -146,3 +146,88 @@ fn squares(values: &[f32]) -> f64 {
     }
     sums.iter().sum::<f64>() + rest
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The update of one weight as the documentation of `torch.optim` writes it, in double precision.
+    fn reference(config: &TrainConfig, gradients: &[f64], rate: f64, mut weight: f64) -> f64 {
+        let (mut m, mut v) = (0.0, 0.0);
+        for (t, &g) in (1..).zip(gradients) {
+            let decay = config.weight_decay;
+            match config.optimizer {
+                OptimizerKind::Sgd => {
+                    m = config.momentum * m + g + decay * weight;
+                    weight -= rate * m;
+                }
+                kind => {
+                    let mut g = g;
+                    if kind == OptimizerKind::AdamW {
+                        weight -= rate * decay * weight;
+                    } else {
+                        g += decay * weight;
+                    }
+                    m = 0.9 * m + 0.1 * g;
+                    v = 0.999 * v + 0.001 * g * g;
+                    let corrected = (m / (1.0 - 0.9_f64.powi(t)), v / (1.0 - 0.999_f64.powi(t)));
+                    weight -= rate * corrected.0 / (corrected.1.sqrt() + 1e-8);
+                }
+            }
+        }
+        weight
+    }
+
+    #[test]
+    fn every_optimizer_follows_its_formula() {
+        for (optimizer, momentum, weight_decay) in [
+            (OptimizerKind::Sgd, 0.0, 0.0),
+            (OptimizerKind::Sgd, 0.9, 0.01),
+            (OptimizerKind::Adam, 0.9, 0.0),
+            (OptimizerKind::Adam, 0.9, 0.1),
+            (OptimizerKind::AdamW, 0.9, 0.1),
+        ] {
+            let config = TrainConfig {
+                optimizer,
+                momentum,
+                weight_decay,
+                ..TrainConfig::default()
+            };
+            let gradients = [0.5, -0.25, 0.125, 1.0, -2.0, 0.001];
+            let expected = reference(&config, &gradients, 0.1, 0.7);
+            // More than one chunk, so that the division between threads is covered.
+            let length = CHUNK + 3;
+            let mut rule_of = Optimizer::new(&config, &[1, length]);
+            let (mut one, mut many) = (vec![0.7], vec![0.7; length]);
+            for (step, &gradient) in gradients.iter().enumerate() {
+                let rule = rule_of.rule(step, 0.1, 0.5);
+                rule_of.update(&rule, 0, &mut one, &[2.0 * gradient as f32]);
+                rule_of.update(&rule, 1, &mut many, &vec![2.0 * gradient as f32; length]);
+            }
+            assert!(
+                (f64::from(one[0]) - expected).abs() < 2e-6,
+                "{optimizer:?} {} {expected}",
+                one[0]
+            );
+            assert!(many.iter().all(|&value| value == one[0]));
+        }
+    }
+
+    #[test]
+    fn the_first_step_of_adam_is_the_learning_rate() {
+        let mut adam = Optimizer::new(&TrainConfig::default(), &[2]);
+        let mut weights = vec![1.0, 1.0];
+        let rule = adam.rule(0, 0.01, 1.0);
+        adam.update(&rule, 0, &mut weights, &[3.0, -1e-3]);
+        assert!((weights[0] - 0.99).abs() < 1e-6 && (weights[1] - 1.01).abs() < 1e-6);
+    }
+
+    #[test]
+    fn clipping_brings_the_global_norm_to_its_limit() {
+        let gradients = vec![vec![3.0; 9], vec![4.0; 9], vec![0.0]];
+        let norm = global_norm(&gradients);
+        assert!((norm - 15.0).abs() < 1e-12);
+        assert!((clip_factor(norm, Some(5.0)) * norm - 5.0).abs() < 1e-5);
+        assert_eq!((clip_factor(norm, Some(20.0)), clip_factor(norm, None)), (1.0, 1.0));
+    }
+}

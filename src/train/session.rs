@@ -39,11 +39,15 @@ pub struct Session<'a> {
     /// For each parameter, 0 where it stays zero.
     mask: Option<Vec<Vec<f32>>>,
     checkpointed: Option<Instant>,
+    /// A stop that falls exactly before this step, whatever the clock says.
+    #[cfg(test)]
+    pub stop_before: Option<usize>,
 }
 
 impl<'a> Session<'a> {
     /// Takes the job up where it stands.
     pub fn open(job: &TrainJob<'a>, control: &'a RunControl, sink: &'a dyn EventSink) -> Result<Self, Failure> {
+        nn::warm_up();
         let reporter = Reporter::new(sink);
         let device = nn::device(job.plan.config.run.device)
             .map_err(|error| Failure::new("run.device", error.to_string(), "choose another device"))?
@@ -111,6 +115,8 @@ impl<'a> Session<'a> {
             best,
             mask,
             checkpointed: None,
+            #[cfg(test)]
+            stop_before: None,
         })
     }
 
@@ -150,6 +156,10 @@ impl<'a> Session<'a> {
 
     /// Obeys the control: waits out a pause; true when the run is to stop here.
     fn rests(&mut self) -> Result<bool, Failure> {
+        #[cfg(test)]
+        if self.stop_before == Some(self.state.step) {
+            self.control.request(Command::Stop);
+        }
         if self.control.requested() == Command::Run {
             return Ok(false);
         }

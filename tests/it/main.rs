@@ -4,4 +4,5 @@ mod architecture;
 mod bad_bundle;
 mod bad_data;
 mod jobs;
+mod memory;
 mod store;
