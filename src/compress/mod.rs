@@ -7,4 +7,4 @@ pub mod units;
 pub mod weights;
 
 pub use ranges::ranges;
-pub use recipe::{Applied, Compressed, apply};
+pub use recipe::{Applied, Compressed, apply, speed};

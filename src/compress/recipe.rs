@@ -57,7 +57,7 @@ pub fn apply(
         mask: None,
         form: Form::Fp32,
         epochs: 0,
-        total_epochs: recipe.steps.iter().map(finetune_epochs).sum(),
+        total_epochs: recipe.finetune_epochs(),
         dataset,
         control,
         sink,
@@ -76,22 +76,15 @@ pub fn apply(
         .map(|compressed| Applied::Finished(Box::new(compressed)))
 }
 
-/// Zeroed weights buy no speed, half-precision ones none that can be promised; smaller networks and 8-bit kernels are
+/// Whether anything in the recipe buys speed. Zeroed weights buy none, half-precision ones none that can be promised; smaller networks and 8-bit kernels are
 /// measured for what they are.
-fn speed(recipe: &Recipe) -> Speed {
+pub fn speed(recipe: &Recipe) -> Speed {
     let masks = |step: &RecipeStep| matches!(step, RecipeStep::Weights { .. });
     let speeds = |step: &RecipeStep| matches!(step, RecipeStep::Units { .. } | RecipeStep::Int8Static { .. });
     if recipe.steps.iter().any(masks) && !recipe.steps.iter().any(speeds) {
         Speed::Simulated
     } else {
         Speed::Measured
-    }
-}
-
-fn finetune_epochs(step: &RecipeStep) -> usize {
-    match *step {
-        RecipeStep::Weights { finetune, .. } | RecipeStep::Units { finetune, .. } => finetune,
-        RecipeStep::Fp16 | RecipeStep::Int8Static { .. } => 0,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a job could not be done, where it is not the failure of a run that has begun.
 
 use crate::data::DataError;
+use crate::deploy::{BundleError, DeployError};
 use crate::spec::{ConfigIssue, Failure};
 use crate::store::StoreError;
 
@@ -14,6 +15,10 @@ pub enum JobError {
     Config(Vec<ConfigIssue>),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Deploy(#[from] DeployError),
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     #[error(transparent)]
     Failed(#[from] Failure),
     #[error("stopped before it began")]

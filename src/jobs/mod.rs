@@ -6,9 +6,12 @@
 //!
 //! A job that panics is a crashed run and an error value; the worker lives on and takes the next job.
 
+mod compressing;
 mod engine;
 mod error;
 mod folds;
+mod measuring;
+mod proof;
 mod relay;
 mod sink;
 #[cfg(test)]
@@ -20,7 +23,9 @@ pub use engine::{Engine, JobId, Message, SubmitError, Ticket};
 pub use error::JobError;
 pub use sink::StoreSink;
 
-use crate::spec::{RunConfig, RunId};
+use std::path::PathBuf;
+
+use crate::spec::{Recipe, RunConfig, RunId};
 
 /// Something long that is done in the background.
 #[derive(Debug)]
@@ -31,6 +36,12 @@ pub enum Job {
     Resume { run: RunId },
     /// Trains once for each of `folds` parts of the data, testing on that part: one run with mean and deviation.
     Folds { config: RunConfig, folds: usize },
+    /// Makes one run of each recipe from a finished run, and measures them beside it.
+    Compress { run: RunId, recipes: Vec<Recipe> },
+    /// Measures what finished runs export, all in the same interleaved rounds, beside the first that is uncompressed.
+    Measure { runs: Vec<RunId> },
+    /// Writes a finished run's folder to take away; `to` must not exist, or be empty.
+    Export { run: RunId, to: PathBuf },
     /// A run that does what the test says.
     #[cfg(test)]
     Planted(tests::Plant),

@@ -56,6 +56,10 @@ impl<'a> StoreSink<'a> {
         self.lock.run()
     }
 
+    pub(super) fn lock(&self) -> &RunLock {
+        &self.lock
+    }
+
     /// Changes what of the run's row no event tells.
     pub(super) fn describe(&self, change: impl FnOnce(&mut Run)) -> Result<(), StoreError> {
         let mut state = self.state();

@@ -1,8 +1,10 @@
 //! Training runs: new ones, and those that go on.
 
+use super::proof::Subject;
 use super::worker::{Worker, name_of, sit};
 use super::{JobError, StoreSink};
 use crate::data::{self, Dataset};
+use crate::deploy::Form;
 use crate::spec::{ArtifactKind, Ended, Failure, RunConfig, RunId, RunPlan};
 use crate::store::{NewRun, StoreError};
 use crate::train::{self, Outcome, Start, TrainJob};
@@ -28,6 +30,9 @@ impl Worker<'_> {
             sit(&sink, || self.all_folds(plan, folds, &sink))?;
             return Ok(vec![run]);
         }
+        if let Some((parent, recipe)) = &record.origin {
+            return self.compress_again((*parent, recipe), sink);
+        }
         let dataset = data::load(&plan.config.data)?;
         require_same_data(plan, &dataset)?;
         let checkpoint = match self.store.read_artifact(run, ArtifactKind::Checkpoint) {
@@ -51,13 +56,22 @@ impl Worker<'_> {
         let job = TrainJob { plan, dataset, start };
         Ok(match train::train(job, self.control, sink)? {
             Outcome::Stopped { step } => Ended::Stopped { step },
-            Outcome::Finished(trained) => Ended::Finished {
-                best_epoch: trained.best_epoch,
-                epochs: trained.epochs,
-                train: trained.train,
-                validation: trained.validation,
-                test: trained.test,
-            },
+            Outcome::Finished(trained) => {
+                let scores = Subject {
+                    plan,
+                    weights: &trained.weights,
+                    form: &Form::Fp32,
+                    dataset,
+                }
+                .prove(sink)?;
+                Ended::Finished {
+                    best_epoch: trained.best_epoch,
+                    epochs: trained.epochs,
+                    train: scores.train,
+                    validation: scores.validation,
+                    test: scores.test,
+                }
+            }
         })
     }
 }

@@ -7,7 +7,7 @@ use super::engine::{JobId, Message, Outbox};
 use super::{Job, JobError, StoreSink};
 use crate::cost;
 use crate::spec::{Ended, Event, EventSink, Failure, RunConfig, RunControl, RunId, RunPlan, RunStatus};
-use crate::store::{NewRun, Store};
+use crate::store::{NewRun, RunRecord, Store, StoreError};
 
 /// One job at work.
 pub(super) struct Worker<'a> {
@@ -23,6 +23,9 @@ impl<'a> Worker<'a> {
             Job::Train { config } => self.train(&config),
             Job::Resume { run } => self.resume(run),
             Job::Folds { config, folds } => self.folds(&config, folds),
+            Job::Compress { run, recipes } => self.compress(run, &recipes),
+            Job::Measure { runs } => self.measure(&runs),
+            Job::Export { run, to } => self.export(run, &to),
             #[cfg(test)]
             Job::Planted(plant) => self.planted(plant),
         }
@@ -37,7 +40,7 @@ impl<'a> Worker<'a> {
     }
 
     /// Takes up an old run, with its plan.
-    pub fn reopen(&self, run: RunId) -> Result<(StoreSink<'a>, crate::store::RunRecord), JobError> {
+    pub fn reopen(&self, run: RunId) -> Result<(StoreSink<'a>, RunRecord), JobError> {
         let lock = self.store.lock_run(run)?;
         let record = self.store.run(run)?;
         if record.run.status == RunStatus::Finished {
@@ -69,12 +72,11 @@ pub(super) fn sit(sink: &StoreSink<'_>, work: impl FnOnce() -> Result<Ended, Fai
 }
 
 /// Enters what the plan's network costs.
-pub(super) fn describe_model(sink: &StoreSink<'_>, plan: &RunPlan) -> Result<(), JobError> {
+pub(super) fn describe_model(sink: &StoreSink<'_>, plan: &RunPlan) -> Result<(), StoreError> {
     sink.describe(|run| {
         run.parameters = cost::parameters(&plan.model);
         run.multiply_adds = cost::multiply_adds(&plan.model);
-    })?;
-    Ok(())
+    })
 }
 
 /// The name that the configuration gives, or data and architecture.

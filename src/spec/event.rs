@@ -20,7 +20,7 @@ pub struct Envelope {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// The first of a sitting; `first_step` is above 0 when the run was resumed.
+    /// The first of a sitting; `first_step` is above 0 when the run was resumed. Each fine-tuning of a recipe says it again.
     Started {
         first_step: usize,
         total_steps: usize,

@@ -56,7 +56,21 @@ impl Recipe {
     }
 }
 
+impl Recipe {
+    /// Epochs of fine-tuning over all steps.
+    pub fn finetune_epochs(&self) -> usize {
+        self.steps.iter().map(RecipeStep::finetune_epochs).sum()
+    }
+}
+
 impl RecipeStep {
+    pub fn finetune_epochs(&self) -> usize {
+        match *self {
+            Self::Weights { finetune, .. } | Self::Units { finetune, .. } => finetune,
+            Self::Fp16 | Self::Int8Static { .. } => 0,
+        }
+    }
+
     /// Whether the step changes only how numbers are stored, so that nothing may follow it.
     pub fn is_storage(&self) -> bool {
         matches!(self, Self::Fp16 | Self::Int8Static { .. })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use trimtab::jobs::{Engine, Job, JobError, Message, Ticket};
-use trimtab::spec::{ArtifactKind, Command, Event, RunConfig, RunId, RunStatus, parse_config};
+use trimtab::spec::{ArtifactKind, Command, Event, Recipe, RunConfig, RunId, RunStatus, Speed, Verdict, parse_config};
 use trimtab::store::Store;
 use trimtab::timeline::RunView;
 
@@ -215,4 +215,146 @@ fn a_diverging_run_fails_with_the_step_and_a_hint() {
         failure.contains("step") && failure.contains("learning_rate"),
         "{failure}"
     );
+}
+
+fn recipes(texts: &[&str]) -> Vec<Recipe> {
+    texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+#[test]
+fn recipes_make_measured_children_and_the_parent_is_their_baseline() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, engine) = open(directory.path());
+    let parent = run(&engine, Job::Train { config: config(20) }).unwrap()[0];
+    assert!(store.run(parent).unwrap().run.deployed.is_none(), "not measured yet");
+    let texts = ["units:0.5:finetune=2", "int8-static", "fp16", "weights:0.8:finetune=2"];
+    let children = run(
+        &engine,
+        Job::Compress {
+            run: parent,
+            recipes: recipes(&texts),
+        },
+    )
+    .unwrap();
+    let [baseline, rows @ ..] = &[vec![parent], children.clone()]
+        .concat()
+        .into_iter()
+        .map(|run| store.run(run).unwrap())
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!()
+    };
+    let reference = baseline.run.deployed.as_ref().unwrap();
+    assert_eq!((&reference.recipe, reference.verdict), (&None, Verdict::CannotTell));
+    assert_eq!(Some(reference.accuracy), baseline.run.test.unwrap().accuracy);
+    for (row, text) in rows.iter().zip(texts) {
+        let deployed = row.run.deployed.as_ref().unwrap();
+        assert_eq!(
+            (row.run.status, deployed.parent),
+            (RunStatus::Finished, Some(parent)),
+            "{text}"
+        );
+        assert_eq!(deployed.recipe.as_ref().unwrap().to_string(), text);
+        assert_eq!(
+            deployed.speed == Speed::Simulated,
+            text.starts_with("weights"),
+            "{text}"
+        );
+        let onnx = store.read_artifact(row.run.run, ArtifactKind::Onnx).unwrap();
+        assert_eq!(deployed.size_bytes, onnx.len() as u64);
+        let kept = store.artifacts(row.run.run).unwrap();
+        assert!(kept.iter().any(|artifact| artifact.sha256 == deployed.sha256), "{text}");
+        assert_eq!(row.run.test.unwrap().accuracy, Some(deployed.accuracy));
+        assert!(deployed.latency_us.batch64.n >= 30);
+        let steps_per_epoch = baseline.plan.steps_per_epoch;
+        let trains = text.contains("finetune");
+        assert_eq!(store.curve(row.run.run).unwrap().len(), if trains { 2 * steps_per_epoch } else { 0 });
+        assert_eq!(row.run.epochs, if trains { 2 } else { 0 });
+    }
+    assert!(rows[0].run.parameters < baseline.run.parameters);
+    assert_eq!(rows[0].plan.model.layers.len(), baseline.plan.model.layers.len());
+
+    // Any of them again, in any order: the baseline comes first.
+    let measured = run(
+        &engine,
+        Job::Measure {
+            runs: vec![children[2], children[2], parent],
+        },
+    )
+    .unwrap();
+    assert_eq!(measured, [parent, children[2]]);
+
+    let to = directory.path().join("folder");
+    run(
+        &engine,
+        Job::Export {
+            run: children[1],
+            to: to.clone(),
+        },
+    )
+    .unwrap();
+    assert_eq!(
+        std::fs::read(to.join("model.onnx")).unwrap(),
+        store.read_artifact(children[1], ArtifactKind::Onnx).unwrap()
+    );
+}
+
+#[test]
+fn a_stopped_compression_comes_to_the_same_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, engine) = open(directory.path());
+    let parent = run(&engine, Job::Train { config: config(5) }).unwrap()[0];
+    let job = || Job::Compress {
+        run: parent,
+        recipes: recipes(&["units:0.25:finetune=60+weights:0.5:finetune=60", "fp16"]),
+    };
+    let whole = run(&engine, job()).unwrap()[0];
+    let ticket = engine.submit(job()).unwrap();
+    let made = wait(&engine, &ticket, |event| {
+        if matches!(event, Event::Epoch { epoch: 62, .. }) {
+            ticket.control.request(Command::Stop);
+        }
+    })
+    .unwrap();
+    let [stopped] = made[..] else { panic!("{made:?}") };
+    assert_eq!(store.run(stopped).unwrap().run.status, RunStatus::Stopped);
+    let error = run(&engine, Job::Measure { runs: vec![stopped] }).unwrap_err();
+    assert!(error.to_string().contains("is stopped, not finished"), "{error}");
+    run(&engine, Job::Resume { run: stopped }).unwrap();
+    let of = |run| store.run(run).unwrap();
+    let sha = |run| of(run).run.deployed.unwrap().sha256;
+    assert_eq!(
+        (of(stopped).run.status, sha(stopped)),
+        (RunStatus::Finished, sha(whole))
+    );
+    assert_eq!(store.curve(stopped).unwrap(), store.curve(whole).unwrap());
+    assert_eq!(of(stopped).plan, of(whole).plan);
+}
+
+#[test]
+fn only_a_finished_training_can_be_compressed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_store, engine) = open(directory.path());
+    let parent = run(&engine, Job::Train { config: config(2) }).unwrap()[0];
+    let compress = |run| Job::Compress {
+        run,
+        recipes: recipes(&["fp16"]),
+    };
+    let child = run(&engine, compress(parent)).unwrap()[0];
+    let folds = run(
+        &engine,
+        Job::Folds {
+            config: config(1),
+            folds: 2,
+        },
+    )
+    .unwrap()[0];
+    for (unfit, word) in [
+        (child, "is compressed already"),
+        (folds, "cross-validation"),
+        (RunId(99), "no run `r99`"),
+    ] {
+        let error = run(&engine, compress(unfit)).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
 }

@@ -1,0 +1,147 @@
+//! Compression runs: one child run for each recipe, then one measurement of all beside their parent.
+
+use super::proof::Subject;
+use super::worker::{Worker, describe_model, sit};
+use super::{JobError, StoreSink};
+use crate::compress::{self, Applied};
+use crate::cost;
+use crate::data::{self, Dataset};
+use crate::spec::{
+    ArtifactKind, Command, Ended, Event, EventSink, Failure, MemoryLedger, Recipe, RunId, RunPlan, RunStatus, Weights,
+};
+use crate::store::NewRun;
+use crate::train;
+
+/// A finished run, ready to be compressed.
+struct Parent {
+    name: String,
+    plan: RunPlan,
+    weights: Weights,
+    dataset: Dataset,
+}
+
+impl Worker<'_> {
+    /// A recipe that fails is a failed run, and the others go on.
+    pub fn compress(&self, run: RunId, recipes: &[Recipe]) -> Result<Vec<RunId>, JobError> {
+        let parent = self.parent(run)?;
+        let mut children = Vec::with_capacity(recipes.len());
+        for recipe in recipes {
+            if self.control.requested() == Command::Stop {
+                break;
+            }
+            let sink = self.create(&NewRun {
+                name: &format!("{}-{recipe}", parent.name),
+                plan: &parent.plan,
+                origin: Some((run, recipe)),
+                folds: None,
+            })?;
+            sit(&sink, || self.apply(&parent, recipe, &sink))?;
+            children.push(sink.run());
+        }
+        self.measure_finished(run, &children)?;
+        Ok(children)
+    }
+
+    /// Does an interrupted or stopped compression over again: from the same parent it comes to the same end.
+    pub fn compress_again(&self, origin: (RunId, &Recipe), sink: StoreSink<'_>) -> Result<Vec<RunId>, JobError> {
+        let (run, recipe) = origin;
+        let parent = self.parent(run)?;
+        sit(&sink, || self.apply(&parent, recipe, &sink))?;
+        let child = sink.run();
+        drop(sink);
+        self.measure_finished(run, &[child])?;
+        Ok(vec![child])
+    }
+
+    fn parent(&self, run: RunId) -> Result<Parent, JobError> {
+        let record = self.store.run(run)?;
+        let place = || format!("run {run}");
+        if record.folds.is_some() {
+            return Err(Failure::new(
+                place(),
+                "is a cross-validation, which keeps no network",
+                "train its configuration without folds",
+            )
+            .into());
+        }
+        if let Some((parent, _)) = record.origin {
+            return Err(Failure::new(
+                place(),
+                "is compressed already",
+                format!("chain the recipes with `+` on run {parent}"),
+            )
+            .into());
+        }
+        if record.run.status != RunStatus::Finished {
+            return Err(Failure::new(
+                place(),
+                format!("is {}, not finished", record.run.status),
+                format!("`trimtab train --resume {run}` takes it to its end"),
+            )
+            .into());
+        }
+        let bytes = self.store.read_artifact(run, ArtifactKind::Weights)?;
+        let weights = train::weights_from_bytes(&bytes)
+            .map_err(|error| Failure::new(place(), error.to_string(), "train the run again"))?;
+        let dataset = data::load(&record.plan.config.data)?;
+        super::training::require_same_data(&record.plan, &dataset)?;
+        Ok(Parent {
+            name: record.run.name,
+            plan: record.plan,
+            weights,
+            dataset,
+        })
+    }
+
+    fn apply(&self, parent: &Parent, recipe: &Recipe, sink: &StoreSink<'_>) -> Result<Ended, Failure> {
+        let Parent {
+            plan, weights, dataset, ..
+        } = parent;
+        let steps = recipe.finetune_epochs() * plan.steps_per_epoch;
+        let trains = steps > 0;
+        sink.emit(Event::Started {
+            first_step: 0,
+            total_steps: steps,
+            steps_per_epoch: plan.steps_per_epoch,
+            predicted: if trains {
+                cost::memory(plan)
+            } else {
+                MemoryLedger::default()
+            },
+        })?;
+        let compressed = match compress::apply(recipe, plan, weights, dataset, self.control, sink)? {
+            Applied::Stopped { step } => return Ok(Ended::Stopped { step }),
+            Applied::Finished(compressed) => compressed,
+        };
+        self.store.update_plan(sink.lock(), &compressed.plan)?;
+        describe_model(sink, &compressed.plan)?;
+        let proved = Subject {
+            plan: &compressed.plan,
+            weights: &compressed.weights,
+            form: &compressed.form,
+            dataset,
+        }
+        .prove(sink)?;
+        Ok(Ended::Finished {
+            best_epoch: compressed.epochs,
+            epochs: compressed.epochs,
+            train: proved.train,
+            validation: proved.validation,
+            test: proved.test,
+        })
+    }
+
+    /// Measures those of `children` that finished beside their parent.
+    fn measure_finished(&self, parent: RunId, children: &[RunId]) -> Result<(), JobError> {
+        let mut runs = vec![parent];
+        for &child in children {
+            if self.store.run(child)?.run.status == RunStatus::Finished {
+                runs.push(child);
+            }
+        }
+        if runs.len() > 1 {
+            self.measure(&runs)?;
+        }
+        Ok(())
+    }
+}

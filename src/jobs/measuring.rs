@@ -1,0 +1,125 @@
+//! Measured figures for finished runs, and the folder that a person takes away.
+
+use std::path::Path;
+
+use super::JobError;
+use super::engine::Message;
+use super::worker::Worker;
+use crate::compress;
+use crate::data::{self, Dataset};
+use crate::deploy::{self, bundle};
+use crate::spec::{ArtifactKind, Failure, Metrics, RunId, RunStatus, Speed};
+use crate::store::RunRecord;
+
+/// A finished run with its exported bytes and what they score on the test split.
+struct Contender {
+    record: RunRecord,
+    onnx: Vec<u8>,
+    dataset: Dataset,
+    test: Metrics,
+}
+
+impl Worker<'_> {
+    /// Measures the exported bytes of all `runs` in the same interleaved rounds and enters the figures in their rows. The
+    /// baseline is the first uncompressed run, or the first of all; it comes first in the answer.
+    pub fn measure(&self, runs: &[RunId]) -> Result<Vec<RunId>, JobError> {
+        let mut contenders: Vec<Contender> = Vec::with_capacity(runs.len());
+        for &run in runs {
+            if contenders.iter().all(|contender| contender.record.run.run != run) {
+                contenders.push(self.contender(run)?);
+            }
+        }
+        let is_baseline = |contender: &Contender| contender.record.origin.is_none();
+        if let Some(place) = contenders.iter().position(is_baseline) {
+            contenders[..=place].rotate_right(1);
+        }
+        let Some((baseline, variants)) = contenders.split_first() else {
+            return Ok(Vec::new());
+        };
+        let tell = |done| {
+            self.outbox.send(Message::Progress {
+                job: self.job,
+                what: format!("measuring {} files in turn", runs.len()),
+                done,
+                total: 1,
+            });
+        };
+        tell(0);
+        let files: Vec<&[u8]> = variants.iter().map(|variant| variant.onnx.as_slice()).collect();
+        let figures = deploy::measure(&baseline.onnx, &files)?;
+        for (contender, figures) in contenders.iter().zip(figures) {
+            let origin = contender.record.origin.clone();
+            let speed = origin
+                .as_ref()
+                .map_or(Speed::Measured, |(_, recipe)| compress::speed(recipe));
+            let (parent, recipe) = origin.unzip();
+            let deployed = figures.deployed(recipe, parent, &contender.test, speed);
+            let lock = self.store.lock_run(contender.record.run.run)?;
+            let mut run = self.store.run(lock.run())?.run;
+            run.deployed = Some(deployed);
+            self.store.update_run(&lock, &run)?;
+        }
+        tell(1);
+        Ok(contenders.iter().map(|contender| contender.record.run.run).collect())
+    }
+
+    /// Writes the run's export folder; a run that has not been measured is measured first, beside its parent.
+    pub fn export(&self, run: RunId, to: &Path) -> Result<Vec<RunId>, JobError> {
+        let record = self.store.run(run)?;
+        let parent = match &record.origin {
+            Some((parent, _)) => self.store.run(*parent).ok(),
+            None => None,
+        };
+        if record.run.deployed.is_none() {
+            let beside = parent.iter().map(|parent| parent.run.run);
+            self.measure(&beside.chain([run]).collect::<Vec<_>>())?;
+        }
+        let Contender {
+            record,
+            onnx,
+            dataset,
+            test,
+        } = self.contender(run)?;
+        let Some(deployed) = &record.run.deployed else {
+            return Ok(Vec::new());
+        };
+        let weights = self.store.read_artifact(run, ArtifactKind::Weights)?;
+        bundle::write(
+            to,
+            &bundle::Contents {
+                onnx: &onnx,
+                safetensors: &weights,
+                config: &record.plan.config,
+                preprocessing: &dataset.preprocessing,
+                lineage: bundle::Lineage {
+                    run: &record.run,
+                    parent: parent.as_ref().map(|parent| parent.run.name.as_str()),
+                    deployed,
+                    dataset: &record.plan.dataset,
+                    model: &record.plan.model,
+                },
+                test: &dataset.test,
+                score: test,
+            },
+        )?;
+        Ok(vec![run])
+    }
+
+    fn contender(&self, run: RunId) -> Result<Contender, JobError> {
+        let record = self.store.run(run)?;
+        if record.run.status != RunStatus::Finished {
+            let what = format!("is {}, not finished", record.run.status);
+            return Err(Failure::new(format!("run {run}"), what, "measure and export finished runs").into());
+        }
+        let onnx = self.store.read_artifact(run, ArtifactKind::Onnx)?;
+        let dataset = data::load(&record.plan.config.data)?;
+        super::training::require_same_data(&record.plan, &dataset)?;
+        let test = deploy::score(&onnx, &dataset.test, &dataset.preprocessing.target)?.metrics;
+        Ok(Contender {
+            record,
+            onnx,
+            dataset,
+            test,
+        })
+    }
+}

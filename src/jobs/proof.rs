@@ -1,0 +1,54 @@
+//! From weights to a file that proves itself, kept with its run.
+
+use super::StoreSink;
+use crate::data::{Dataset, Samples};
+use crate::deploy::{self, DeployError, Form};
+use crate::spec::{ArtifactKind, EventSink, Failure, Metrics, RunPlan, Weights};
+use crate::train;
+
+/// A network in the form in which it is given away.
+pub(super) struct Subject<'a> {
+    pub plan: &'a RunPlan,
+    pub weights: &'a Weights,
+    pub form: &'a Form,
+    pub dataset: &'a Dataset,
+}
+
+/// Scores of the exported bytes.
+pub(super) struct Proved {
+    pub train: Metrics,
+    pub validation: Metrics,
+    pub test: Metrics,
+}
+
+impl Subject<'_> {
+    /// Exports the network, has the bytes judged by the second engine on the whole test split, and keeps them beside the
+    /// weights; nothing is kept of a file that the engines disagree on.
+    pub fn prove(&self, sink: &StoreSink<'_>) -> Result<Proved, Failure> {
+        let Dataset {
+            train,
+            validation,
+            test,
+            preprocessing,
+            ..
+        } = self.dataset;
+        let bytes = deploy::to_onnx(&self.plan.model, self.weights, &self.plan.dataset.task, self.form)
+            .map_err(DeployError::into_failure)?;
+        let score = |samples: &Samples| {
+            deploy::score(&bytes, samples, &preprocessing.target).map_err(DeployError::into_failure)
+        };
+        let scores = score(test)?;
+        deploy::referee(&bytes, self.form, test.shape, &test.inputs, &scores.outputs)
+            .map_err(DeployError::into_failure)?;
+        let proved = Proved {
+            train: score(train)?.metrics,
+            validation: score(validation)?.metrics,
+            test: scores.metrics,
+        };
+        let weights = train::weights_to_bytes(self.weights)
+            .map_err(|error| Failure::new("weights", error.to_string(), "train the run again"))?;
+        sink.save(ArtifactKind::Weights, &weights)?;
+        sink.save(ArtifactKind::Onnx, &bytes)?;
+        Ok(proved)
+    }
+}
