@@ -3,8 +3,19 @@
 //! The integer kernel is exact: bytes are widened to 16 bits, and `madd` adds two products of those into 32 bits. The shorter
 //! way over `maddubs` saturates its 16-bit sums, and would give other results than the other instruction sets.
 #![expect(unsafe_code, reason = "vector loads and stores through raw pointers")]
+#![expect(
+    clippy::cast_ptr_alignment,
+    reason = "lines of weights are aligned, and what is not is read unaligned"
+)]
 
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __m128i, __m256, __m256i, _mm_load_si128, _mm_max_epu8, _mm_packus_epi16, _mm_set1_epi8, _mm_storeu_si128,
+    _mm256_add_epi32, _mm256_adds_epi16, _mm256_broadcast_ss, _mm256_castsi256_si128, _mm256_cmpgt_epi32,
+    _mm256_cvtepi8_epi16, _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_extracti128_si256,
+    _mm256_fmadd_ps, _mm256_load_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maskstore_ps,
+    _mm256_max_ps, _mm256_mul_ps, _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_ps,
+};
 
 use super::panels::{INTEGER_STEP, PANEL};
 use super::product::{FloatCall, FloatKernel, IntegerCall, IntegerKernel, IntegerStore, Kernels, for_each_tile};
@@ -89,7 +100,7 @@ unsafe fn integer_tile<const ROWS: usize, const PANELS: usize>(
             for pair in 0..call.lines_per_run * (INTEGER_STEP / 2) {
                 let mut wide = [[_mm256_setzero_si256(); 2]; PANELS];
                 for (panel, wide) in wide.iter_mut().enumerate() {
-                    let line = weights.add(panel * call.panel_pitch).cast::<__m128i>();
+                    let line = weights.byte_add(panel * call.panel_pitch).cast::<__m128i>();
                     wide[0] = _mm256_cvtepi8_epi16(_mm_load_si128(line));
                     wide[1] = _mm256_cvtepi8_epi16(_mm_load_si128(line.add(1)));
                 }
@@ -106,9 +117,9 @@ unsafe fn integer_tile<const ROWS: usize, const PANELS: usize>(
                 }
             }
         }
-        for panel in 0..PANELS {
-            for row in 0..ROWS {
-                store_integers(call, first + row, panel, sums[row][panel]);
+        for (row, sums) in sums.iter().enumerate() {
+            for (panel, &sums) in sums.iter().enumerate() {
+                store_integers(call, first + row, panel, sums);
             }
         }
     }
@@ -207,7 +218,7 @@ unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const HALF: bool>(
             for depth in 0..call.walk.run_len {
                 let mut line = [[_mm256_setzero_ps(); 2]; PANELS];
                 for (panel, line) in line.iter_mut().enumerate() {
-                    let source = weights.add(panel * call.panel_pitch);
+                    let source = weights.byte_add(panel * call.panel_pitch);
                     if HALF {
                         let source = source.cast::<__m128i>();
                         line[0] = _mm256_cvtph_ps(_mm_load_si128(source));
@@ -218,7 +229,7 @@ unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const HALF: bool>(
                         line[1] = _mm256_load_ps(source.add(8));
                     }
                 }
-                weights = weights.add(if HALF { 2 * PANEL } else { 4 * PANEL });
+                weights = weights.byte_add(if HALF { 2 * PANEL } else { 4 * PANEL });
                 for row in 0..ROWS {
                     let value = _mm256_broadcast_ss(&*rows[row].add(run + depth));
                     for panel in 0..PANELS {

@@ -1,7 +1,12 @@
 //! The kernels for AVX-512 with VNNI: a panel is one register, and twelve rows of two panels fill the thirty-two.
 #![expect(unsafe_code, reason = "vector loads and stores through raw pointers")]
 
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __mmask16, _mm_mask_storeu_epi8, _mm256_load_si256, _mm512_add_epi32, _mm512_cvtepi32_ps, _mm512_cvtph_ps,
+    _mm512_cvtps_epi32, _mm512_cvtusepi32_epi8, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_load_ps,
+    _mm512_load_si512, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_max_epi32, _mm512_max_ps,
+    _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
+};
 
 use super::panels::{INTEGER_STEP, PANEL};
 use super::product::{FloatCall, FloatKernel, IntegerCall, IntegerKernel, IntegerStore, Kernels, for_each_tile};
@@ -32,7 +37,7 @@ unsafe fn integer<const PANELS: usize>(call: &IntegerCall<'_>) {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 unsafe fn integer_row<const PANELS: usize>(call: &IntegerCall<'_>) {
     // SAFETY: the caller's promise.
-    unsafe { integer_tile::<1, PANELS>(call, 0, [call.base]) }
+    unsafe { integer_tile::<1, PANELS>(call, 0, [call.base.cast()]) }
 }
 
 /// # Safety
@@ -85,7 +90,7 @@ unsafe fn integer_tile<const ROWS: usize, const PANELS: usize>(
             for quad in 0..call.lines_per_run {
                 let mut line = [_mm512_setzero_si512(); PANELS];
                 for (panel, line) in line.iter_mut().enumerate() {
-                    *line = _mm512_load_si512(weights.add(panel * call.panel_pitch).cast());
+                    *line = _mm512_load_si512(weights.byte_add(panel * call.panel_pitch).cast());
                 }
                 weights = weights.add(INTEGER_STEP * PANEL);
                 for row in 0..ROWS {
@@ -144,14 +149,14 @@ unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const HALF: bool>(
             for depth in 0..call.walk.run_len {
                 let mut line = [_mm512_setzero_ps(); PANELS];
                 for (panel, line) in line.iter_mut().enumerate() {
-                    let source = weights.add(panel * call.panel_pitch);
+                    let source = weights.byte_add(panel * call.panel_pitch);
                     *line = if HALF {
                         _mm512_cvtph_ps(_mm256_load_si256(source.cast()))
                     } else {
                         _mm512_load_ps(source.cast())
                     };
                 }
-                weights = weights.add(if HALF { 2 * PANEL } else { 4 * PANEL });
+                weights = weights.byte_add(if HALF { 2 * PANEL } else { 4 * PANEL });
                 for row in 0..ROWS {
                     let value = _mm512_set1_ps(*rows[row].add(run + depth));
                     for panel in 0..PANELS {

@@ -1,7 +1,13 @@
 //! The integer kernel for AVX-VNNI: four u8 x s8 products a lane, eight lanes at once. Floating-point work is AVX2's.
 #![expect(unsafe_code, reason = "vector loads and stores through raw pointers")]
+#![expect(
+    clippy::cast_ptr_alignment,
+    reason = "lines of weights are aligned, and what is not is read unaligned"
+)]
 
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __m256i, _mm256_dpbusd_avx_epi32, _mm256_load_si256, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_setzero_si256,
+};
 
 use super::avx2::store_integers;
 use super::panels::{INTEGER_STEP, PANEL};
@@ -26,7 +32,7 @@ unsafe fn integer(call: &IntegerCall<'_>) {
 #[target_feature(enable = "avx2,avxvnni")]
 unsafe fn integer_row<const PANELS: usize>(call: &IntegerCall<'_>) {
     // SAFETY: the caller's promise.
-    unsafe { integer_tile::<1, PANELS>(call, 0, [call.base]) }
+    unsafe { integer_tile::<1, PANELS>(call, 0, [call.base.cast()]) }
 }
 
 /// # Safety
@@ -69,9 +75,9 @@ unsafe fn integer_tile<const ROWS: usize, const PANELS: usize>(
                 }
             }
         }
-        for panel in 0..PANELS {
-            for row in 0..ROWS {
-                store_integers(call, first + row, panel, sums[row][panel]);
+        for (row, sums) in sums.iter().enumerate() {
+            for (panel, &sums) in sums.iter().enumerate() {
+                store_integers(call, first + row, panel, sums);
             }
         }
     }

@@ -121,7 +121,7 @@ impl IntegerPanels {
 impl FloatPanels {
     /// Packs a matrix of 32-bit floats; see [`IntegerPanels::pack`].
     pub fn pack(set: InstructionSet, shape: MatrixShape, weight: impl Fn(usize, usize, usize) -> f32) -> Self {
-        let lines = pack_lines(shape, |values| FloatLine(values), 0.0, weight);
+        let lines = pack_lines(shape, FloatLine, 0.0, weight);
         Self {
             set,
             shape,
@@ -131,7 +131,7 @@ impl FloatPanels {
 
     /// Packs a matrix of 16-bit floats, which stay so in memory and are widened in the kernel.
     pub fn pack_half(set: InstructionSet, shape: MatrixShape, weight: impl Fn(usize, usize, usize) -> f16) -> Self {
-        let lines = pack_lines(shape, |values| HalfLine(values), f16::ZERO, weight);
+        let lines = pack_lines(shape, HalfLine, f16::ZERO, weight);
         Self {
             set,
             shape,

@@ -7,6 +7,8 @@
     reason = "the kernels take raw pointers, and their instructions must be known to exist"
 )]
 
+use std::ffi::c_void;
+
 use super::panels::{
     FloatLine, FloatLines, FloatPanels, HalfLine, INTEGER_STEP, IntegerLine, IntegerOrder, IntegerPanels, PANEL,
 };
@@ -58,7 +60,7 @@ pub struct IntegerColumns<'a> {
 /// One call of an integer kernel: all rows of one or more panels.
 pub(super) struct IntegerCall<'a> {
     /// The activations, which are 16-bit integers or bytes.
-    pub base: *const u8,
+    pub base: *const c_void,
     pub walk: &'a Walk,
     pub rows: usize,
     pub lines_per_run: usize,
@@ -85,7 +87,7 @@ pub(super) struct FloatCall<'a> {
     pub base: *const f32,
     pub walk: &'a Walk,
     pub rows: usize,
-    pub panel: *const u8,
+    pub panel: *const c_void,
     /// Bytes from a panel to the next.
     pub panel_pitch: usize,
     pub bias: *const f32,
@@ -145,8 +147,8 @@ pub fn integer_product(
 ) {
     let shape = panels.shape;
     let (base, len) = match (activations, IntegerOrder::of(panels.set)) {
-        (IntegerActivations::Wide(wide), IntegerOrder::Pairs) => (wide.as_ptr().cast::<u8>(), wide.len()),
-        (IntegerActivations::Bytes(bytes), IntegerOrder::Quads) => (bytes.as_ptr(), bytes.len()),
+        (IntegerActivations::Wide(wide), IntegerOrder::Pairs) => (wide.as_ptr().cast::<c_void>(), wide.len()),
+        (IntegerActivations::Bytes(bytes), IntegerOrder::Quads) => (bytes.as_ptr().cast(), bytes.len()),
         _ => panic!("activations are staged for another instruction set than the weights"),
     };
     let lines_per_run = shape.integer_lines();
@@ -233,7 +235,7 @@ pub fn float_product(
                 InstructionSet::Avx512Vnni => &avx512::SINGLE,
                 _ => &scalar::SINGLE,
             };
-            (lines.as_ptr().cast::<u8>(), depth * size_of::<FloatLine>(), kernels)
+            (lines.as_ptr().cast::<c_void>(), depth * size_of::<FloatLine>(), kernels)
         }
         (FloatLines::Half(lines), set) => {
             let kernels = match set {
@@ -243,7 +245,7 @@ pub fn float_product(
                 InstructionSet::Avx512Vnni => &avx512::HALF,
                 _ => &scalar::HALF,
             };
-            (lines.as_ptr().cast::<u8>(), depth * size_of::<HalfLine>(), kernels)
+            (lines.as_ptr().cast::<c_void>(), depth * size_of::<HalfLine>(), kernels)
         }
     };
     assert!(panels.bytes() == shape.panels() * panel_pitch);
@@ -256,7 +258,7 @@ pub fn float_product(
                 base,
                 walk,
                 rows,
-                panel: lines.add(panel * panel_pitch),
+                panel: lines.byte_add(panel * panel_pitch),
                 panel_pitch,
                 bias: bias.as_ptr().add(column),
                 out: out.add(column),

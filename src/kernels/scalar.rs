@@ -86,11 +86,11 @@ unsafe fn float_tile<const ROWS: usize, const HALF: bool>(
             for depth in 0..call.walk.run_len {
                 let line = if HALF {
                     let line = weights.cast::<[f16; PANEL]>().read().map(f16::to_f32);
-                    weights = weights.add(size_of::<[f16; PANEL]>());
+                    weights = weights.byte_add(size_of::<[f16; PANEL]>());
                     line
                 } else {
                     let line = weights.cast::<[f32; PANEL]>().read();
-                    weights = weights.add(size_of::<[f32; PANEL]>());
+                    weights = weights.byte_add(size_of::<[f32; PANEL]>());
                     line
                 };
                 for (sums, row) in sums.iter_mut().zip(&rows) {

@@ -158,8 +158,8 @@ fn float_products_are_near_plain_loops() {
             .collect();
         let mut expected = Vec::new();
         for row in 0..rows {
-            for column in 0..shape.columns {
-                let mut sum = f64::from(bias[column]);
+            for (column, &bias) in bias.iter().enumerate().take(shape.columns) {
+                let mut sum = f64::from(bias);
                 for run in 0..shape.runs {
                     for depth in 0..shape.run_len {
                         let value = f64::from(values[place(&walk, row, run, depth)]);

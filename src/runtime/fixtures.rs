@@ -153,11 +153,17 @@ impl Writer {
             let bias: Vec<i32> = (0..outputs).map(|_| self.rng.random_range(-900..=900)).collect();
             let input_scale = self.last_scale();
             let bias_scales: Vec<f32> = scales.iter().map(|scale| scale * input_scale).collect();
-            let weights = self.dequantized(|name| TensorProto::from_i8(name, dims, &values), &scales);
-            return [
-                weights,
-                self.dequantized(|name| TensorProto::from_i32(name, &[outputs], &bias), &bias_scales),
-            ];
+            let weights = self.dequantized(
+                |name| TensorProto::from_i8(name, dims, &values),
+                |name| TensorProto::from_i8(name, &[outputs], &vec![0; outputs]),
+                &scales,
+            );
+            let bias = self.dequantized(
+                |name| TensorProto::from_i32(name, &[outputs], &bias),
+                |name| TensorProto::from_i32(name, &[outputs], &vec![0; outputs]),
+                &bias_scales,
+            );
+            return [weights, bias];
         }
         let mut draw =
             |len: usize| -> Vec<f32> { (0..len).map(|_| self.rng.random_range(-deviation..deviation)).collect() };
@@ -231,12 +237,19 @@ impl Writer {
         self.append(NodeProto::new("DequantizeLinear", "", &[], &[]), &parameters);
     }
 
-    fn dequantized(&mut self, values: impl Fn(&str) -> TensorProto, scales: &[f32]) -> String {
+    fn dequantized(
+        &mut self,
+        values: impl Fn(&str) -> TensorProto,
+        zeros: impl Fn(&str) -> TensorProto,
+        scales: &[f32],
+    ) -> String {
         let stored = self.constant(|unique| values(&format!("stored_{unique}")));
         let scales =
             self.constant(|unique| TensorProto::from_f32(&format!("scales_{unique}"), &[scales.len()], scales));
+        // ONNX Runtime needs them written out in its exact mode (`session.x64quantprecision`).
+        let zeros = self.constant(|unique| zeros(&format!("zeros_{unique}")));
         let real = format!("{stored}_real");
-        let node = NodeProto::new("DequantizeLinear", &real, &[&stored, &scales], &[&real]);
+        let node = NodeProto::new("DequantizeLinear", &real, &[&stored, &scales, &zeros], &[&real]);
         self.graph.node.push(node.with(AttributeProto::int("axis", 0)));
         real
     }

@@ -46,7 +46,7 @@ fn fold_into_products(layers: Vec<Layer>) -> Vec<Layer> {
         };
         match (&layer.kind, before) {
             (Kind::ScaleShift { scale, shift }, Some(product)) if product.takes(scale.len()) => {
-                product.fold(scale, shift)
+                product.fold(scale, shift);
             }
             (Kind::Activation(Activation::Relu), Some(product)) => product.relu = true,
             _ => folded.push(layer),
@@ -88,7 +88,9 @@ impl Product {
         if let Weights::Single(weights) = &mut self.weights {
             let inner = weights.len() / self.outputs;
             for (filter, scale) in weights.chunks_exact_mut(inner).zip(scale) {
-                filter.iter_mut().for_each(|weight| *weight *= scale);
+                for weight in filter {
+                    *weight *= scale;
+                }
             }
         }
         let bias = self.bias.to_floats();

@@ -367,8 +367,13 @@ impl Planner {
         };
         let action = match (&product.weights, product.input_grid) {
             (Weights::Integer { values, scales }, Some(grid)) => {
-                let layer =
-                    self.integer_layer(layer, product, (values, scales), grid, (walk, padded, matrix, order))?;
+                let layer = Box::new(self.integer_layer(
+                    layer,
+                    product,
+                    (values, scales),
+                    grid,
+                    (walk, padded, matrix, order),
+                )?);
                 match product.output_grid {
                     Some(Grid { zero_point, .. }) => {
                         let low = if product.relu { zero_point } else { 0 };

@@ -37,7 +37,7 @@ pub(super) enum FloatStep {
 /// A step from bytes to bytes.
 pub(super) enum ByteStep {
     Product {
-        layer: IntegerLayer,
+        layer: Box<IntegerLayer>,
         zero_point: u8,
         low: u8,
     },
@@ -53,7 +53,7 @@ pub(super) struct QuantizeStep {
 /// A step from bytes to floats.
 pub(super) enum WidenStep {
     Dequantize(Grid),
-    Product { layer: IntegerLayer, low: f32 },
+    Product { layer: Box<IntegerLayer>, low: f32 },
 }
 
 /// A dense layer or convolution in floats.
@@ -120,7 +120,7 @@ impl FloatStep {
             Self::MaxPool(pool) => each_sample(batch, input, out, |input, out| max_pool(input, pool, out)),
             Self::AveragePool { pool, counts_padding } => {
                 each_sample(batch, input, out, |input, out| {
-                    average_pool(input, pool, *counts_padding, out)
+                    average_pool(input, pool, *counts_padding, out);
                 });
             }
             Self::ScaleShift { scale, shift } => {
@@ -162,7 +162,7 @@ impl ByteStep {
                         low: *low,
                     };
                     layer.product(activations, rows, output);
-                })
+                });
             }
             Self::MaxPool(pool) => each_sample(batch, input, out, |input, out| max_pool(input, pool, out)),
         }

@@ -12,6 +12,7 @@ fn run(model: &Model, input: &[f32], batch: usize) -> Vec<f32> {
 }
 
 /// Runs a file node by node with plain loops over floats, and products of quantized values over integers.
+#[expect(clippy::too_many_lines, reason = "one arm for each operator")]
 fn interpret(file: &ModelProto, shape: &[usize], input: &[f32]) -> Vec<f32> {
     let graph = file.graph.as_ref().unwrap();
     let stored: HashMap<&str, &TensorProto> = graph.initializer.iter().map(|t| (t.name(), t)).collect();
@@ -398,7 +399,7 @@ fn what_is_not_supported_is_refused_by_name() {
             node(file, "Conv").attribute.push(AttributeProto::int("group", 2));
         }),
         ("Conv_3", "its window of", |file| {
-            node(file, "Conv").attribute[1] = AttributeProto::ints("dilations", &[9, 9])
+            node(file, "Conv").attribute[1] = AttributeProto::ints("dilations", &[9, 9]);
         }),
         ("Conv_3", "pads must be 4 numbers", |file| {
             node(file, "Conv").attribute[1] = AttributeProto::ints("pads", &[1, -1, 1, 1]);
@@ -409,23 +410,23 @@ fn what_is_not_supported_is_refused_by_name() {
                 .push(AttributeProto::ints("strides", &[0, 1]));
         }),
         ("Conv_3", "the operator is not supported", |file| {
-            node(file, "Conv").op_type = Some("Loop".to_owned())
+            node(file, "Conv").op_type = Some("Loop".to_owned());
         }),
         ("Conv_3", "another operator set", |file| {
-            node(file, "Conv").domain = Some("com.microsoft".to_owned())
+            node(file, "Conv").domain = Some("com.microsoft".to_owned());
         }),
         ("Conv_3", "must be a constant", |file| {
-            node(file, "Conv").input[1] = "nowhere".to_owned()
+            node(file, "Conv").input[1] = "nowhere".to_owned();
         }),
         ("Conv_3", "the network branches", |file| {
-            node(file, "Conv").input[0] = "logits".to_owned()
+            node(file, "Conv").input[0] = "logits".to_owned();
         }),
         ("Conv_3", "exactly one output", |file| node(file, "Conv").output.clear()),
         ("Conv_3", "values are too many", |file| {
             node(file, "Conv").attribute[1] = AttributeProto::ints("pads", &[60000, 60000, 60000, 60000]);
         }),
         ("Gemm_", "its input is an image", |file| {
-            node(file, "Flatten").op_type = Some("Relu".to_owned())
+            node(file, "Flatten").op_type = Some("Relu".to_owned());
         }),
         ("Gemm_", "only transB = 1", |file| node(file, "Gemm").attribute.clear()),
         ("MaxPool_", "not smaller than its window", |file| {
@@ -443,7 +444,7 @@ fn what_is_not_supported_is_refused_by_name() {
             file.graph.as_mut().unwrap().input[0] = ValueInfoProto::batch_of("input", &[1, 1 << 40, 1 << 40]);
         }),
         ("input", "no tensor of float32", |file| {
-            file.graph.as_mut().unwrap().input[0].r#type = None
+            file.graph.as_mut().unwrap().input[0].r#type = None;
         }),
         ("", "2 inputs", |file| {
             file.graph
@@ -454,19 +455,19 @@ fn what_is_not_supported_is_refused_by_name() {
         }),
         ("", "0 outputs", |file| file.graph.as_mut().unwrap().output.clear()),
         ("weights_2", "shape [-16, 1, 3, 3]", |file| {
-            file.graph.as_mut().unwrap().initializer[1].dims[0] = -16
+            file.graph.as_mut().unwrap().initializer[1].dims[0] = -16;
         }),
         ("weights_2", "is too large", |file| {
             file.graph.as_mut().unwrap().initializer[1].dims = vec![1 << 40, 1 << 40, 3, 3];
         }),
         ("weights_2", "holds 576 bytes", |file| {
-            file.graph.as_mut().unwrap().initializer[1].dims[0] = 17
+            file.graph.as_mut().unwrap().initializer[1].dims[0] = 17;
         }),
         ("weights_2", "element type must be float32", |file| {
             file.graph.as_mut().unwrap().initializer[1].data_type = Some(11);
         }),
         ("weights_2", "in another file", |file| {
-            file.graph.as_mut().unwrap().initializer[1].data_location = Some(1)
+            file.graph.as_mut().unwrap().initializer[1].data_location = Some(1);
         }),
         ("weights_2", "given twice", |file| {
             let initializers = &mut file.graph.as_mut().unwrap().initializer;
