@@ -2,7 +2,7 @@
 //! an ordinary smaller network, faster wherever it runs.
 
 use crate::deploy::{DeployError, check_weights};
-use crate::spec::{LayerSpec, ModelSpec, NamedTensor, Shape, Weights};
+use crate::spec::{BATCH_NORM_EPSILON, LayerSpec, ModelSpec, NamedTensor, Shape, Weights};
 
 /// What was kept of one hidden layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,8 +16,9 @@ pub struct KeptUnits {
 }
 
 /// The network without `fraction` (0 to 1) of the units of each hidden dense layer and of the filters of each convolution:
-/// those with the smallest L1 norm of their weights (Li et al. 2017), where inputs that are gone no longer count. The
-/// output layer keeps its units, and every layer keeps at least one.
+/// those with the smallest L1 norm of their weights (Li et al. 2017), where inputs that are gone no longer count and a batch
+/// norm behind the layer counts as part of it, since it decides how much of a filter is heard. The output layer keeps its
+/// units, and every layer keeps at least one.
 ///
 /// With a unit go its bias, its batch norm, and all that the next layer with weights reads from it; behind a flatten, a
 /// filter is the `height x width` inputs that were its image.
@@ -44,7 +45,7 @@ pub fn prune(
                 kept = if Some(layer) == output_layer {
                     (0..*count).collect()
                 } else {
-                    strongest(&weight, fraction)
+                    strongest(&weight, &gains(model, weights, layer), fraction)
                 };
                 if Some(layer) != output_layer {
                     report.push(KeptUnits {
@@ -86,15 +87,35 @@ fn channels(shape: Shape) -> usize {
     }
 }
 
-/// The units to keep, in ascending order; of equal norms the earlier unit is kept.
-fn strongest(weight: &NamedTensor, fraction: f64) -> Vec<usize> {
+/// By how much the batch norm behind `layer` multiplies each unit; 1 for units that it does not reach.
+fn gains(model: &ModelSpec, weights: &Weights, layer: usize) -> Vec<f64> {
+    let following = model.layers[layer + 1..]
+        .iter()
+        .take_while(|layer| matches!(layer, LayerSpec::BatchNorm | LayerSpec::Dropout { .. }));
+    let Some(norm) = following.clone().position(|layer| *layer == LayerSpec::BatchNorm) else {
+        return Vec::new();
+    };
+    let tensor = |part| weights.part(layer + 1 + norm, part).map(|tensor| &tensor.data[..]);
+    let scale = tensor("weight").unwrap_or_default();
+    let variance = tensor("running_var").unwrap_or_default();
+    scale
+        .iter()
+        .zip(variance)
+        .map(|(&scale, &variance)| f64::from(scale.abs()) / (f64::from(variance) + BATCH_NORM_EPSILON).sqrt())
+        .collect()
+}
+
+/// The units to keep, in ascending order, by the norms of their weights times their gains (1 where there is none); of equal
+/// ones the earlier unit is kept.
+fn strongest(weight: &NamedTensor, gains: &[f64], fraction: f64) -> Vec<usize> {
     let units = weight.shape[0];
     let removed = ((units as f64 * fraction).round() as usize).min(units - 1);
     let size = weight.data.len() / units;
     let norms: Vec<f64> = weight
         .data
         .chunks_exact(size)
-        .map(|unit| unit.iter().map(|value| f64::from(value.abs())).sum())
+        .zip(gains.iter().copied().chain(std::iter::repeat(1.0)))
+        .map(|(unit, gain)| gain * unit.iter().map(|value| f64::from(value.abs())).sum::<f64>())
         .collect();
     let mut order: Vec<usize> = (0..units).collect();
     order.sort_by(|&a, &b| norms[b].total_cmp(&norms[a]));
@@ -197,6 +218,29 @@ mod tests {
         assert_eq!(report[0].kept, [1, 3]);
         assert_eq!(weights.part(0, "bias").unwrap().data, [2.0, 4.0]);
         assert_eq!(weights.part(1, "weight").unwrap().data, [2.0, 4.0, 6.0, 8.0]);
+    }
+
+    #[test]
+    fn a_batch_norm_counts_as_part_of_its_layer() {
+        let model = ModelSpec {
+            input: Shape::Features { features: 1 },
+            layers: vec![
+                LayerSpec::Dense { units: 2 },
+                LayerSpec::BatchNorm,
+                LayerSpec::Dense { units: 1 },
+            ],
+        };
+        let mut weights = Weights::default();
+        weights.push(0, "weight", vec![2, 1], vec![5.0, 1.0]);
+        weights.push(0, "bias", vec![2], vec![0.0, 0.0]);
+        weights.push(1, "weight", vec![2], vec![0.1, -2.0]);
+        weights.push(1, "bias", vec![2], vec![0.0, 0.0]);
+        weights.push(1, "running_mean", vec![2], vec![0.0, 0.0]);
+        weights.push(1, "running_var", vec![2], vec![1.0, 1.0]);
+        weights.push(2, "weight", vec![1, 2], vec![1.0, 1.0]);
+        weights.push(2, "bias", vec![1], vec![0.0]);
+        let (_, _, report) = prune(&model, &weights, 0.5).unwrap();
+        assert_eq!(report[0].kept, [1]);
     }
 
     #[test]

@@ -246,7 +246,7 @@ impl RunConfig {
                 ..ModelConfig::default()
             },
             train: TrainConfig {
-                learning_rate: 5e-3,
+                learning_rate: 1e-2,
                 ..TrainConfig::default()
             },
             ..Self::default()
