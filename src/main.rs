@@ -1,2 +1,5 @@
-//! The one binary: the command line.
-fn main() {}
+//! The one binary: today the command line, over the same lanes that a window uses.
+
+fn main() -> std::process::ExitCode {
+    trimtab::cli::main()
+}

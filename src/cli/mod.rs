@@ -1,1 +1,108 @@
-//! Placeholder until the room is furnished.
+//! The command line: the first reader of the event stream. Results go to standard output, progress and errors to standard
+//! error; a failure is one line and exit code 1, wrong usage is exit code 2.
+
+mod arguments;
+mod progress;
+mod report;
+mod runs;
+mod work;
+
+use std::io::{ErrorKind, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::store::Store;
+use arguments::{Arguments, Command};
+
+/// What a command ends with, turned into one line.
+type CommandError = Box<dyn std::error::Error>;
+
+/// Some of what was asked failed; what was reached is printed all the same.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+struct Incomplete {
+    output: String,
+    message: String,
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(output) => print(&output),
+        Err(error) => {
+            if let Some(incomplete) = error.downcast_ref::<Incomplete>() {
+                print(&incomplete.output);
+            }
+            fail(&error.to_string())
+        }
+    }
+}
+
+fn print(output: &str) -> ExitCode {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(output.as_bytes()).and_then(|()| stdout.flush()) {
+        // The reader had enough (`trimtab runs | head`).
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => fail(&error.to_string()),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn fail(message: &str) -> ExitCode {
+    let line = message
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    // Nothing is left to be done where standard error is closed too.
+    let _ = writeln!(std::io::stderr(), "trimtab: {line}");
+    ExitCode::FAILURE
+}
+
+fn run(arguments: Arguments) -> Result<String, CommandError> {
+    let place = arguments.store;
+    match arguments.command {
+        Command::Demo { seed, json } => work::demo(store(place)?, seed, json),
+        Command::Init {
+            dataset,
+            target,
+            architecture,
+        } => work::init(dataset, target, architecture),
+        Command::Cost { config, set, json } => work::cost(&config, &set, json),
+        Command::Train(options) => work::train(store(place)?, options),
+        Command::Compress { run, recipes, json } => work::compress(store(place)?, &run, recipes, json),
+        Command::Compare { runs, json, csv } => work::compare(store(place)?, &runs, json, csv),
+        Command::Export { run, to } => work::export(store(place)?, &run, &to),
+        Command::Predict { folder, csv, json } => work::predict(&folder, &csv, json),
+        Command::Runs { json } => runs::list(&store(place)?, json),
+        Command::Show { run, json } => runs::show(&store(place)?, &run, json),
+        Command::Curves { run, csv } => runs::curves(&store(place)?, &run, csv),
+        Command::Delete { runs } => runs::delete(&store(place)?, &runs),
+        Command::Datasets {
+            dataset,
+            rows,
+            set,
+            json,
+        } => work::datasets(dataset, rows, &set, json),
+        Command::Bench {
+            workload,
+            batch,
+            threads,
+            steps,
+            json,
+        } => work::bench(&workload, batch, threads, steps, json),
+    }
+}
+
+fn store(place: Option<PathBuf>) -> Result<Store, CommandError> {
+    let place = place.map_or_else(Store::default_dir, Ok)?;
+    Ok(Store::open(&place)?)
+}
+
+/// A value as indented JSON with a closing newline.
+fn to_json(value: &impl serde::Serialize) -> Result<String, CommandError> {
+    Ok(serde_json::to_string_pretty(value)? + "\n")
+}

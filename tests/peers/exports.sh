@@ -19,7 +19,7 @@ check() {
     "$trimtab" datasets "$dataset" --rows test >"$work/$name.csv"
     local runs checks=()
     runs=$("$python" -c 'import json, sys; print(*(row["run"] for row in json.load(open(sys.argv[1]))))' "$work/$name.json")
-    for run in $runs; do
+    for run in "$name" $runs; do
         local folder="$work/$name-$run"
         "$trimtab" export "$run" --to "$folder" >/dev/null
         "$trimtab" predict "$folder" "$work/$name.csv" --json >"$folder.json"

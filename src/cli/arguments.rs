@@ -1,0 +1,164 @@
+//! What can be typed after `trimtab`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Train small neural networks, compress them, and measure what that cost and bought.
+#[derive(Debug, Parser)]
+#[command(name = "trimtab", version, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// Folder of the runs [default: $TRIMTAB_HOME, else the platform's data folder]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a network on handwritten digits, compress it four ways and compare what was measured
+    Demo {
+        /// Seed of the run
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+        /// Print a JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a configuration with every key and a comment on each
+    Init {
+        /// A shipped or generated set, or a CSV file
+        #[arg(long, value_name = "NAME-OR-PATH")]
+        dataset: Option<String>,
+        /// Column to predict
+        #[arg(long, value_name = "COLUMN")]
+        target: Option<String>,
+        /// linear, mlp or cnn [default: cnn for images, else mlp]
+        #[arg(long)]
+        architecture: Option<String>,
+    },
+    /// Parameters, multiply-adds, size and predicted training memory of a configuration
+    Cost {
+        #[arg(value_name = "CONFIG")]
+        config: PathBuf,
+        /// Override a key, as in train.batch_size=64
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Train what a configuration describes
+    Train(TrainArguments),
+    /// Compress a finished run by one or more recipes, each measured on its exported bytes
+    Compress {
+        /// Number (r12) or name
+        run: String,
+        /// Steps joined by +: weights:0.8, units:0.5:finetune=3, fp16, int8-static
+        #[arg(required = true, value_name = "RECIPE")]
+        recipes: Vec<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Measure runs against each other in the same rounds; all measured runs when none is named
+    Compare {
+        /// Numbers or names; the uncompressed one is the baseline
+        #[arg(value_name = "RUN")]
+        runs: Vec<String>,
+        #[arg(long, conflicts_with = "csv")]
+        json: bool,
+        /// Write the rows to a CSV file
+        #[arg(long, value_name = "FILE")]
+        csv: Option<PathBuf>,
+    },
+    /// Write a run's model, preprocessing, configuration and card into a folder
+    Export {
+        run: String,
+        /// The folder to make
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Predict the rows of a CSV file with an exported folder, and nothing else
+    Predict {
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        #[arg(value_name = "CSV")]
+        csv: PathBuf,
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the runs
+    Runs {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one run
+    Show {
+        run: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// A run's loss, learning rate and gradient norm at every step
+    Curves {
+        run: String,
+        /// Print comma-separated values
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Delete runs and their files
+    Delete {
+        #[arg(required = true, value_name = "RUN")]
+        runs: Vec<String>,
+    },
+    /// List the data sets, or describe one
+    Datasets {
+        #[arg(value_name = "NAME-OR-PATH")]
+        dataset: Option<String>,
+        /// Print the raw rows of one part of the split as CSV
+        #[arg(long, value_name = "PART", requires = "dataset", value_parser = ["train", "validation", "test"])]
+        rows: Option<String>,
+        /// Override a key, as in data.target=price
+        #[arg(long, value_name = "KEY=VALUE", requires = "dataset")]
+        set: Vec<String>,
+        #[arg(long, conflicts_with = "rows")]
+        json: bool,
+    },
+    /// Time training and inference of the reference networks
+    Bench {
+        #[arg(long, num_args = 1.., default_values = ["mlp784", "cnn28"], value_parser = ["mlp784", "cnn28"])]
+        workload: Vec<String>,
+        /// Samples a step
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
+        batch: u32,
+        /// Worker threads [default: all cores]
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+        threads: Option<u32>,
+        /// Timed steps
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        steps: u32,
+        /// Print one compact object a line instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArguments {
+    /// TOML file; `trimtab init` prints one
+    #[arg(required_unless_present = "resume")]
+    pub config: Option<PathBuf>,
+    /// Override a key, as in train.epochs=5
+    #[arg(long, value_name = "KEY=VALUE", conflicts_with = "resume")]
+    pub set: Vec<String>,
+    /// Name in the list of runs
+    #[arg(long, conflicts_with = "resume")]
+    pub name: Option<String>,
+    /// Go on with a stopped or interrupted run
+    #[arg(long, value_name = "RUN", conflicts_with = "config")]
+    pub resume: Option<String>,
+    /// Cross-validate with this number of folds
+    #[arg(long, value_name = "K", conflicts_with = "resume", value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub folds: Option<u32>,
+    #[arg(long)]
+    pub json: bool,
+}

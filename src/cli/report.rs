@@ -1,0 +1,140 @@
+//! Results as text for people.
+
+use crate::spec::{MemoryLedger, Metrics, Run, Task, units};
+
+/// Rows under titles, columns two spaces apart; columns that hold figures are right-aligned.
+pub fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .chain([titles[column].chars().count()])
+            .max()
+            .unwrap_or(0)
+    };
+    let is_figure = |column: usize| {
+        rows.iter().any(|row| !row[column].is_empty())
+            && rows.iter().all(|row| {
+                row[column].is_empty()
+                    || row[column] == "-"
+                    || row[column].starts_with(|c: char| c.is_ascii_digit() || c == '-')
+            })
+    };
+    let columns: Vec<(usize, bool)> = (0..titles.len())
+        .map(|column| (width(column), is_figure(column)))
+        .collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut line = String::new();
+        for (cell, &(width, figure)) in cells.zip(&columns) {
+            line += &if figure {
+                format!("{cell:>width$}  ")
+            } else {
+                format!("{cell:<width$}  ")
+            };
+        }
+        line.trim_end().to_owned() + "\n"
+    };
+    let mut text = line(&mut titles.iter().copied());
+    for row in rows {
+        text += &line(&mut row.iter().map(String::as_str));
+    }
+    text
+}
+
+/// A run's outcome in a few lines.
+pub fn run(run: &Run) -> String {
+    let mut lines = vec![format!("{} {}: {}", run.run, run.name, run.status)];
+    if let Some(failure) = &run.failure {
+        lines.push(format!("  {failure}"));
+    }
+    for (part, metrics) in [("train", run.train), ("validation", run.validation), ("test", run.test)] {
+        if let Some(metrics) = metrics {
+            lines.push(format!("  {part:<11} {}", scores(&metrics)));
+        }
+    }
+    if let Some(folds) = &run.folds {
+        lines.push(format!("  folds       {} (mean)", scores(&folds.mean)));
+        lines.push(format!("              {} (deviation)", scores(&folds.sd)));
+    }
+    let best = run
+        .best_epoch
+        .map_or_else(String::new, |epoch| format!(", weights of epoch {epoch}"));
+    lines.push(format!(
+        "  {} epochs{best}, {} at {} samples/s",
+        run.epochs,
+        units::clock(run.elapsed_secs),
+        units::count(run.samples_per_second)
+    ));
+    lines.push(format!(
+        "  {} parameters, {} multiply-adds a sample",
+        units::count(run.parameters as f64),
+        units::count(run.multiply_adds as f64)
+    ));
+    lines.push(format!(
+        "  training memory: predicted {}, measured peak {}",
+        units::bytes(run.predicted_memory_bytes),
+        units::bytes(run.peak_memory_bytes)
+    ));
+    if let Some(deployed) = &run.deployed {
+        lines.push(format!(
+            "  exported: {}, {} a sample at batch 64, {} in memory, sha256 {}",
+            units::bytes(deployed.size_bytes),
+            units::microseconds(deployed.latency_us.batch64.median / 64.0),
+            units::bytes(deployed.memory_bytes),
+            &deployed.sha256[..deployed.sha256.len().min(12)]
+        ));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// `accuracy 97.4 %, loss 0.0912`.
+pub fn scores(metrics: &Metrics) -> String {
+    let mut parts = Vec::new();
+    if let Some(accuracy) = metrics.accuracy {
+        parts.push(format!("accuracy {}", units::percent(accuracy)));
+    }
+    if let Some(r2) = metrics.r2 {
+        parts.push(format!("R2 {r2:.4}"));
+    }
+    if let Some(rmse) = metrics.rmse {
+        parts.push(format!("RMSE {}", units::significant(rmse)));
+    }
+    parts.push(format!("loss {}", units::significant(metrics.loss)));
+    parts.join(", ")
+}
+
+/// The memory ledger, a term a row.
+pub fn ledger(ledger: &MemoryLedger) -> Vec<Vec<String>> {
+    [
+        ("weights", ledger.weights),
+        ("gradients", ledger.gradients),
+        ("optimizer state", ledger.optimizer),
+        ("activations", ledger.activations),
+        ("workspace", ledger.workspace),
+        ("batch", ledger.batch),
+        ("in all", ledger.total()),
+    ]
+    .map(|(term, bytes)| vec![format!("  {term}"), units::bytes(bytes)])
+    .to_vec()
+}
+
+/// What a data set's target is.
+pub fn task(task: &Task) -> String {
+    match task {
+        Task::Classification { classes } => format!("classification, {} classes", classes.len()),
+        Task::Regression => "regression".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_stand_right_and_words_left() {
+        let rows = [
+            vec!["a".to_owned(), "9".to_owned()],
+            vec!["long".to_owned(), "10".to_owned()],
+        ];
+        assert_eq!(table(&["name", "n"], &rows), "name   n\na      9\nlong  10\n");
+    }
+}

@@ -1,0 +1,106 @@
+//! Looking at what is in the store, and deleting it.
+
+use std::fmt::Write as _;
+
+use super::{CommandError, report, to_json};
+use crate::spec::{Run, annotated_toml, units};
+use crate::store::Store;
+
+pub fn list(store: &Store, json: bool) -> Result<String, CommandError> {
+    let runs = store.runs()?;
+    if json {
+        return to_json(&runs);
+    }
+    if runs.is_empty() {
+        return Ok(format!(
+            "no runs in {}; `trimtab demo` makes some\n",
+            store.directory().display()
+        ));
+    }
+    let rows: Vec<Vec<String>> = runs.iter().map(row).collect();
+    Ok(report::table(
+        &[
+            "run", "name", "status", "recipe", "epochs", "test", "size", "batch 64", "time",
+        ],
+        &rows,
+    ))
+}
+
+fn row(run: &Run) -> Vec<String> {
+    let deployed = run.deployed.as_ref();
+    let dash = || "-".to_owned();
+    vec![
+        run.run.to_string(),
+        run.name.clone(),
+        run.status.to_string(),
+        deployed
+            .and_then(|deployed| deployed.recipe.as_ref())
+            .map_or_else(dash, ToString::to_string),
+        run.epochs.to_string(),
+        deployed
+            .map(|deployed| deployed.accuracy)
+            .or(run.test.and_then(|test| test.accuracy.or(test.r2)))
+            .map_or_else(dash, |score| {
+                if run.test.is_some_and(|test| test.r2.is_some()) {
+                    format!("{score:.4}")
+                } else {
+                    units::percent(score)
+                }
+            }),
+        deployed.map_or_else(dash, |deployed| units::bytes(deployed.size_bytes)),
+        deployed.map_or_else(dash, |deployed| units::microseconds(deployed.latency_us.batch64.median)),
+        units::clock(run.elapsed_secs),
+    ]
+}
+
+pub fn show(store: &Store, run: &str, json: bool) -> Result<String, CommandError> {
+    let record = store.run(store.find(run)?)?;
+    if json {
+        return to_json(&record.run);
+    }
+    let mut text = report::run(&record.run);
+    for artifact in store.artifacts(record.run.run)? {
+        let _ = writeln!(
+            text,
+            "  {:<11} {:>9}  {}",
+            artifact.kind.name(),
+            units::bytes(artifact.bytes),
+            store.artifact_path(record.run.run, artifact.kind)?.display()
+        );
+    }
+    let _ = write!(text, "\n{}", annotated_toml(&record.plan.config)?);
+    Ok(text)
+}
+
+pub fn curves(store: &Store, run: &str, csv: bool) -> Result<String, CommandError> {
+    let steps = store.curve(store.find(run)?)?;
+    let cells = steps.iter().map(|step| {
+        [
+            step.step.to_string(),
+            step.loss.to_string(),
+            step.learning_rate.to_string(),
+            step.gradient_norm.to_string(),
+        ]
+    });
+    let titles = ["step", "loss", "learning_rate", "gradient_norm"];
+    if csv {
+        let mut text = titles.join(",") + "\n";
+        for row in cells {
+            text += &row.join(",");
+            text.push('\n');
+        }
+        return Ok(text);
+    }
+    Ok(report::table(&titles, &cells.map(Vec::from).collect::<Vec<_>>()))
+}
+
+pub fn delete(store: &Store, runs: &[String]) -> Result<String, CommandError> {
+    // All names are looked up before the first run goes, so that a slip of the pen deletes nothing.
+    let found = runs.iter().map(|run| store.find(run)).collect::<Result<Vec<_>, _>>()?;
+    let mut text = String::new();
+    for run in found {
+        store.delete_run(run)?;
+        let _ = writeln!(text, "deleted {run}");
+    }
+    Ok(text)
+}

@@ -1,0 +1,414 @@
+//! Commands that make something: training, compressing, measuring, exporting, predicting.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::arguments::TrainArguments;
+use super::progress::Progress;
+use super::{CommandError, Incomplete, report, to_json};
+use crate::compare;
+use crate::cost;
+use crate::jobs::{self, Engine, Job, Message, Prediction};
+use crate::spec::{
+    Architecture, DataConfig, Recipe, Run, RunConfig, RunId, RunStatus, Shape, annotated_toml, apply_overrides,
+    parse_config, units,
+};
+use crate::store::Store;
+
+pub fn demo(store: Store, seed: u64, json: bool) -> Result<String, CommandError> {
+    let mut config = RunConfig::digits_cnn();
+    config.run.seed = seed;
+    config.data.split_seed = seed;
+    config.run.name = Some("demo".to_owned());
+    let desk = Desk::open(store)?;
+    let baseline = desk.perform(Job::Train { config })?;
+    desk.require_success(&baseline)?;
+    let Some(&run) = baseline.first() else {
+        return Err("the demo made no run".into());
+    };
+    let variants = desk.perform(Job::Compress {
+        run,
+        recipes: Recipe::demo().into(),
+    })?;
+    let rows = desk.runs(&[baseline, variants.clone()].concat())?;
+    let output = if json { to_json(&rows)? } else { comparison(&rows)? };
+    desk.complete(&variants, output)
+}
+
+pub fn init(
+    dataset: Option<String>,
+    target: Option<String>,
+    architecture: Option<String>,
+) -> Result<String, CommandError> {
+    let mut config = RunConfig::default();
+    if let Some(source) = dataset {
+        config.data.source = source;
+    }
+    config.data.target = target;
+    let summary = jobs::describe(&config.data)?;
+    if matches!(summary.input, Shape::Image { .. }) {
+        config.model.architecture = Architecture::Cnn;
+    }
+    if let Some(architecture) = architecture {
+        config = apply_overrides(&config, &[format!("model.architecture={architecture}")])?;
+    }
+    jobs::plan(&config)?;
+    Ok(annotated_toml(&config)?)
+}
+
+pub fn cost(config: &Path, set: &[String], json: bool) -> Result<String, CommandError> {
+    let plan = jobs::plan(&read_config(config, set)?)?;
+    let ledger = cost::memory(&plan.model, &plan.config.train);
+    let shapes = plan.model.shapes()?;
+    let (parameters, multiply_adds) = (cost::parameters(&plan.model), cost::multiply_adds(&plan.model));
+    let model_bytes = cost::model_bytes(&plan.model);
+    if json {
+        return to_json(&serde_json::json!({
+            "parameters": parameters,
+            "multiply_adds": multiply_adds,
+            "model_bytes": model_bytes,
+            "predicted_memory_bytes": ledger.total(),
+            "memory": ledger,
+        }));
+    }
+    let mut text = String::new();
+    let rows: Vec<Vec<String>> = std::iter::once(vec!["input".to_owned(), plan.model.input.to_string()])
+        .chain(
+            plan.model
+                .layers
+                .iter()
+                .zip(&shapes)
+                .map(|(layer, shape)| vec![layer.name().to_owned(), shape.to_string()]),
+        )
+        .collect();
+    text += &report::table(&["layer", "output"], &rows);
+    let _ = writeln!(text, "\nparameters      {}", units::count(parameters as f64));
+    let _ = writeln!(text, "multiply-adds   {} a sample", units::count(multiply_adds as f64));
+    let _ = writeln!(text, "size            {} in fp32", units::bytes(model_bytes));
+    let _ = writeln!(
+        text,
+        "training memory at batch {}, predicted:",
+        plan.config.train.batch_size
+    );
+    text += &report::table(&["", ""], &report::ledger(&ledger))
+        .trim_start_matches('\n')
+        .to_owned();
+    Ok(text)
+}
+
+pub fn train(store: Store, options: TrainArguments) -> Result<String, CommandError> {
+    let job = match (options.resume, options.config) {
+        (Some(run), _) => Job::Resume { run: store.find(&run)? },
+        (None, Some(path)) => {
+            let mut config = read_config(&path, &options.set)?;
+            config.run.name = options.name.or(config.run.name);
+            match options.folds {
+                Some(folds) => Job::Folds {
+                    config,
+                    folds: folds as usize,
+                },
+                None => Job::Train { config },
+            }
+        }
+        (None, None) => return Err("give a configuration, or --resume RUN".into()),
+    };
+    let desk = Desk::open(store)?;
+    let made = desk.perform(job)?;
+    let runs = desk.runs(&made)?;
+    let Some(run) = runs.first() else {
+        return Err("the job made no run".into());
+    };
+    let output = if options.json { to_json(run)? } else { report::run(run) };
+    desk.complete(&made, output)
+}
+
+pub fn compress(store: Store, run: &str, recipes: Vec<String>, json: bool) -> Result<String, CommandError> {
+    let recipes = recipes
+        .iter()
+        .map(|recipe| recipe.parse::<Recipe>())
+        .collect::<Result<Vec<_>, _>>()?;
+    let run = store.find(run)?;
+    let desk = Desk::open(store)?;
+    let made = desk.perform(Job::Compress { run, recipes })?;
+    let output = if json {
+        to_json(&desk.runs(&made)?)?
+    } else {
+        comparison(&desk.runs(&[vec![run], made.clone()].concat())?)?
+    };
+    desk.complete(&made, output)
+}
+
+pub fn compare(store: Store, runs: &[String], json: bool, csv: Option<PathBuf>) -> Result<String, CommandError> {
+    let chosen: Vec<RunId> = if runs.is_empty() {
+        store
+            .runs()?
+            .iter()
+            .filter(|run| run.deployed.is_some())
+            .map(|run| run.run)
+            .collect()
+    } else {
+        runs.iter().map(|run| store.find(run)).collect::<Result<_, _>>()?
+    };
+    if chosen.is_empty() {
+        return Err("no run has been measured yet; `trimtab train` and `trimtab compress` make them".into());
+    }
+    let desk = Desk::open(store)?;
+    let made = desk.perform(Job::Measure { runs: chosen })?;
+    let rows = desk.runs(&made)?;
+    if let Some(path) = csv {
+        let comparison = compare::compare(&rows).ok_or("none of these runs has been measured")?;
+        std::fs::write(&path, compare::csv(&comparison))
+            .map_err(|error| format!("{}: {error}; choose another file", path.display()))?;
+        return Ok(format!("wrote {} rows to {}\n", rows.len(), path.display()));
+    }
+    if json { to_json(&rows) } else { comparison(&rows) }
+}
+
+pub fn export(store: Store, run: &str, to: &Path) -> Result<String, CommandError> {
+    let run = store.find(run)?;
+    let desk = Desk::open(store)?;
+    desk.perform(Job::Export { run, to: to.to_owned() })?;
+    let mut text = format!("{run} is in {}\n", to.display());
+    let mut files: Vec<_> = std::fs::read_dir(to)?.collect::<Result<_, _>>()?;
+    files.sort_by_key(std::fs::DirEntry::file_name);
+    for file in files {
+        let _ = writeln!(
+            text,
+            "  {:<20} {:>9}",
+            file.file_name().to_string_lossy(),
+            units::bytes(file.metadata()?.len())
+        );
+    }
+    Ok(text)
+}
+
+pub fn predict(folder: &Path, csv: &Path, json: bool) -> Result<String, CommandError> {
+    let predictions = jobs::predict(folder, csv)?;
+    for note in &predictions.notes {
+        eprintln!("{note}");
+    }
+    if let Some(metrics) = &predictions.metrics {
+        eprintln!("{}: {}", csv.display(), report::scores(metrics));
+    }
+    if json {
+        return to_json(&predictions.rows);
+    }
+    let rows: Vec<Vec<String>> = predictions
+        .rows
+        .iter()
+        .enumerate()
+        .map(|(row, prediction)| match prediction {
+            Prediction::Class {
+                label,
+                class,
+                probabilities,
+            } => {
+                vec![
+                    (row + 1).to_string(),
+                    label.clone(),
+                    units::percent(f64::from(probabilities[*class])),
+                ]
+            }
+            Prediction::Value { value } => vec![(row + 1).to_string(), value.to_string()],
+        })
+        .collect();
+    let titles: &[&str] = if predictions.labels.is_empty() {
+        &["row", "value"]
+    } else {
+        &["row", "label", "probability"]
+    };
+    Ok(report::table(titles, &rows))
+}
+
+pub fn datasets(
+    dataset: Option<String>,
+    rows: Option<String>,
+    set: &[String],
+    json: bool,
+) -> Result<String, CommandError> {
+    let Some(source) = dataset else {
+        let sets = jobs::datasets();
+        if json {
+            let sets: Vec<_> = sets
+                .iter()
+                .map(|(name, about)| serde_json::json!({"name": name, "about": about}))
+                .collect();
+            return to_json(&sets);
+        }
+        let rows: Vec<Vec<String>> = sets
+            .iter()
+            .map(|(name, about)| vec![(*name).to_owned(), (*about).to_owned()])
+            .collect();
+        return Ok(report::table(&["name", "what"], &rows));
+    };
+    let config = RunConfig {
+        data: DataConfig {
+            source,
+            ..DataConfig::default()
+        },
+        ..RunConfig::default()
+    };
+    let data = apply_overrides(&config, set)?.data;
+    if let Some(part) = rows {
+        return Ok(jobs::rows(&data, part.parse()?)?);
+    }
+    let summary = jobs::describe(&data)?;
+    if json {
+        return to_json(&summary);
+    }
+    let mut text = format!("{}\n", summary.name);
+    let _ = writeln!(
+        text,
+        "  rows        {} ({} training, {} validation, {} test)",
+        summary.rows, summary.split.train, summary.split.validation, summary.split.test
+    );
+    let _ = writeln!(
+        text,
+        "  input       {} from {} columns",
+        summary.input,
+        summary.columns.len()
+    );
+    let _ = writeln!(
+        text,
+        "  target      {}: {}",
+        summary.target,
+        report::task(&summary.task)
+    );
+    if let crate::spec::Task::Classification { classes } = &summary.task {
+        for (class, rows) in classes.iter().zip(&summary.class_rows) {
+            let _ = writeln!(
+                text,
+                "    {class:<20} {rows:>7}  {}",
+                units::percent(*rows as f64 / summary.rows as f64)
+            );
+        }
+    }
+    for note in &summary.notes {
+        let _ = writeln!(text, "  note: {note}");
+    }
+    Ok(text)
+}
+
+pub fn bench(
+    workloads: &[String],
+    batch: u32,
+    threads: Option<u32>,
+    steps: u32,
+    json: bool,
+) -> Result<String, CommandError> {
+    let mut lines = String::new();
+    let mut rows = Vec::new();
+    for workload in workloads {
+        let row = jobs::bench(
+            workload,
+            batch as usize,
+            threads.map(|threads| threads as usize),
+            steps as usize,
+        )?;
+        lines += &(serde_json::to_string(&row)? + "\n");
+        rows.push(vec![
+            row.workload.clone(),
+            row.batch.to_string(),
+            row.threads.to_string(),
+            format!("{:.3}", row.train_ms),
+            format!("{:.3}", row.train_ms_min),
+            format!("{:.0}", row.samples_per_s),
+            format!("{:.3}", row.infer_ms),
+            format!("{:.3}", row.infer_ms_min),
+            units::bytes(row.rss_growth_bytes),
+        ]);
+    }
+    if json {
+        return Ok(lines);
+    }
+    let titles = [
+        "workload",
+        "batch",
+        "threads",
+        "step ms",
+        "best",
+        "samples/s",
+        "inference ms",
+        "best",
+        "memory growth",
+    ];
+    Ok(report::table(&titles, &rows))
+}
+
+fn read_config(path: &Path, set: &[String]) -> Result<RunConfig, CommandError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{}: {error}; `trimtab init` prints a configuration", path.display()))?;
+    parse_config(&text, set).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+fn comparison(rows: &[Run]) -> Result<String, CommandError> {
+    let comparison = compare::compare(rows).ok_or("none of these runs has been measured")?;
+    let (titles, cells) = compare::table(&comparison);
+    Ok(report::table(&titles, &cells))
+}
+
+/// The store with its engine: hands in jobs and reads the stream.
+struct Desk {
+    store: Arc<Store>,
+    engine: Engine,
+}
+
+impl Desk {
+    fn open(store: Store) -> Result<Self, CommandError> {
+        let store = Arc::new(store);
+        let engine = Engine::start(Arc::clone(&store), || {})?;
+        Ok(Self { store, engine })
+    }
+
+    /// Does a job to its end, showing progress; its runs, however they ended.
+    fn perform(&self, job: Job) -> Result<Vec<RunId>, CommandError> {
+        self.engine.submit(job)?;
+        let mut progress = Progress::new();
+        loop {
+            match self.engine.next_within(Duration::from_secs(1)) {
+                Some(Message::Event(envelope)) => progress.show(&envelope),
+                Some(Message::Progress { what, done, total, .. }) => progress.part(&what, done, total),
+                Some(Message::Closed { outcome, .. }) => return Ok(outcome?),
+                Some(Message::Opened { .. }) | None => {}
+            }
+        }
+    }
+
+    fn runs(&self, runs: &[RunId]) -> Result<Vec<Run>, CommandError> {
+        runs.iter().map(|&run| Ok(self.store.run(run)?.run)).collect()
+    }
+
+    fn require_success(&self, runs: &[RunId]) -> Result<(), CommandError> {
+        let failures: Vec<String> = self
+            .runs(runs)?
+            .iter()
+            .filter(|run| matches!(run.status, RunStatus::Failed | RunStatus::Crashed))
+            .map(|run| {
+                format!(
+                    "run {} {}: {}",
+                    run.run,
+                    run.status,
+                    run.failure.as_deref().unwrap_or("no reason was recorded")
+                )
+            })
+            .collect();
+        if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(failures.join("; and ").into())
+        }
+    }
+
+    /// The output, which stands even if some of the runs failed.
+    fn complete(&self, runs: &[RunId], output: String) -> Result<String, CommandError> {
+        match self.require_success(runs) {
+            Ok(()) => Ok(output),
+            Err(error) => Err(Box::new(Incomplete {
+                output,
+                message: error.to_string(),
+            })),
+        }
+    }
+}
