@@ -60,7 +60,7 @@ pub fn init(
 
 pub fn cost(config: &Path, set: &[String], json: bool) -> Result<String, CommandError> {
     let plan = jobs::plan(&read_config(config, set)?)?;
-    let ledger = cost::memory(&plan.model, &plan.config.train);
+    let ledger = cost::memory(&plan);
     let shapes = plan.model.shapes()?;
     let (parameters, multiply_adds) = (cost::parameters(&plan.model), cost::multiply_adds(&plan.model));
     let model_bytes = cost::model_bytes(&plan.model);
@@ -185,18 +185,18 @@ pub fn export(store: Store, run: &str, to: &Path) -> Result<String, CommandError
 }
 
 pub fn predict(folder: &Path, csv: &Path, json: bool) -> Result<String, CommandError> {
-    let predictions = jobs::predict(folder, csv)?;
-    for note in &predictions.notes {
+    let answers = jobs::predict(folder, csv)?;
+    for note in &answers.notes {
         eprintln!("{note}");
     }
-    if let Some(metrics) = &predictions.metrics {
+    if let Some(metrics) = &answers.metrics {
         eprintln!("{}: {}", csv.display(), report::scores(metrics));
     }
     if json {
-        return to_json(&predictions.rows);
+        return to_json(&answers.predictions);
     }
-    let rows: Vec<Vec<String>> = predictions
-        .rows
+    let rows: Vec<Vec<String>> = answers
+        .predictions
         .iter()
         .enumerate()
         .map(|(row, prediction)| match prediction {
@@ -214,7 +214,7 @@ pub fn predict(folder: &Path, csv: &Path, json: bool) -> Result<String, CommandE
             Prediction::Value { value } => vec![(row + 1).to_string(), value.to_string()],
         })
         .collect();
-    let titles: &[&str] = if predictions.labels.is_empty() {
+    let titles: &[&str] = if matches!(answers.predictions.first(), Some(Prediction::Value { .. })) {
         &["row", "value"]
     } else {
         &["row", "label", "probability"]
@@ -304,12 +304,12 @@ pub fn bench(
         let row = jobs::bench(
             workload,
             batch as usize,
-            threads.map(|threads| threads as usize),
+            threads.map_or_else(cores, |threads| threads as usize),
             steps as usize,
         )?;
         lines += &(serde_json::to_string(&row)? + "\n");
         rows.push(vec![
-            row.workload.clone(),
+            row.workload.to_owned(),
             row.batch.to_string(),
             row.threads.to_string(),
             format!("{:.3}", row.train_ms),
@@ -335,6 +335,10 @@ pub fn bench(
         "memory growth",
     ];
     Ok(report::table(&titles, &rows))
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 fn read_config(path: &Path, set: &[String]) -> Result<RunConfig, CommandError> {

@@ -6,6 +6,7 @@
 //!
 //! A job that panics is a crashed run and an error value; the worker lives on and takes the next job.
 
+mod answers;
 mod compressing;
 mod engine;
 mod error;
@@ -19,6 +20,7 @@ mod tests;
 mod training;
 mod worker;
 
+pub use answers::{Answers, BenchRow, Prediction, bench, datasets, describe, plan, predict, rows};
 pub use engine::{Engine, JobId, Message, SubmitError, Ticket};
 pub use error::JobError;
 pub use sink::StoreSink;

@@ -268,7 +268,10 @@ fn recipes_make_measured_children_and_the_parent_is_their_baseline() {
         assert!(deployed.latency_us.batch64.n >= 30);
         let steps_per_epoch = baseline.plan.steps_per_epoch;
         let trains = text.contains("finetune");
-        assert_eq!(store.curve(row.run.run).unwrap().len(), if trains { 2 * steps_per_epoch } else { 0 });
+        assert_eq!(
+            store.curve(row.run.run).unwrap().len(),
+            if trains { 2 * steps_per_epoch } else { 0 }
+        );
         assert_eq!(row.run.epochs, if trains { 2 } else { 0 });
     }
     assert!(rows[0].run.parameters < baseline.run.parameters);

@@ -3,6 +3,7 @@
 mod architecture;
 mod bad_bundle;
 mod bad_data;
+mod command_line;
 mod jobs;
 mod memory;
 mod store;

@@ -1,0 +1,366 @@
+//! The command line as a newcomer types it: the whole path on a small table, exit codes, and errors in one line.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The real binary over a store of its own.
+pub struct Desk {
+    pub folder: TempDir,
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_trimtab"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("TRIMTAB_HOME", self.folder.path().join("store"));
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// Standard output of a command that must succeed.
+    pub fn text(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.text(arguments)).unwrap()
+    }
+
+    /// The one line on standard error of a command that must fail with this exit code.
+    pub fn failure(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(!message.contains("panicked"), "{message}");
+        if code == 1 {
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
+        message
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+const QUICK: [&str; 2] = ["--set", "train.epochs=6"];
+
+fn trained(desk: &Desk, dataset: &str, name: &str) -> Value {
+    desk.write("config.toml", &desk.text(&["init", "--dataset", dataset]));
+    let mut arguments = vec!["train", "config.toml", "--name", name, "--json"];
+    arguments.extend(QUICK);
+    desk.json(&arguments)
+}
+
+#[test]
+fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
+    let desk = Desk::new();
+    let run = trained(&desk, "wine", "wine");
+    for key in [
+        "run",
+        "name",
+        "status",
+        "epochs",
+        "best_epoch",
+        "train",
+        "validation",
+        "test",
+        "parameters",
+        "multiply_adds",
+        "elapsed_secs",
+        "samples_per_second",
+        "predicted_memory_bytes",
+        "peak_memory_bytes",
+    ] {
+        assert!(!run[key].is_null(), "{key} is missing from {run}");
+    }
+    assert_eq!(
+        (run["status"].as_str(), run["epochs"].as_u64()),
+        (Some("finished"), Some(6))
+    );
+    assert!(run["test"]["accuracy"].as_f64().unwrap() > 0.8, "{run}");
+
+    let recipes = [
+        "fp16",
+        "int8-static",
+        "weights:0.8:finetune=1",
+        "units:0.5:finetune=1+int8-static",
+    ];
+    let mut arguments = vec!["compress", "wine", "--json"];
+    arguments.extend(recipes);
+    let rows = desk.json(&arguments);
+    let rows = rows.as_array().unwrap();
+    assert_eq!(rows.len(), recipes.len());
+    for (row, recipe) in rows.iter().zip(recipes) {
+        assert_eq!(row["recipe"], recipe);
+        assert_eq!(row["parent"], run["run"]);
+        for key in [
+            "accuracy",
+            "size_bytes",
+            "zstd_bytes",
+            "memory_bytes",
+            "int8_layers",
+            "sha256",
+            "verdict",
+        ] {
+            assert!(!row[key].is_null(), "{key} is missing from {row}");
+        }
+        for batch in ["batch1", "batch64"] {
+            let latency = &row["latency_us"][batch];
+            let [p10, median, p90] = ["p10", "median", "p90"].map(|key| latency[key].as_f64().unwrap());
+            assert!(0.0 < p10 && p10 <= median && median <= p90, "{latency}");
+        }
+        let simulated = recipe.starts_with("weights");
+        assert_eq!(row["speed"], if simulated { "simulated" } else { "measured" });
+        assert!(["faster", "slower", "cannot tell"].contains(&row["verdict"].as_str().unwrap()));
+    }
+    assert_eq!(rows[1]["int8_layers"], 2);
+    assert!(rows[3]["parameters"].as_u64().unwrap() < run["parameters"].as_u64().unwrap());
+
+    let compared = desk.json(&["compare", "--json"]);
+    assert_eq!(compared.as_array().unwrap().len(), 5);
+    assert_eq!(compared[0]["recipe"], "baseline");
+    desk.text(&["compare", "--csv", "rows.csv"]);
+    assert_eq!(
+        std::fs::read_to_string(desk.path("rows.csv")).unwrap().lines().count(),
+        6
+    );
+    assert!(desk.text(&["compare"]).contains("int8-static"));
+
+    desk.write("rows.csv", &desk.text(&["datasets", "wine", "--rows", "test"]));
+    for row in rows {
+        let folder = format!("export-{}", row["run"].as_str().unwrap());
+        desk.text(&["export", row["run"].as_str().unwrap(), "--to", &folder]);
+        let found = sha256_of(&desk.path(&folder).join("model.onnx"));
+        assert_eq!(row["sha256"].as_str().unwrap(), found);
+        let predictions = desk.json(&["predict", &folder, "rows.csv", "--json"]);
+        let truth: Vec<String> = desk
+            .text(&["datasets", "wine", "--rows", "test"])
+            .lines()
+            .skip(1)
+            .map(|line| line.rsplit(',').next().unwrap().to_owned())
+            .collect();
+        let predictions = predictions.as_array().unwrap();
+        let right = predictions
+            .iter()
+            .zip(&truth)
+            .filter(|(row, truth)| row["label"] == truth.as_str())
+            .count();
+        assert_eq!(row["accuracy"].as_f64().unwrap(), right as f64 / truth.len() as f64);
+    }
+
+    assert_eq!(desk.json(&["runs", "--json"]).as_array().unwrap().len(), 5);
+    assert_eq!(desk.json(&["show", "wine", "--json"])["run"], run["run"]);
+    let steps = desk.text(&["curves", "wine", "--csv"]).lines().count() - 1;
+    assert_eq!(steps, 6 * 124_usize.div_ceil(32));
+    desk.text(&["delete", rows[0]["run"].as_str().unwrap()]);
+    assert_eq!(desk.json(&["runs", "--json"]).as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_curve_and_the_exported_config_too() {
+    let desk = Desk::new();
+    trained(&desk, "moons", "first");
+    trained(&desk, "moons", "second");
+    let curve = desk.text(&["curves", "first", "--csv"]);
+    assert_eq!(curve, desk.text(&["curves", "second", "--csv"]));
+    desk.text(&["export", "first", "--to", "out"]);
+    desk.text(&["train", "out/config.toml", "--name", "third"]);
+    assert_eq!(curve, desk.text(&["curves", "third", "--csv"]));
+}
+
+#[test]
+fn folds_give_mean_and_deviation() {
+    let desk = Desk::new();
+    desk.write("config.toml", &desk.text(&["init", "--dataset", "diabetes"]));
+    let run = desk.json(&[
+        "train",
+        "config.toml",
+        "--folds",
+        "3",
+        "--set",
+        "train.epochs=3",
+        "--json",
+    ]);
+    assert!(
+        run["folds"]["mean"]["r2"].is_f64() && run["folds"]["sd"]["rmse"].as_f64().unwrap() > 0.0,
+        "{run}"
+    );
+}
+
+#[test]
+fn init_prints_every_key_and_its_output_is_a_configuration() {
+    let desk = Desk::new();
+    let text = desk.text(&["init"]);
+    assert!(text.contains("architecture = \"cnn\"") && text.contains("# Passes over the training rows"));
+    desk.write("config.toml", &text);
+    let cost = desk.json(&["cost", "config.toml", "--json"]);
+    assert_eq!(cost["parameters"], 13_706 + 2 * (16 + 32));
+    let terms = cost["memory"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|bytes| bytes.as_u64().unwrap())
+        .sum::<u64>();
+    assert_eq!(cost["predicted_memory_bytes"], terms);
+    assert!(
+        desk.text(&["init", "--dataset", "iris", "--architecture", "linear"])
+            .contains("\"linear\"")
+    );
+    assert!(desk.text(&["cost", "config.toml"]).contains("multiply-adds"));
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let desk = Desk::new();
+    for arguments in [
+        &["train"][..],
+        &["frobnicate"],
+        &["compress", "r1"],
+        &["train", "x.toml", "--folds", "1"],
+        &["bench", "--batch", "0"],
+        &["bench", "--workload", "resnet"],
+        &["export", "r1"],
+    ] {
+        desk.failure(2, arguments);
+    }
+}
+
+#[test]
+fn failures_are_one_line_that_names_the_place_and_the_remedy() {
+    let desk = Desk::new();
+    desk.write("good.toml", &desk.text(&["init", "--dataset", "iris"]));
+    desk.write("typo.toml", "[train]\nlearning_rte = 0.1\n");
+    desk.write("type.toml", "[train]\nepochs = \"many\"\n");
+    desk.write("broken.toml", "[train\n");
+    desk.write(
+        "large_kernel.toml",
+        "[model]\narchitecture = \"cnn\"\nkernel = [11]\npadding = \"valid\"\n",
+    );
+    desk.write(
+        "table_cnn.toml",
+        "[data]\nsource = \"iris\"\n[model]\narchitecture = \"cnn\"\n",
+    );
+    desk.write("no_file.toml", "[data]\nsource = \"nowhere.csv\"\n");
+    for (arguments, words) in [
+        (&["train", "missing.toml"][..], &["missing.toml", "trimtab init"][..]),
+        (&["train", "typo.toml"], &["typo.toml", "train.learning_rate"]),
+        (&["train", "type.toml"], &["train.epochs", "many"]),
+        (&["train", "broken.toml"], &["broken.toml", "line 1"]),
+        (&["train", "large_kernel.toml"], &["kernel of 11", "8 x 8"]),
+        (&["train", "table_cnn.toml"], &["model.architecture", "mlp"]),
+        (&["train", "no_file.toml"], &["nowhere.csv"]),
+        (&["train", "good.toml", "--set", "train.epochs=0"], &["train.epochs"]),
+        (&["train", "good.toml", "--set", "train.epoch=3"], &["train.epochs"]),
+        (&["train", "good.toml", "--set", "epochs"], &["key=value"]),
+        (&["train", "--resume", "r7"], &["r7"]),
+        (&["compress", "r1", "int4"], &["int4", "int8-static"]),
+        (&["compress", "r1", "fp16"], &["r1"]),
+        (&["show", "nothing"], &["nothing"]),
+        (&["delete", "r9"], &["r9"]),
+        (&["export", "r9", "--to", "x"], &["r9"]),
+        (&["predict", "nowhere", "rows.csv"], &["nowhere", "trimtab export"]),
+        (&["datasets", "nowhere.csv"], &["nowhere.csv"]),
+        (&["init", "--dataset", "iris", "--target", "petal"], &["petal"]),
+        (&["init", "--architecture", "resnet"], &["model.architecture", "resnet"]),
+        (&["compare"], &["trimtab train"]),
+        (&["runs", "--store", "good.toml"], &["good.toml"]),
+    ] {
+        let message = desk.failure(1, arguments);
+        for word in words {
+            assert!(message.contains(word), "{arguments:?}: `{word}` is not in: {message}");
+        }
+    }
+}
+
+#[test]
+fn a_diverging_run_fails_with_its_step_and_a_hint_and_is_kept() {
+    let desk = Desk::new();
+    desk.write("config.toml", &desk.text(&["init", "--dataset", "diabetes"]));
+    let arguments = [
+        "train",
+        "config.toml",
+        "--name",
+        "wild",
+        "--set",
+        "train.optimizer=sgd",
+        "--set",
+        "train.learning_rate=1e6",
+    ];
+    let message = desk.failure(1, &arguments);
+    assert!(message.contains("step") && message.contains("learning"), "{message}");
+    let run = desk.json(&["show", "wild", "--json"]);
+    assert_eq!(run["status"], "failed");
+    assert!(run["failure"].as_str().unwrap().contains("step"));
+}
+
+#[test]
+fn bench_prints_the_fields_of_the_peer() {
+    let desk = Desk::new();
+    let text = desk.text(&[
+        "bench",
+        "--workload",
+        "mlp784",
+        "--batch",
+        "8",
+        "--threads",
+        "1",
+        "--steps",
+        "3",
+        "--json",
+    ]);
+    assert_eq!(text.lines().count(), 1);
+    let row: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(row["params"], 784 * 256 + 256 + 256 * 128 + 128 + 1290);
+    for key in [
+        "train_ms",
+        "train_ms_min",
+        "samples_per_s",
+        "infer_ms",
+        "infer_ms_min",
+        "rss_growth_bytes",
+    ] {
+        assert!(row[key].is_number(), "{key}");
+    }
+    assert_eq!(
+        (&row["workload"], &row["batch"], &row["threads"]),
+        (&"mlp784".into(), &8.into(), &1.into())
+    );
+}
+
+fn sha256_of(path: &Path) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(std::fs::read(path).unwrap())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
