@@ -6,11 +6,15 @@ use std::time::Duration;
 use super::worker::{Worker, sit};
 use super::*;
 use crate::data;
-use crate::spec::{Command, Ended, Event, EventSink, Failure, MemoryLedger, Metrics, RunStatus};
+use crate::spec::{Command, Ended, Event, EventSink, Failure, MemoryLedger, Metrics, RunControl, RunStatus};
 use crate::store::{NewRun, Store};
 
 /// The work of a planted run.
-pub struct Plant(Box<dyn FnOnce(&dyn EventSink, &crate::spec::RunControl) -> Result<Ended, Failure> + Send>);
+pub struct Plant(Box<dyn Work>);
+
+trait Work: FnOnce(&dyn EventSink, &RunControl) -> Result<Ended, Failure> + Send {}
+
+impl<F: FnOnce(&dyn EventSink, &RunControl) -> Result<Ended, Failure> + Send> Work for F {}
 
 impl std::fmt::Debug for Plant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -34,9 +38,7 @@ impl Worker<'_> {
     }
 }
 
-fn planted(
-    work: impl FnOnce(&dyn EventSink, &crate::spec::RunControl) -> Result<Ended, Failure> + Send + 'static,
-) -> Job {
+fn planted(work: impl FnOnce(&dyn EventSink, &RunControl) -> Result<Ended, Failure> + Send + 'static) -> Job {
     Job::Planted(Plant(Box::new(work)))
 }
 
@@ -49,7 +51,7 @@ fn engine() -> (tempfile::TempDir, Arc<Store>, Engine) {
 
 fn closed(engine: &Engine, ticket: &Ticket) -> Result<Vec<RunId>, JobError> {
     loop {
-        match engine.next_within(Duration::from_secs(60)).unwrap() {
+        match engine.next_within(Duration::from_mins(1)).unwrap() {
             Message::Closed { job, outcome } if job == ticket.job => return outcome,
             _ => {}
         }
@@ -168,7 +170,7 @@ fn an_event_is_in_the_store_before_it_is_seen_and_the_waker_is_called() {
         .unwrap();
     let mut next = 0;
     loop {
-        match engine.next_within(Duration::from_secs(60)).unwrap() {
+        match engine.next_within(Duration::from_mins(1)).unwrap() {
             Message::Event(envelope) => {
                 assert_eq!(envelope.seq, next);
                 assert!(store.position(envelope.run).unwrap().0 > next);

@@ -1,4 +1,4 @@
-//! SQLite and the artifact files: where runs live. What is here survives the program, killed at any moment; several
+//! `SQLite` and the artifact files: where runs live. What is here survives the program, killed at any moment; several
 //! programs may use one store, and each run belongs to the one that holds its lock.
 //!
 //! A store is a directory:

@@ -23,7 +23,7 @@ fn open(directory: &Path) -> (Arc<Store>, Engine) {
 /// Reads messages until the job is over, handing each event to `seen`.
 fn wait(engine: &Engine, ticket: &Ticket, mut seen: impl FnMut(&Event)) -> Result<Vec<RunId>, JobError> {
     loop {
-        match engine.next_within(Duration::from_secs(60)).unwrap() {
+        match engine.next_within(Duration::from_mins(1)).unwrap() {
             Message::Closed { job, outcome } if job == ticket.job => return outcome,
             Message::Event(envelope) => seen(&envelope.event),
             _ => {}

@@ -5,5 +5,6 @@ mod bad_bundle;
 mod bad_data;
 mod command_line;
 mod jobs;
+mod kill;
 mod memory;
 mod store;

@@ -155,7 +155,7 @@ fn a_resumed_run_has_one_value_a_step_and_a_nan_stays_a_nan() {
     let curve = store.curve(lock.run()).unwrap();
     assert_eq!(
         curve.iter().map(|step| step.step).collect::<Vec<_>>(),
-        Vec::from_iter(0..13)
+        (0..13).collect::<Vec<_>>()
     );
     assert_eq!((curve[7].loss, curve[8].loss), (1.0, 2.0));
     assert!(curve[12].loss.is_nan());
