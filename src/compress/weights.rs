@@ -2,11 +2,14 @@
 //! shrinks is the compressed file.
 
 use crate::deploy::{DeployError, check_weights};
-use crate::spec::{LayerSpec, ModelSpec, Weights};
+use crate::spec::{LayerSpec, ModelSpec, NamedTensor, Weights};
 
 /// The mask that zeroes exactly `round(fraction * n)` of the `n` weights of all dense layers and convolutions together,
-/// the smallest in magnitude first (Han et al. 2015); of equal ones the earlier goes first. It holds 0 or 1 for every
-/// such weight, under the name of its tensor; biases and batch norms are not in it.
+/// the smallest in magnitude first (Han et al. 2015); of equal ones the earlier goes first. Every layer keeps at least half of
+/// what it would keep if all were cut evenly: else a layer of small weights is cut away whole, and with it the network's
+/// function (layer collapse: Tanaka et al. 2020).
+///
+/// The mask holds 0 or 1 for every such weight, under the name of its tensor; biases and batch norms are not in it.
 pub fn mask(model: &ModelSpec, weights: &Weights, fraction: f64) -> Result<Weights, DeployError> {
     check_weights(model, weights)?;
     let mut mask = prunable(model, weights);
@@ -19,15 +22,22 @@ pub fn mask(model: &ModelSpec, weights: &Weights, fraction: f64) -> Result<Weigh
             magnitudes.map(move |(index, value)| (value.abs(), tensor, index))
         })
         .collect();
-    let zeroed = ((order.len() as f64 * fraction).round() as usize).min(order.len());
-    if zeroed > 0 {
-        order.select_nth_unstable_by(zeroed - 1, |a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
-    }
+    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    let mut left = ((order.len() as f64 * fraction).round() as usize).min(order.len());
+    let removable = |values: &NamedTensor| {
+        let length = values.data.len();
+        length - (length as f64 * (1.0 - fraction) / 2.0) as usize
+    };
+    let mut removable: Vec<usize> = mask.tensors.iter().map(removable).collect();
     for tensor in &mut mask.tensors {
         tensor.data.fill(1.0);
     }
-    for &(_, tensor, index) in &order[..zeroed] {
-        mask.tensors[tensor].data[index] = 0.0;
+    for (_, tensor, index) in order {
+        if left > 0 && removable[tensor] > 0 {
+            mask.tensors[tensor].data[index] = 0.0;
+            removable[tensor] -= 1;
+            left -= 1;
+        }
     }
     Ok(mask)
 }
@@ -93,21 +103,41 @@ mod tests {
             for fraction in [0.01, 0.3, 0.5, 0.8, 0.99] {
                 let mask = mask(&model, &weights, fraction).unwrap();
                 assert_eq!(zeros(&mask), (total as f64 * fraction).round() as usize);
-                let magnitudes = |keep: f32| {
-                    let pairs = all.tensors.iter().zip(&mask.tensors);
-                    let pairs = pairs.flat_map(|(values, mask)| values.data.iter().zip(&mask.data));
-                    pairs
-                        .filter(move |&(_, &kept)| kept == keep)
-                        .map(|(value, _)| value.abs())
-                        .collect::<Vec<_>>()
-                };
-                let largest_zeroed = magnitudes(0.0).into_iter().fold(0.0, f32::max);
-                let smallest_kept = magnitudes(1.0).into_iter().fold(f32::INFINITY, f32::min);
-                assert!(largest_zeroed <= smallest_kept);
+                let mut cut = Vec::new();
+                let mut kept_of_cuttable = Vec::new();
+                for (values, mask) in all.tensors.iter().zip(&mask.tensors) {
+                    let magnitudes = |keep: f32| {
+                        let pairs = values.data.iter().zip(&mask.data);
+                        let pairs = pairs.filter(move |&(_, &kept)| kept == keep);
+                        pairs.map(|(value, _)| value.abs()).collect::<Vec<_>>()
+                    };
+                    let least = (values.data.len() as f64 * (1.0 - fraction) / 2.0) as usize;
+                    assert!(magnitudes(1.0).len() >= least);
+                    cut.extend(magnitudes(0.0));
+                    if magnitudes(1.0).len() > least {
+                        kept_of_cuttable.extend(magnitudes(1.0));
+                    }
+                }
+                let largest_cut = cut.into_iter().fold(0.0, f32::max);
+                let smallest_kept = kept_of_cuttable.into_iter().fold(f32::INFINITY, f32::min);
+                assert!(largest_cut <= smallest_kept);
                 let masked = apply(&weights, &mask);
                 assert_eq!(mask_of_zeros(&model, &masked), mask);
             }
         }
+    }
+
+    #[test]
+    fn a_layer_of_small_weights_is_not_cut_away() {
+        let (model, mut weights) = random_model(0, 4);
+        let layer = model.layers.len() - 1;
+        let output = weights.get_mut(&Weights::name(layer, "weight")).unwrap();
+        for value in &mut output.data {
+            *value *= 1e-3;
+        }
+        let mask = mask(&model, &weights, 0.8).unwrap();
+        let kept: f32 = mask.part(layer, "weight").unwrap().data.iter().sum();
+        assert!(kept >= 1.0, "{kept}");
     }
 
     #[test]

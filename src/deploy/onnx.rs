@@ -5,7 +5,8 @@ use half::f16;
 
 use crate::runtime::onnx::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, data_type};
 use crate::spec::{
-    ActivationKind, ActivationQuantization, LayerSpec, ModelSpec, PaddingKind, QuantizationRanges, Range, Task, Weights,
+    ActivationKind, ActivationQuantization, LayerSpec, ModelSpec, NamedTensor, PaddingKind, QuantizationRanges, Range,
+    Task, Weights,
 };
 
 use super::fold::{part_of, weight_shape};
@@ -49,8 +50,8 @@ pub fn to_onnx(model: &ModelSpec, weights: &Weights, task: &Task, form: &Form) -
     }
     let mut writer = Writer::new();
     match form {
-        Form::Fp32 => writer.float_layers(&model, &weights, Writer::f32_constant)?,
-        Form::Fp16 => writer.float_layers(&model, &weights, Writer::f16_constant)?,
+        Form::Fp32 => writer.float_layers(&model, &weights, Width::Single)?,
+        Form::Fp16 => writer.float_layers(&model, &weights, Width::Half)?,
         Form::Int8(ranges) => writer.int8_layers(&model, &weights, ranges)?,
     }
     let shape = model.shapes()?.last().copied().unwrap_or(model.input);
@@ -62,6 +63,13 @@ struct Writer {
     nodes: Vec<NodeProto>,
     constants: Vec<TensorProto>,
     value: String,
+}
+
+/// Of the floats in the file.
+#[derive(Clone, Copy, PartialEq)]
+enum Width {
+    Single,
+    Half,
 }
 
 /// Names of a grid's scale and zero point among the constants.
@@ -95,13 +103,8 @@ impl Writer {
         .to_bytes()
     }
 
-    /// All layers with weights stored by `constant`.
-    fn float_layers(
-        &mut self,
-        model: &ModelSpec,
-        weights: &Weights,
-        constant: impl Fn(&mut Self, &str, &[usize], &[f32]) -> Option<()>,
-    ) -> Result<(), DeployError> {
+    /// All layers, with weights stored in `width`.
+    fn float_layers(&mut self, model: &ModelSpec, weights: &Weights, width: Width) -> Result<(), DeployError> {
         let inputs = model.inputs()?;
         for (layer, (&spec, &input)) in model.layers.iter().zip(&inputs).enumerate() {
             let shape = weight_shape(spec, input);
@@ -112,8 +115,8 @@ impl Writer {
             let weight = part_of(weights, layer, spec, "weight", &shape)?;
             let bias = part_of(weights, layer, spec, "bias", &shape[..1])?;
             let names = [format!("w{layer}"), format!("b{layer}")];
-            constant(self, &names[0], &weight.shape, &weight.data)
-                .and_then(|()| constant(self, &names[1], &bias.shape, &bias.data))
+            self.float_constant(&names[0], weight, width)
+                .and_then(|()| self.float_constant(&names[1], bias, width))
                 .ok_or_else(|| DeployError::Layer {
                     layer,
                     name: spec.name(),
@@ -125,19 +128,20 @@ impl Writer {
         Ok(())
     }
 
-    fn f32_constant(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Option<()> {
-        self.constants.push(TensorProto::from_f32(name, shape, values));
-        Some(())
-    }
-
-    /// A half-precision constant and its widening to `name`; `None` where a value does not fit.
-    fn f16_constant(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Option<()> {
-        let halves: Vec<f16> = values.iter().map(|&value| f16::from_f32(value)).collect();
+    /// A constant called `name`, or one in half precision and its widening to `name`; `None` where a value does not fit.
+    fn float_constant(&mut self, name: &str, tensor: &NamedTensor, width: Width) -> Option<()> {
+        if width == Width::Single {
+            self.constants
+                .push(TensorProto::from_f32(name, &tensor.shape, &tensor.data));
+            return Some(());
+        }
+        let halves: Vec<f16> = tensor.data.iter().map(|&value| f16::from_f32(value)).collect();
         if halves.iter().any(|half| !half.is_finite()) {
             return None;
         }
         let stored = format!("{name}h");
-        self.constants.push(TensorProto::from_f16(&stored, shape, &halves));
+        self.constants
+            .push(TensorProto::from_f16(&stored, &tensor.shape, &halves));
         self.nodes.push(
             NodeProto::new("Cast", name, &[&stored], &[name])
                 .with(AttributeProto::int("to", i64::from(data_type::FLOAT))),
