@@ -133,16 +133,13 @@ impl Traced {
         let y = self.y();
         match self.layer {
             LayerSpec::Flatten => {}
-            // The product is copied once into the tensor.
-            LayerSpec::Dense { .. } => heap.keep(y, y),
+            // A dense layer's product is copied once into the tensor; batch norm holds the centred input and its square.
+            LayerSpec::Dense { .. } | LayerSpec::BatchNorm => heap.keep(y, y),
             LayerSpec::Conv2d { .. } => heap.keep(y, self.unfolded_forward()),
-            // The centred input and its square.
-            LayerSpec::BatchNorm => heap.keep(y, y),
-            LayerSpec::Activation { .. } => heap.keep(y, 0),
+            // Of dropout the mask is kept; the product takes the place of the input.
+            LayerSpec::Activation { .. } | LayerSpec::Dropout { .. } => heap.keep(y, 0),
             // The places of the maxima, found in 64 bits and kept in 32.
             LayerSpec::MaxPool { .. } => heap.keep(2 * y, 2 * y),
-            // The mask; the product takes the place of the input.
-            LayerSpec::Dropout { .. } => heap.keep(y, 0),
         }
     }
 

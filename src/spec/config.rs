@@ -185,7 +185,7 @@ impl Default for ModelConfig {
     fn default() -> Self {
         Self {
             architecture: Architecture::Mlp,
-            hidden: vec![64],
+            hidden: vec![32],
             filters: vec![16, 32],
             kernel: vec![3],
             pool: vec![2],
@@ -201,7 +201,7 @@ impl Default for TrainConfig {
         Self {
             epochs: 30,
             batch_size: 32,
-            learning_rate: 1e-3,
+            learning_rate: 0.015,
             optimizer: OptimizerKind::Adam,
             momentum: 0.9,
             weight_decay: 0.0,
@@ -243,6 +243,7 @@ impl RunConfig {
         Self {
             model: ModelConfig {
                 architecture: Architecture::Cnn,
+                hidden: vec![64],
                 ..ModelConfig::default()
             },
             train: TrainConfig {

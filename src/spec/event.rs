@@ -36,7 +36,9 @@ pub enum Event {
     },
     /// An epoch's end. `train` is the mean over the epoch's own batches.
     Epoch {
+        /// Counted from 1.
         epoch: usize,
+        /// Steps done so far.
         step: usize,
         train: Metrics,
         validation: Metrics,

@@ -128,7 +128,7 @@ fn case(index: u64) -> (RunPlan, Dataset) {
     config.train.epochs = 1;
     config.train.batch_size = batch;
     config.train.optimizer = [OptimizerKind::Sgd, OptimizerKind::Adam, OptimizerKind::AdamW][pick(0, 2)];
-    let shape = if index % 2 == 0 {
+    let shape = if index.is_multiple_of(2) {
         config.model = ModelConfig {
             hidden: (0..pick(1, 3)).map(|_| pick(32, 400)).collect(),
             dropout: [0.0, 0.3][pick(0, 1)],
