@@ -2,7 +2,8 @@
 
 use super::StoreSink;
 use crate::data::{Dataset, Samples};
-use crate::deploy::{self, DeployError, Form};
+use crate::deploy::{self, Agreement, DeployError, Form};
+use crate::nn::{self, Network};
 use crate::spec::{ArtifactKind, EventSink, Failure, Metrics, RunPlan, Weights};
 use crate::train;
 
@@ -40,6 +41,9 @@ impl Subject<'_> {
         let scores = score(test)?;
         deploy::referee(&bytes, self.form, test.shape, &test.inputs, &scores.outputs)
             .map_err(DeployError::into_failure)?;
+        if matches!(self.form, Form::Fp32) {
+            self.require_same_outputs(&scores.outputs)?;
+        }
         let proved = Proved {
             train: score(train)?.metrics,
             validation: score(validation)?.metrics,
@@ -50,5 +54,19 @@ impl Subject<'_> {
         sink.save(ArtifactKind::Weights, &weights)?;
         sink.save(ArtifactKind::Onnx, &bytes)?;
         Ok(proved)
+    }
+
+    /// Fails where the exported file does not compute what the network in training computes.
+    fn require_same_outputs(&self, exported: &[f32]) -> Result<(), Failure> {
+        const BATCH: usize = 256;
+        let broken = |problem: String| Failure::new("network", problem, "train the run again");
+        let device = nn::device(self.plan.config.run.device).map_err(|error| broken(error.to_string()))?;
+        let network = Network::from_weights(&self.plan.model, self.weights, &device)
+            .map_err(|error| broken(error.to_string()))?;
+        let trained = train::outputs(&network, &self.dataset.test, BATCH);
+        Agreement::between(&trained, exported, self.plan.dataset.task.outputs())
+            .require_float(&trained, "the network in training and the exported file")
+            .map_err(DeployError::into_failure)?;
+        Ok(())
     }
 }

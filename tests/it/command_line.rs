@@ -72,7 +72,7 @@ impl Desk {
     }
 }
 
-const QUICK: [&str; 2] = ["--set", "train.epochs=6"];
+const QUICK: [&str; 4] = ["--set", "train.epochs=6", "--set", "train.learning_rate=0.01"];
 
 fn trained(desk: &Desk, dataset: &str, name: &str) -> Value {
     desk.write("config.toml", &desk.text(&["init", "--dataset", dataset]));
