@@ -198,7 +198,8 @@ impl Traced {
     }
 
     /// The gradient of the filters is itself computed as a convolution, of the input with the output's gradient as its kernel
-    /// and batch and channels exchanged: both are copied twice, and each thread unfolds one channel of the whole batch.
+    /// and batch and channels exchanged: both are copied twice, and each busy thread unfolds one channel of the whole batch.
+    /// How many are busy at once is the scheduler's choice; the middle between one and all is taken.
     fn unfolded_backward(&self) -> u64 {
         let LayerSpec::Conv2d { filters, kernel, .. } = self.layer else {
             return 0;
@@ -208,7 +209,7 @@ impl Traced {
         let copies = |channels: u64| if channels > 1 { 2 } else { 1 };
         let positions = self.y() / filters as u64;
         let column = positions * (kernel * kernel) as u64;
-        copies(channels) * self.x() + copies(filters as u64) * self.y() + self.threads.min(channels) * column
+        copies(channels) * self.x() + copies(filters as u64) * self.y() + (1 + self.threads.min(channels)) * column / 2
     }
 }
 
