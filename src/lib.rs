@@ -14,7 +14,7 @@
 //! | [`train`] | the loop: optimizers, schedules, early stopping, checkpoints, evaluation |
 //! | [`deploy`] | weights to ONNX bytes and the bundle; the only maker of measured figures |
 //! | [`compress`] | prune and quantize |
-//! | [`store`] | SQLite and the artifact files |
+//! | [`store`] | the database of runs and the artifact files |
 //! | [`timeline`] | pure folds from events to what is shown |
 //! | [`compare`] | deltas to a baseline and verdicts |
 //! | [`jobs`] | worker threads, queue, control, sinks: the only room that joins engine and store |

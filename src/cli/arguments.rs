@@ -8,8 +8,12 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(name = "trimtab", version, disable_help_subcommand = true)]
 pub struct Arguments {
-    /// Folder of the runs [default: $TRIMTAB_HOME, else the platform's data folder]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help = "Folder of the runs [default: $TRIMTAB_HOME, else the platform's data folder]"
+    )]
     pub store: Option<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
@@ -42,7 +46,7 @@ pub enum Command {
     Cost {
         #[arg(value_name = "CONFIG")]
         config: PathBuf,
-        /// Override a key, as in train.batch_size=64
+        /// Override a key, as in `train.batch_size=64`
         #[arg(long, value_name = "KEY=VALUE")]
         set: Vec<String>,
         #[arg(long)]
@@ -117,7 +121,7 @@ pub enum Command {
         /// Print the raw rows of one part of the split as CSV
         #[arg(long, value_name = "PART", requires = "dataset", value_parser = ["train", "validation", "test"])]
         rows: Option<String>,
-        /// Override a key, as in data.target=price
+        /// Override a key, as in `data.target=price`
         #[arg(long, value_name = "KEY=VALUE", requires = "dataset")]
         set: Vec<String>,
         #[arg(long, conflicts_with = "rows")]
@@ -147,7 +151,7 @@ pub struct TrainArguments {
     /// TOML file; `trimtab init` prints one
     #[arg(required_unless_present = "resume")]
     pub config: Option<PathBuf>,
-    /// Override a key, as in train.epochs=5
+    /// Override a key, as in `train.epochs=5`
     #[arg(long, value_name = "KEY=VALUE", conflicts_with = "resume")]
     pub set: Vec<String>,
     /// Name in the list of runs

@@ -73,7 +73,7 @@ fn run(arguments: Arguments) -> Result<String, CommandError> {
         } => work::init(dataset, target, architecture),
         Command::Cost { config, set, json } => work::cost(&config, &set, json),
         Command::Train(options) => work::train(store(place)?, options),
-        Command::Compress { run, recipes, json } => work::compress(store(place)?, &run, recipes, json),
+        Command::Compress { run, recipes, json } => work::compress(store(place)?, &run, &recipes, json),
         Command::Compare { runs, json, csv } => work::compare(store(place)?, &runs, json, csv),
         Command::Export { run, to } => work::export(store(place)?, &run, &to),
         Command::Predict { folder, csv, json } => work::predict(&folder, &csv, json),

@@ -1,5 +1,7 @@
 //! Results as text for people.
 
+use std::fmt::Write as _;
+
 use crate::spec::{MemoryLedger, Metrics, Run, Task, units};
 
 /// Rows under titles, columns two spaces apart; columns that hold figures are right-aligned.
@@ -25,10 +27,10 @@ pub fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: &mut dyn Iterator<Item = &str>| {
         let mut line = String::new();
         for (cell, &(width, figure)) in cells.zip(&columns) {
-            line += &if figure {
-                format!("{cell:>width$}  ")
+            let _ = if figure {
+                write!(line, "{cell:>width$}  ")
             } else {
-                format!("{cell:<width$}  ")
+                write!(line, "{cell:<width$}  ")
             };
         }
         line.trim_end().to_owned() + "\n"
@@ -102,9 +104,9 @@ pub fn scores(metrics: &Metrics) -> String {
     parts.join(", ")
 }
 
-/// The memory ledger, a term a row.
-pub fn ledger(ledger: &MemoryLedger) -> Vec<Vec<String>> {
-    [
+/// The memory ledger, a term a line.
+pub fn ledger(ledger: &MemoryLedger) -> String {
+    let terms = [
         ("weights", ledger.weights),
         ("gradients", ledger.gradients),
         ("optimizer state", ledger.optimizer),
@@ -112,9 +114,12 @@ pub fn ledger(ledger: &MemoryLedger) -> Vec<Vec<String>> {
         ("workspace", ledger.workspace),
         ("batch", ledger.batch),
         ("in all", ledger.total()),
-    ]
-    .map(|(term, bytes)| vec![format!("  {term}"), units::bytes(bytes)])
-    .to_vec()
+    ];
+    let mut text = String::new();
+    for (term, bytes) in terms {
+        let _ = writeln!(text, "  {term:<16} {:>8}", units::bytes(bytes));
+    }
+    text
 }
 
 /// What a data set's target is.

@@ -92,9 +92,7 @@ pub fn cost(config: &Path, set: &[String], json: bool) -> Result<String, Command
         "training memory at batch {}, predicted:",
         plan.config.train.batch_size
     );
-    text += &report::table(&["", ""], &report::ledger(&ledger))
-        .trim_start_matches('\n')
-        .to_owned();
+    text += &report::ledger(&ledger);
     Ok(text)
 }
 
@@ -124,7 +122,7 @@ pub fn train(store: Store, options: TrainArguments) -> Result<String, CommandErr
     desk.complete(&made, output)
 }
 
-pub fn compress(store: Store, run: &str, recipes: Vec<String>, json: bool) -> Result<String, CommandError> {
+pub fn compress(store: Store, run: &str, recipes: &[String], json: bool) -> Result<String, CommandError> {
     let recipes = recipes
         .iter()
         .map(|recipe| recipe.parse::<Recipe>())

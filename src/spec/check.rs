@@ -162,105 +162,104 @@ impl super::DataConfig {
 
 impl TrainConfig {
     fn issues(&self, task: &Task) -> Vec<ConfigIssue> {
+        let at_least_0 = |value: f64| value.is_finite() && value >= 0.0;
+        let above_0 = |value: f64| value.is_finite() && value > 0.0;
         let mut issues = Vec::new();
-        let mut require = |holds: bool, field: &str, value: String, remedy: &str| {
+        let mut require = |holds: bool, field: &str, value: &dyn ToString, remedy: &str| {
             if !holds {
-                issues.push(ConfigIssue::new(
-                    format!("train.{field}"),
-                    format!("{value} is out of range"),
-                    remedy,
-                ));
+                let problem = format!("{} is out of range", value.to_string());
+                issues.push(ConfigIssue::new(format!("train.{field}"), problem, remedy));
             }
         };
         require(
             (1..=1_000_000).contains(&self.epochs),
             "epochs",
-            self.epochs.to_string(),
+            &self.epochs,
             "use 1 to 1000000",
         );
         require(
             (1..=1_000_000).contains(&self.batch_size),
             "batch_size",
-            self.batch_size.to_string(),
-            "use 1 or more samples",
+            &self.batch_size,
+            "use 1 to 1000000 samples",
         );
         require(
-            self.learning_rate.is_finite() && self.learning_rate > 0.0,
+            above_0(self.learning_rate),
             "learning_rate",
-            self.learning_rate.to_string(),
+            &self.learning_rate,
             "use a positive number such as 0.001",
         );
         require(
             (0.0..1.0).contains(&self.momentum),
             "momentum",
-            self.momentum.to_string(),
+            &self.momentum,
             "use 0 to below 1",
         );
         require(
-            self.weight_decay.is_finite() && self.weight_decay >= 0.0,
+            at_least_0(self.weight_decay),
             "weight_decay",
-            self.weight_decay.to_string(),
+            &self.weight_decay,
             "use 0 or more",
         );
+        require(self.step_epochs >= 1, "step_epochs", &self.step_epochs, "use 1 or more");
+        let is_drop = above_0(self.step_factor) && self.step_factor <= 1.0;
+        require(is_drop, "step_factor", &self.step_factor, "use more than 0, at most 1");
+        let fits_run = at_least_0(self.warmup_epochs) && self.warmup_epochs <= self.epochs as f64;
         require(
-            self.step_epochs >= 1,
-            "step_epochs",
-            self.step_epochs.to_string(),
-            "use 1 or more",
-        );
-        require(
-            self.step_factor.is_finite() && self.step_factor > 0.0 && self.step_factor <= 1.0,
-            "step_factor",
-            self.step_factor.to_string(),
-            "use more than 0, at most 1",
-        );
-        require(
-            self.warmup_epochs.is_finite() && self.warmup_epochs >= 0.0 && self.warmup_epochs <= self.epochs as f64,
+            fits_run,
             "warmup_epochs",
-            self.warmup_epochs.to_string(),
+            &self.warmup_epochs,
             "use 0 to the number of epochs",
         );
         if let Some(limit) = self.gradient_clip {
             require(
-                limit.is_finite() && limit > 0.0,
+                above_0(limit),
                 "gradient_clip",
-                limit.to_string(),
+                &limit,
                 "use a positive norm, or leave it out",
             );
         }
         require(
             (0.0..1.0).contains(&self.label_smoothing),
             "label_smoothing",
-            self.label_smoothing.to_string(),
+            &self.label_smoothing,
             "use 0 to below 1",
         );
         if let Some(early) = self.early_stopping {
             require(
                 early.patience >= 1,
                 "early_stopping.patience",
-                early.patience.to_string(),
+                &early.patience,
                 "use 1 or more epochs",
             );
             require(
-                early.minimum_improvement.is_finite() && early.minimum_improvement >= 0.0,
+                at_least_0(early.minimum_improvement),
                 "early_stopping.minimum_improvement",
-                early.minimum_improvement.to_string(),
+                &early.minimum_improvement,
                 "use 0 or more",
             );
-            let fits = match early.metric {
-                MonitoredMetric::Loss => true,
-                MonitoredMetric::Accuracy => matches!(task, Task::Classification { .. }),
-                MonitoredMetric::R2 => matches!(task, Task::Regression),
-            };
-            if !fits {
-                issues.push(ConfigIssue::new(
-                    "train.early_stopping.metric",
-                    "this task does not have that metric",
-                    "use loss, accuracy (classification) or r2 (regression)",
-                ));
-            }
         }
-        if self.label_smoothing > 0.0 && matches!(task, Task::Regression) {
+        issues.extend(self.task_issues(task));
+        issues
+    }
+
+    /// What does not go with this kind of task.
+    fn task_issues(&self, task: &Task) -> Vec<ConfigIssue> {
+        let mut issues = Vec::new();
+        let regression = matches!(task, Task::Regression);
+        let fits = match self.early_stopping.map(|early| early.metric) {
+            None | Some(MonitoredMetric::Loss) => true,
+            Some(MonitoredMetric::Accuracy) => !regression,
+            Some(MonitoredMetric::R2) => regression,
+        };
+        if !fits {
+            issues.push(ConfigIssue::new(
+                "train.early_stopping.metric",
+                "this task does not have that metric",
+                "use loss, accuracy (classification) or r2 (regression)",
+            ));
+        }
+        if self.label_smoothing > 0.0 && regression {
             issues.push(ConfigIssue::new(
                 "train.label_smoothing",
                 "a regression has no labels",

@@ -230,11 +230,13 @@ pub(super) fn null_as_nan<'de, D: serde::Deserializer<'de>>(deserializer: D) -> 
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
+/// Serde's form of a recipe that may be absent.
 mod baseline_or_recipe {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     use super::Recipe;
 
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
     pub fn serialize<S: Serializer>(recipe: &Option<Recipe>, serializer: S) -> Result<S::Ok, S::Error> {
         match recipe {
             Some(recipe) => serializer.collect_str(recipe),

@@ -298,7 +298,8 @@ pub fn annotated_toml(config: &RunConfig) -> Result<String, ConfigError> {
         if parent != section {
             section = parent;
             let open = if has_values { "" } else { "# " };
-            let _ = write!(text, "{}{open}[{parent}]\n", if text.is_empty() { "" } else { "\n" });
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}{open}[{parent}]");
         }
         let value = value.or_else(|| key.optional.map(str::to_owned)).unwrap_or_default();
         let _ = writeln!(text, "# {}", key.doc);

@@ -359,8 +359,5 @@ fn bench_prints_the_fields_of_the_peer() {
 
 fn sha256_of(path: &Path) -> String {
     use sha2::{Digest, Sha256};
-    Sha256::digest(std::fs::read(path).unwrap())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    format!("{:x}", Sha256::digest(std::fs::read(path).unwrap()))
 }

@@ -87,7 +87,9 @@ impl Bench {
             .rfind(|(time, _)| *time <= committed)
             .map_or(Duration::ZERO, |(_, done)| *done);
         // Neither the time for which others had the processor counts, nor that for which this program waited for the disk.
-        let unrecorded = (total - at_commit).min(moment.duration_since(committed).unwrap_or_default());
+        let unrecorded = total
+            .saturating_sub(at_commit)
+            .min(moment.duration_since(committed).unwrap_or_default());
         ((before + 1..=self.latest()).map(RunId).collect(), unrecorded)
     }
 
