@@ -136,7 +136,6 @@ pub fn average_pool(input: &[f32], pool: &Pool, counts_padding: bool, out: &mut 
 
 /// Folds the four pixels of each window of the commonest shape, whose pairs of pixels lie next to each other.
 fn fold_two_by_two<T: Copy>(input: &[T], pool: &Pool, out: &mut [T], fold: impl Fn(T, T) -> T) {
-    const CHUNK: usize = 16;
     let channels = pool.input.channels;
     let line = pool.input.width * channels;
     for (out, lines) in out
@@ -147,24 +146,11 @@ fn fold_two_by_two<T: Copy>(input: &[T], pool: &Pool, out: &mut [T], fold: impl 
         let pairs = upper.chunks_exact(2 * channels).zip(lower.chunks_exact(2 * channels));
         for (out, (upper, lower)) in out.chunks_exact_mut(channels).zip(pairs) {
             let ((a, b), (c, d)) = (upper.split_at(channels), lower.split_at(channels));
-            let (out, out_rest) = out.as_chunks_mut::<CHUNK>();
-            let ([a, b, c, d], rests) = chunks_of::<T, CHUNK>([a, b, c, d]);
-            for (out, (((a, b), c), d)) in out.iter_mut().zip(a.iter().zip(b).zip(c).zip(d)) {
-                *out = std::array::from_fn(|lane| fold(fold(a[lane], b[lane]), fold(c[lane], d[lane])));
-            }
-            for (i, out) in out_rest.iter_mut().enumerate() {
-                *out = fold(fold(rests[0][i], rests[1][i]), fold(rests[2][i], rests[3][i]));
+            for ((((out, &a), &b), &c), &d) in out.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+                *out = fold(fold(a, b), fold(c, d));
             }
         }
     }
-}
-
-/// Each slice in whole chunks, and what is left of each.
-fn chunks_of<T, const N: usize>(slices: [&[T]; 4]) -> ([&[[T; N]]; 4], [&[T]; 4]) {
-    (
-        slices.map(|slice| slice.as_chunks().0),
-        slices.map(|slice| slice.as_chunks::<N>().1),
-    )
 }
 
 /// Folds the pixels of each window, then finishes with the number of pixels folded.

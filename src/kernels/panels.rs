@@ -193,3 +193,40 @@ fn pack_lines<T: Copy, L>(
     }
     lines
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_hold_pairs_or_quads_of_each_column() {
+        let shape = MatrixShape {
+            columns: 20,
+            runs: 2,
+            run_len: 5,
+        };
+        let weight = |column: usize, run: usize, depth: usize| (column * 5 + run * 2 + depth) as i8;
+        let pairs = IntegerPanels::pack(InstructionSet::Avx2, shape, weight);
+        let quads = IntegerPanels::pack(InstructionSet::Avx512Vnni, shape, weight);
+        // Two panels of two runs of two lines.
+        assert_eq!((pairs.lines.len(), quads.bytes()), (8, 8 * 64));
+        // The second panel's second run, its first line: depths 0 to 3 of column 18.
+        let expected = [0, 1, 2, 3].map(|depth| weight(18, 1, depth));
+        let (pairs, quads) = (&pairs.lines[6].0, &quads.lines[6].0);
+        assert_eq!([pairs[4], pairs[5], pairs[32 + 4], pairs[32 + 5]], expected);
+        assert_eq!(quads[8..12], expected);
+        // Column 20 does not exist.
+        assert_eq!(quads[16..20], [0; 4]);
+    }
+
+    #[test]
+    fn the_end_of_a_run_is_padded_with_zeros() {
+        let shape = MatrixShape {
+            columns: 1,
+            runs: 1,
+            run_len: 5,
+        };
+        let quads = IntegerPanels::pack(InstructionSet::AvxVnni, shape, |_, _, _| 7);
+        assert_eq!(quads.lines[1].0[..4], [7, 0, 0, 0]);
+    }
+}
