@@ -23,7 +23,7 @@ pub fn rows(config: &DataConfig, part: Part) -> Result<String, DataError> {
     data::rows_as_csv(config, part)
 }
 
-/// Checks a configuration against its data.
+/// Checks a configuration against its data. What the machine cannot hold is planned all the same: its cost is the answer.
 pub fn plan(config: &RunConfig) -> Result<RunPlan, JobError> {
     let dataset = data::load(&config.data)?;
     config.check(&dataset.summary).map_err(JobError::Config)

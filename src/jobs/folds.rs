@@ -1,5 +1,6 @@
 //! Cross-validation: one run that trains once for each fold.
 
+use super::admission::admit;
 use super::relay::Relay;
 use super::training::require_same_data;
 use super::worker::{Worker, name_of, sit};
@@ -12,7 +13,7 @@ use crate::train::{self, Outcome, Start, TrainJob, Trained};
 impl Worker<'_> {
     pub fn folds(&self, config: &RunConfig, folds: usize) -> Result<Vec<RunId>, JobError> {
         let first = data::load_fold(&config.data, 0, folds)?;
-        let plan = config.check(&first.summary).map_err(JobError::Config)?;
+        let plan = admit(config, &first.summary)?;
         drop(first);
         let sink = self.create(&NewRun {
             name: &name_of(config, &plan),

@@ -6,6 +6,7 @@
 //!
 //! A job that panics is a crashed run and an error value; the worker lives on and takes the next job.
 
+mod admission;
 mod answers;
 mod compressing;
 mod engine;

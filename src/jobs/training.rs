@@ -1,5 +1,6 @@
 //! Training runs: new ones, and those that go on.
 
+use super::admission::admit;
 use super::proof::Subject;
 use super::worker::{Worker, name_of, sit};
 use super::{JobError, StoreSink};
@@ -12,7 +13,7 @@ use crate::train::{self, Outcome, Start, TrainJob};
 impl Worker<'_> {
     pub fn train(&self, config: &RunConfig) -> Result<Vec<RunId>, JobError> {
         let dataset = data::load(&config.data)?;
-        let plan = config.check(&dataset.summary).map_err(JobError::Config)?;
+        let plan = admit(config, &dataset.summary)?;
         let sink = self.create(&NewRun {
             name: &name_of(config, &plan),
             plan: &plan,

@@ -1,4 +1,4 @@
-//! How much memory the operating system holds for this process.
+//! How much memory the operating system holds for this process, and how much there is.
 
 /// Resident size of this process in bytes, or `None` where the system does not tell.
 pub fn resident_bytes() -> Option<u64> {
@@ -21,6 +21,13 @@ pub fn resident_bytes() -> Option<u64> {
     }
 }
 
+/// Main memory of this machine in bytes, or `None` where the system does not tell.
+pub fn machine_bytes() -> Option<u64> {
+    let mut system = sysinfo::System::new().ok()?;
+    system.refresh_memory();
+    Some(system.total_memory()).filter(|&bytes| bytes > 0)
+}
+
 #[cfg(target_os = "linux")]
 fn resident_in(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -35,6 +42,11 @@ mod tests {
     #[test]
     fn this_process_holds_memory() {
         assert!(resident_bytes().is_some_and(|bytes| bytes > 1 << 20));
+    }
+
+    #[test]
+    fn the_machine_has_more_than_this_process_holds() {
+        assert!(machine_bytes() > resident_bytes());
     }
 
     #[cfg(target_os = "linux")]

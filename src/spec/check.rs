@@ -96,13 +96,7 @@ impl RunConfig {
                 "use 0 to 0.9",
             ));
         }
-        if self.model.architecture != Architecture::Linear && self.model.hidden.contains(&0) {
-            issues.push(ConfigIssue::new(
-                "model.hidden",
-                "a layer without units",
-                "use at least 1",
-            ));
-        }
+        issues.extend(self.model.issues());
         if dataset.split.train == 0 || dataset.split.validation == 0 || dataset.split.test == 0 {
             issues.push(ConfigIssue::new(
                 "data.split",
@@ -155,6 +149,38 @@ impl super::DataConfig {
                 format!("{} is not a deviation", self.noise),
                 "use 0 or more",
             ));
+        }
+        issues
+    }
+}
+
+/// Largest number of units or filters in a layer, and largest edge of a kernel or pool: far above any small model, and far
+/// below what would overflow a count.
+const LARGEST_WIDTH: usize = 1_000_000;
+const MOST_LAYERS: usize = 1_000;
+
+impl super::ModelConfig {
+    fn issues(&self) -> Vec<ConfigIssue> {
+        let used: &[(&str, &[usize])] = match self.architecture {
+            Architecture::Linear => &[],
+            Architecture::Mlp => &[("hidden", &self.hidden)],
+            Architecture::Cnn => &[
+                ("hidden", &self.hidden),
+                ("filters", &self.filters),
+                ("kernel", &self.kernel),
+                ("pool", &self.pool),
+            ],
+        };
+        let mut issues = Vec::new();
+        for (field, values) in used {
+            if let Some(value) = values.iter().find(|value| !(1..=LARGEST_WIDTH).contains(value)) {
+                let problem = format!("{value} is out of range");
+                issues.push(ConfigIssue::new(format!("model.{field}"), problem, "use 1 to 1000000"));
+            }
+            if values.len() > MOST_LAYERS {
+                let problem = format!("{} layers", values.len());
+                issues.push(ConfigIssue::new(format!("model.{field}"), problem, "use at most 1000"));
+            }
         }
         issues
     }
