@@ -309,7 +309,8 @@ mod tests {
     fn a_chain_counts_its_steps_and_epochs_in_one_row() {
         let sink = Recorder::default();
         let compressed = run("units:0.5:finetune=2+weights:0.5:finetune=1+int8-static", &sink);
-        assert_eq!(compressed.plan.model.layers[0], LayerSpec::Dense { units: 32 });
+        let half = compressed.plan.config.model.hidden[0] / 2;
+        assert_eq!(compressed.plan.model.layers[0], LayerSpec::Dense { units: half });
         assert!(matches!(&compressed.form, Form::Int8(ranges) if ranges.layers.len() == 3));
         assert_eq!(compressed.epochs, 3);
         assert_eq!(*sink.saves.lock().unwrap(), 0);

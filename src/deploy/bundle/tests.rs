@@ -215,11 +215,12 @@ fn a_regression_answers_in_the_unit_of_its_target() {
 fn the_card_tells_what_how_and_how_well() {
     let trained = trained(classes());
     let text = card::card(&trained.contents(), "00ff");
+    let rate = format!("Adam, learning rate {}", RunConfig::default().train.learning_rate);
     for word in [
         "# small one",
         "dense 2",
         "the recipe `units:0.5:finetune=3` applied to run r3 (large one)",
-        "Adam, learning rate 0.001",
+        &rate,
         "Accuracy on the test split",
         "Latency at batch 64",
         "`00ff`",
