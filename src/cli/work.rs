@@ -12,8 +12,7 @@ use crate::compare;
 use crate::cost;
 use crate::jobs::{self, Engine, Job, Message, Prediction};
 use crate::spec::{
-    Architecture, DataConfig, Recipe, Run, RunConfig, RunId, RunStatus, Shape, annotated_toml, apply_overrides,
-    parse_config, units,
+    DataConfig, Recipe, Run, RunConfig, RunId, RunStatus, Shape, annotated_toml, apply_overrides, parse_config, units,
 };
 use crate::store::Store;
 
@@ -42,18 +41,22 @@ pub fn init(
     target: Option<String>,
     architecture: Option<String>,
 ) -> Result<String, CommandError> {
-    let mut config = RunConfig::default();
+    let mut data = DataConfig::default();
     if let Some(source) = dataset {
-        config.data.source = source;
+        data.source = source;
     }
-    config.data.target = target;
-    let summary = jobs::describe(&config.data)?;
-    if matches!(summary.input, Shape::Image { .. }) {
-        config.model.architecture = Architecture::Cnn;
-    }
-    if let Some(architecture) = architecture {
-        config = apply_overrides(&config, &[format!("model.architecture={architecture}")])?;
-    }
+    data.target = target;
+    let is_image = matches!(jobs::describe(&data)?.input, Shape::Image { .. });
+    let architecture = architecture.unwrap_or_else(|| if is_image { "cnn" } else { "mlp" }.to_owned());
+    let defaults = if architecture == "cnn" {
+        RunConfig::digits_cnn()
+    } else {
+        RunConfig::default()
+    };
+    let config = apply_overrides(
+        &RunConfig { data, ..defaults },
+        &[format!("model.architecture={architecture}")],
+    )?;
     jobs::plan(&config)?;
     Ok(annotated_toml(&config)?)
 }

@@ -72,9 +72,9 @@ fn a_run_is_recorded_from_the_first_step_to_the_last() {
 fn stopped_and_resumed_or_paused_the_losses_are_those_of_an_undisturbed_run() {
     let directory = tempfile::tempdir().unwrap();
     let (store, engine) = open(directory.path());
-    let whole = run(&engine, Job::Train { config: config(40) }).unwrap()[0];
+    let whole = run(&engine, Job::Train { config: config(1500) }).unwrap()[0];
 
-    let ticket = engine.submit(Job::Train { config: config(40) }).unwrap();
+    let ticket = engine.submit(Job::Train { config: config(1500) }).unwrap();
     let stopped = wait(&engine, &ticket, |event| {
         if matches!(event, Event::Epoch { epoch: 2, .. }) {
             ticket.control.request(Command::Stop);
@@ -100,7 +100,7 @@ fn stopped_and_resumed_or_paused_the_losses_are_those_of_an_undisturbed_run() {
             .any(|envelope| starts(&envelope.event))
     );
 
-    let ticket = engine.submit(Job::Train { config: config(40) }).unwrap();
+    let ticket = engine.submit(Job::Train { config: config(1500) }).unwrap();
     let mut pauses = 0;
     let paused = wait(&engine, &ticket, |event| match event {
         Event::Epoch { epoch: 2, .. } => ticket.control.request(Command::Pause),
@@ -309,12 +309,12 @@ fn a_stopped_compression_comes_to_the_same_file() {
     let parent = run(&engine, Job::Train { config: config(5) }).unwrap()[0];
     let job = || Job::Compress {
         run: parent,
-        recipes: recipes(&["units:0.25:finetune=60+weights:0.5:finetune=60", "fp16"]),
+        recipes: recipes(&["units:0.25:finetune=800+weights:0.5:finetune=800", "fp16"]),
     };
     let whole = run(&engine, job()).unwrap()[0];
     let ticket = engine.submit(job()).unwrap();
     let made = wait(&engine, &ticket, |event| {
-        if matches!(event, Event::Epoch { epoch: 62, .. }) {
+        if matches!(event, Event::Epoch { epoch: 802, .. }) {
             ticket.control.request(Command::Stop);
         }
     })

@@ -31,7 +31,7 @@ pub struct Contents<'a> {
 }
 
 /// Writes the folder `dir`, which must not exist or be empty. It appears complete or not at all: everything is written
-/// beside it, read back with [`open`], scored on the test split, compared with what was measured, and then renamed.
+/// beside it, read back with [`open()`], scored on the test split, compared with what was measured, and then renamed.
 pub fn write(dir: &Path, contents: &Contents<'_>) -> Result<(), BundleError> {
     let occupied = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
     if occupied || dir.is_file() {
