@@ -64,7 +64,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Measure runs against each other in the same rounds; all measured runs when none is named
+    /// Measure runs against each other in the same rounds; all finished runs when none is named
     Compare {
         /// Numbers or names; the uncompressed one is the baseline
         #[arg(value_name = "RUN")]

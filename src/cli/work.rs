@@ -104,6 +104,7 @@ pub fn train(store: Store, options: TrainArguments) -> Result<String, CommandErr
         (Some(run), _) => Job::Resume { run: store.find(&run)? },
         (None, Some(path)) => {
             let mut config = read_config(&path, &options.set)?;
+            config.data.source = settled(&config.data.source)?;
             config.run.name = options.name.or(config.run.name);
             match options.folds {
                 Some(folds) => Job::Folds {
@@ -146,14 +147,14 @@ pub fn compare(store: Store, runs: &[String], json: bool, csv: Option<PathBuf>) 
         store
             .runs()?
             .iter()
-            .filter(|run| run.deployed.is_some())
+            .filter(|run| run.status == RunStatus::Finished && run.folds.is_none())
             .map(|run| run.run)
             .collect()
     } else {
         runs.iter().map(|run| store.find(run)).collect::<Result<_, _>>()?
     };
     if chosen.is_empty() {
-        return Err("no run has been measured yet; `trimtab train` and `trimtab compress` make them".into());
+        return Err("no run has finished yet; `trimtab train` and `trimtab compress` make them".into());
     }
     let desk = Desk::open(store)?;
     let made = desk.perform(Job::Measure { runs: chosen })?;
@@ -346,6 +347,20 @@ fn read_config(path: &Path, set: &[String]) -> Result<RunConfig, CommandError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("{}: {error}; `trimtab init` prints a configuration", path.display()))?;
     parse_config(&text, set).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+/// A file by its absolute path, so that its run can be resumed and compressed from any folder; a set that needs no file by
+/// its name.
+fn settled(source: &str) -> Result<String, CommandError> {
+    let needs_no_file = jobs::datasets().iter().any(|(name, _)| *name == source.trim());
+    if needs_no_file || !Path::new(source).exists() {
+        return Ok(source.to_owned());
+    }
+    let path = std::path::absolute(source)?;
+    let text = path
+        .to_str()
+        .ok_or_else(|| format!("{}: rename the folder, it is not valid text", path.display()))?;
+    Ok(text.to_owned())
 }
 
 fn comparison(rows: &[Run]) -> Result<String, CommandError> {

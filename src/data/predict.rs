@@ -143,8 +143,12 @@ impl Layout {
         let header = names_from(sample.first().map(|first| &first.cells), records.width);
         let names_of_none = names_from(None, records.width);
         let wanted = || preprocessing.columns.iter().map(|column| column.name.as_str());
-        let any_named =
-            wanted().any(|name| header.iter().any(|present| present == name) && read_cell(name) == Cell::Text);
+        // Only what stands in the file makes a header: an empty cell does not, though its column gets a name.
+        let stands = |name: &str| {
+            let mut cells = sample.iter().take(1).flat_map(|first| first.cells.iter());
+            read_cell(name) == Cell::Text && cells.any(|cell| cell.trim() == name)
+        };
+        let any_named = wanted().chain([preprocessing.target_column.as_str()]).any(stands);
         // A model trained without a header has the columns' places as names, and a file for it has no header either.
         let placed = wanted().all(|name| names_of_none.iter().any(|present| present == name));
         let with_header = any_named || (!placed && has_header(sample));

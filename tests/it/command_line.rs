@@ -199,6 +199,25 @@ fn the_same_seed_gives_the_same_curve_and_the_exported_config_too() {
 }
 
 #[test]
+fn a_run_on_a_file_can_be_compressed_from_another_folder() {
+    let desk = Desk::new();
+    desk.write("rows.csv", &desk.text(&["datasets", "iris", "--rows", "train"]));
+    desk.write("config.toml", &desk.text(&["init", "--dataset", "rows.csv"]));
+    desk.text(&["train", "config.toml", "--name", "mine", "--set", "train.epochs=3"]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let compressed = desk
+        .command(&["compress", "mine", "fp16", "--json"])
+        .current_dir(elsewhere.path())
+        .output()
+        .unwrap();
+    assert!(
+        compressed.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compressed.stderr)
+    );
+}
+
+#[test]
 fn folds_give_mean_and_deviation() {
     let desk = Desk::new();
     desk.write("config.toml", &desk.text(&["init", "--dataset", "diabetes"]));

@@ -145,3 +145,13 @@ fn numeric_classes_and_unknown_targets() {
     assert_eq!((unknown.rows, unknown.targets), (2, None));
     assert!(unknown.notes[0].contains("row 3"), "{:?}", unknown.notes);
 }
+
+#[test]
+fn an_empty_first_cell_is_not_a_header() {
+    let rows = (0..14).map(|row| format!("{},0,0,{}\n", ["", "a"][row.min(1)], ["a", "b", "c"][row % 3]));
+    let csv: String = rows.collect();
+    let (preprocessing, inputs, targets) = trained(csv.as_bytes());
+    let new = rows_of("new.csv", csv.as_bytes(), &preprocessing).unwrap();
+    assert_eq!(bits(&new.inputs), bits(&inputs));
+    assert_eq!(new.targets, Some(targets));
+}
