@@ -5,6 +5,9 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use trimtab::spec::{ArtifactKind, DataConfig, class_of};
+use trimtab::store::Store;
+use trimtab::{data, deploy};
 
 /// The real binary over a store of its own.
 pub struct Desk {
@@ -196,6 +199,36 @@ fn the_same_seed_gives_the_same_curve_and_the_exported_config_too() {
     desk.text(&["export", "first", "--to", "out"]);
     desk.text(&["train", "out/config.toml", "--name", "third"]);
     assert_eq!(curve, desk.text(&["curves", "third", "--csv"]));
+}
+
+#[test]
+fn a_copied_folder_predicts_every_test_row_as_the_workbench_does() {
+    let desk = Desk::new();
+    trained(&desk, "digits", "digits");
+    let recipes = ["int8-static", "fp16", "units:0.5"];
+    desk.text(&[&["compress", "digits"][..], &recipes].concat());
+    desk.write("rows.csv", &desk.text(&["datasets", "digits", "--rows", "test"]));
+    let store = Store::open(&desk.path("store")).unwrap();
+    let dataset = data::load(&DataConfig::default()).unwrap();
+    for run in store.runs().unwrap() {
+        let bytes = store.read_artifact(run.run, ArtifactKind::Onnx).unwrap();
+        let own = deploy::score(&bytes, &dataset.test, &dataset.preprocessing.target)
+            .unwrap()
+            .outputs;
+        let name = run.run.to_string();
+        desk.text(&["export", &name, "--to", &name]);
+        let elsewhere = tempfile::tempdir().unwrap();
+        for file in std::fs::read_dir(desk.path(&name)).unwrap() {
+            let file = file.unwrap();
+            std::fs::copy(file.path(), elsewhere.path().join(file.file_name())).unwrap();
+        }
+        let answers = desk.json(&["predict", elsewhere.path().to_str().unwrap(), "rows.csv", "--json"]);
+        let answers = answers.as_array().unwrap();
+        assert_eq!(answers.len(), dataset.test.len());
+        for (answer, outputs) in answers.iter().zip(own.chunks_exact(10)) {
+            assert_eq!(answer["class"].as_u64(), Some(class_of(outputs) as u64), "{name}");
+        }
+    }
 }
 
 #[test]
