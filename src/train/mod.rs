@@ -13,6 +13,7 @@ mod session;
 
 pub use checkpoint::{CheckpointError, weights_from_bytes, weights_to_bytes};
 pub use evaluation::{evaluate, outputs};
+pub use optimizer::{Optimizer, Rule};
 
 use crate::data::Dataset;
 use crate::spec::{EventSink, Failure, Metrics, RunControl, RunPlan, Weights};
