@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::{CommandError, Incomplete, report, to_json};
 use crate::compare;
 use crate::cost;
-use crate::jobs::{self, Engine, Job, Message, Prediction};
+use crate::jobs::{self, Engine, Job, JobError, Message, Prediction};
 use crate::spec::{
     DataConfig, Recipe, Run, RunConfig, RunId, RunStatus, Shape, annotated_toml, apply_overrides, parse_config, units,
 };
@@ -46,7 +46,8 @@ pub fn init(
         data.source = source;
     }
     data.target = target;
-    let is_image = matches!(jobs::describe(&data)?.input, Shape::Image { .. });
+    let summary = jobs::describe(&data)?;
+    let is_image = matches!(summary.input, Shape::Image { .. });
     let architecture = architecture.unwrap_or_else(|| if is_image { "cnn" } else { "mlp" }.to_owned());
     let defaults = if architecture == "cnn" {
         RunConfig::digits_cnn()
@@ -57,7 +58,7 @@ pub fn init(
         &RunConfig { data, ..defaults },
         &[format!("model.architecture={architecture}")],
     )?;
-    jobs::plan(&config)?;
+    config.check(&summary).map_err(JobError::Config)?;
     Ok(annotated_toml(&config)?)
 }
 

@@ -97,10 +97,7 @@ pub fn table(comparison: &Comparison<'_>) -> (Vec<&'static str>, Vec<Vec<String>
             let delta = row.delta;
             vec![
                 row.run.run.to_string(),
-                deployed
-                    .recipe
-                    .as_ref()
-                    .map_or_else(|| "baseline".to_owned(), ToString::to_string),
+                deployed.recipe_name(),
                 against(
                     accuracy,
                     delta.map(|delta| {
@@ -125,10 +122,7 @@ pub fn table(comparison: &Comparison<'_>) -> (Vec<&'static str>, Vec<Vec<String>
                     units::bytes(deployed.memory_bytes),
                     delta.map(|delta| change(delta.memory)),
                 ),
-                match deployed.speed {
-                    crate::spec::Speed::Measured => "measured".to_owned(),
-                    crate::spec::Speed::Simulated => "simulated".to_owned(),
-                },
+                deployed.speed.to_string(),
                 delta.map_or_else(String::new, |_| deployed.verdict.to_string()),
             ]
         })
@@ -143,14 +137,10 @@ pub fn csv(comparison: &Comparison<'_>) -> String {
     );
     for row in &comparison.rows {
         let deployed = row.deployed;
-        let recipe = deployed
-            .recipe
-            .as_ref()
-            .map_or_else(|| "baseline".to_owned(), ToString::to_string);
         let cells = [
             row.run.run.to_string(),
             quoted(&row.run.name),
-            recipe,
+            deployed.recipe_name(),
             deployed.parent.map_or_else(String::new, |parent| parent.to_string()),
             deployed.accuracy.to_string(),
             deployed.size_bytes.to_string(),
@@ -158,10 +148,7 @@ pub fn csv(comparison: &Comparison<'_>) -> String {
             deployed.latency_us.batch1.median.to_string(),
             deployed.latency_us.batch64.median.to_string(),
             deployed.memory_bytes.to_string(),
-            match deployed.speed {
-                crate::spec::Speed::Measured => "measured".to_owned(),
-                crate::spec::Speed::Simulated => "simulated".to_owned(),
-            },
+            deployed.speed.to_string(),
             deployed.int8_layers.to_string(),
             deployed.sha256.clone(),
             deployed.verdict.to_string(),

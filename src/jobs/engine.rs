@@ -128,11 +128,6 @@ impl Engine {
         Ok(ticket)
     }
 
-    /// The next message, if there is one now.
-    pub fn try_next(&self) -> Option<Message> {
-        self.messages.as_ref()?.try_recv().ok()
-    }
-
     /// The next message, waiting for at most `patience`.
     pub fn next_within(&self, patience: Duration) -> Option<Message> {
         self.messages.as_ref()?.recv_timeout(patience).ok()

@@ -25,7 +25,6 @@ pub mod data_type {
     /// Signed 32-bit integer.
     pub const INT32: i32 = 6;
     /// Signed 64-bit integer.
-    pub const INT64: i32 = 7;
     /// 16-bit float.
     pub const FLOAT16: i32 = 10;
 }
@@ -366,16 +365,6 @@ impl TensorProto {
             name,
             dims,
             data_type::INT32,
-            values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        )
-    }
-
-    /// A constant of signed 64-bit integers.
-    pub fn from_i64(name: &str, dims: &[usize], values: &[i64]) -> Self {
-        Self::raw(
-            name,
-            dims,
-            data_type::INT64,
             values.iter().flat_map(|value| value.to_le_bytes()).collect(),
         )
     }

@@ -171,6 +171,15 @@ pub struct Deployed {
     pub engine: String,
 }
 
+impl Deployed {
+    /// The recipe in words, or "baseline".
+    pub fn recipe_name(&self) -> String {
+        self.recipe
+            .as_ref()
+            .map_or_else(|| "baseline".to_owned(), ToString::to_string)
+    }
+}
+
 /// Time of one call, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
@@ -194,6 +203,15 @@ pub enum Speed {
     Measured,
     /// Zeroed weights: dense kernels take the same time, so the sparsity buys no speed here.
     Simulated,
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Measured => "measured",
+            Self::Simulated => "simulated",
+        })
+    }
 }
 
 /// By the 95 % bootstrap interval of the median paired ratio to the baseline.
