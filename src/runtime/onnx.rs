@@ -24,7 +24,6 @@ pub mod data_type {
     pub const INT8: i32 = 3;
     /// Signed 32-bit integer.
     pub const INT32: i32 = 6;
-    /// Signed 64-bit integer.
     /// 16-bit float.
     pub const FLOAT16: i32 = 10;
 }
