@@ -9,6 +9,7 @@
 mod admission;
 mod answers;
 mod compressing;
+mod desk;
 mod engine;
 mod error;
 mod folds;
@@ -22,8 +23,13 @@ mod training;
 mod worker;
 
 pub use answers::{Answers, BenchRow, Prediction, bench, datasets, describe, plan, predict, rows};
+pub use desk::{
+    Answer, Desk, OpenedRun, Preview, Question, RunRow, Trial, TryInput, Tried, WrittenFile,
+};
 pub use engine::{Engine, JobId, Message, SubmitError, Ticket};
 pub use error::JobError;
+pub use crate::data::{DataError, Part};
+pub use crate::store::RunRecord;
 pub use sink::StoreSink;
 
 use std::path::PathBuf;

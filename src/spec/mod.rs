@@ -14,6 +14,7 @@ mod quantization;
 mod recipe;
 mod run;
 mod schema;
+mod snapshot;
 mod stream;
 pub mod units;
 mod weights;
@@ -34,5 +35,6 @@ pub use quantization::{ActivationQuantization, QuantizationRanges, Range, symmet
 pub use recipe::{DEFAULT_CALIBRATION, Recipe, RecipeError, RecipeStep};
 pub use run::{Artifact, Deployed, FoldScores, Latency, LatencySummary, Run, RunId, RunStatus, Speed, Verdict};
 pub use schema::{ConfigError, KEYS, Key, annotated_toml, apply_overrides, parse_config};
+pub use snapshot::{AnswersSeen, ClassAnswer, Histogram, SampleView, Snapshot, Surface};
 pub use stream::stream;
 pub use weights::{NamedTensor, Weights};
