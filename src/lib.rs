@@ -19,11 +19,13 @@
 //! | [`compare`] | deltas to a baseline and verdicts |
 //! | [`jobs`] | worker threads, queue, control, sinks: the only room that joins engine and store |
 //! | [`cli`] | the command line |
+//! | [`app`] | the window |
 //!
 //! `tests/it/architecture.rs` checks who may use whom.
-//! What is deliberately absent: no room knows the window, and nothing but [`deploy`] makes a measured figure.
+//! What is deliberately absent: no room but [`app`] knows the window, and nothing but [`deploy`] makes a measured figure.
 #![deny(unsafe_code)]
 
+pub mod app;
 pub mod cli;
 pub mod compare;
 pub mod compress;

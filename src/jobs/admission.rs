@@ -1,13 +1,12 @@
 //! What is taken on: a configuration that fits its data, and a network that fits this machine's memory.
 
-use super::JobError;
 use crate::cost;
 use crate::meter::process::machine_bytes;
 use crate::spec::{ConfigIssue, DatasetSummary, RunConfig, RunPlan, units};
 
 /// The checked plan; its predicted training memory is at most what this machine has.
-pub(super) fn admit(config: &RunConfig, dataset: &DatasetSummary) -> Result<RunPlan, JobError> {
-    let plan = config.check(dataset).map_err(JobError::Config)?;
+pub(super) fn admit(config: &RunConfig, dataset: &DatasetSummary) -> Result<RunPlan, Vec<ConfigIssue>> {
+    let plan = config.check(dataset)?;
     let needed = cost::memory(&plan).total();
     if let Some(available) = machine_bytes()
         && needed > available
@@ -18,7 +17,7 @@ pub(super) fn admit(config: &RunConfig, dataset: &DatasetSummary) -> Result<RunP
             units::bytes(available)
         );
         let remedy = "use fewer units or filters, or a smaller train.batch_size; `trimtab cost` shows where it goes";
-        return Err(JobError::Config(vec![ConfigIssue::new("model", problem, remedy)]));
+        return Err(vec![ConfigIssue::new("model", problem, remedy)]);
     }
     Ok(plan)
 }
@@ -34,7 +33,7 @@ mod tests {
         let summary = data::load(&config.data).unwrap().summary;
         assert!(admit(&config, &summary).is_ok());
         config.model.hidden = vec![1_000_000; 4];
-        let message = admit(&config, &summary).unwrap_err().to_string();
+        let message = admit(&config, &summary).unwrap_err()[0].to_string();
         assert!(message.contains("TB") && message.contains("fewer units"), "{message}");
     }
 }

@@ -1,10 +1,14 @@
 //! Questions that the doors ask and that are answered at once, without a run: what a data set is, what a configuration
 //! plans, what an exported folder predicts, how fast a reference network trains.
 
+use std::path::{Path, PathBuf};
+
 use super::JobError;
+use super::admission::admit;
 use crate::data::{self, DataError, Part};
 pub use crate::deploy::bundle::{Answers, Prediction, predict};
-use crate::spec::{DataConfig, DatasetSummary, Failure, RunConfig, RunPlan};
+use crate::spec::{ConfigIssue, DataConfig, DatasetSummary, Failure, RunConfig, RunPlan};
+use crate::store::Store;
 pub use crate::train::bench::BenchRow;
 use crate::train::bench::{self, Workload};
 
@@ -27,6 +31,16 @@ pub fn rows(config: &DataConfig, part: Part) -> Result<String, DataError> {
 pub fn plan(config: &RunConfig) -> Result<RunPlan, JobError> {
     let dataset = data::load(&config.data)?;
     config.check(&dataset.summary).map_err(JobError::Config)
+}
+
+/// Checks a configuration against data that is known already, and against this machine's memory; reads no file.
+pub fn check(config: &RunConfig, dataset: &DatasetSummary) -> Result<RunPlan, Vec<ConfigIssue>> {
+    admit(config, dataset)
+}
+
+/// The store's directory: the given one, else the default place.
+pub fn home(directory: Option<&Path>) -> Option<PathBuf> {
+    directory.map(Path::to_owned).or_else(|| Store::default_dir().ok())
 }
 
 /// Times training and inference of the reference network called `workload`.

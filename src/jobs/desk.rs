@@ -23,17 +23,30 @@ pub enum Question {
     /// What can be seen in a finished (or stopped) run: from its exported bytes where it has them.
     Inspect(RunId),
     /// Samples of one part of a data set, to look at.
-    Samples { data: DataConfig, part: Part, rows: Vec<usize> },
+    Samples {
+        data: DataConfig,
+        part: Part,
+        rows: Vec<usize>,
+    },
     /// What exported networks answer to one input.
-    Try { runs: Vec<RunId>, input: TryInput },
-    Rename { run: RunId, name: String },
+    Try {
+        runs: Vec<RunId>,
+        input: TryInput,
+    },
+    Rename {
+        run: RunId,
+        name: String,
+    },
     /// Hides runs; [`Question::Restore`] brings them back. They are removed for good a while later.
     Delete(Vec<RunId>),
     Restore(Vec<RunId>),
     /// The files of a folder with their sizes and sums.
     Folder(PathBuf),
     /// Writes a file, all at once or not at all.
-    Write { path: PathBuf, bytes: Vec<u8> },
+    Write {
+        path: PathBuf,
+        bytes: Vec<u8>,
+    },
 }
 
 /// What a network is to be tried with.
@@ -75,9 +88,12 @@ pub struct RunRow {
 }
 
 #[derive(Debug)]
+/// A run as stored.
 pub struct OpenedRun {
     pub record: RunRecord,
     pub view: RunView,
+    /// Number of the first event that `view` does not hold.
+    pub next_seq: u64,
 }
 
 /// A data set, to look at before training.

@@ -13,7 +13,7 @@ use crate::train::{self, Outcome, Start, TrainJob, Trained};
 impl Worker<'_> {
     pub fn folds(&self, config: &RunConfig, folds: usize) -> Result<Vec<RunId>, JobError> {
         let first = data::load_fold(&config.data, 0, folds)?;
-        let plan = admit(config, &first.summary)?;
+        let plan = admit(config, &first.summary).map_err(JobError::Config)?;
         drop(first);
         let sink = self.create(&NewRun {
             name: &name_of(config, &plan),

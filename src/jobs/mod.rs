@@ -22,14 +22,12 @@ mod tests;
 mod training;
 mod worker;
 
-pub use answers::{Answers, BenchRow, Prediction, bench, datasets, describe, plan, predict, rows};
-pub use desk::{
-    Answer, Desk, OpenedRun, Preview, Question, RunRow, Trial, TryInput, Tried, WrittenFile,
-};
-pub use engine::{Engine, JobId, Message, SubmitError, Ticket};
-pub use error::JobError;
 pub use crate::data::{DataError, Part};
 pub use crate::store::RunRecord;
+pub use answers::{Answers, BenchRow, Prediction, bench, check, datasets, describe, home, plan, predict, rows};
+pub use desk::{Answer, Desk, OpenedRun, Preview, Question, RunRow, Trial, Tried, TryInput, WrittenFile};
+pub use engine::{Engine, JobId, Message, SubmitError, Ticket};
+pub use error::JobError;
 pub use sink::StoreSink;
 
 use std::path::PathBuf;

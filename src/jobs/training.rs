@@ -13,7 +13,7 @@ use crate::train::{self, Outcome, Start, TrainJob};
 impl Worker<'_> {
     pub fn train(&self, config: &RunConfig) -> Result<Vec<RunId>, JobError> {
         let dataset = data::load(&config.data)?;
-        let plan = admit(config, &dataset.summary)?;
+        let plan = admit(config, &dataset.summary).map_err(JobError::Config)?;
         let sink = self.create(&NewRun {
             name: &name_of(config, &plan),
             plan: &plan,

@@ -1,0 +1,327 @@
+//! Everything that a person can cause. Pages push actions; `update` applies them, in one place, after drawing.
+
+use std::path::PathBuf;
+
+use egui::{Key, KeyboardShortcut, Modifiers, Rect};
+use egui_material_icons::{MaterialIcon, icons};
+
+use super::state::{Model, RowExt as _};
+use crate::jobs::{JobId, Part, TryInput};
+use crate::spec::{DataConfig, Recipe, RunConfig, RunId};
+
+/// Where one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub enum Page {
+    #[default]
+    Train,
+    Compress,
+    Compare,
+    TryIt,
+}
+
+impl Page {
+    pub const ALL: [Self; 4] = [Self::Train, Self::Compress, Self::Compare, Self::TryIt];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "Train",
+            Self::Compress => "Compress",
+            Self::Compare => "Compare",
+            Self::TryIt => "Try it",
+        }
+    }
+
+    pub fn icon(self) -> MaterialIcon {
+        match self {
+            Self::Train => icons::ICON_MODEL_TRAINING,
+            Self::Compress => icons::ICON_COMPRESS,
+            Self::Compare => icons::ICON_SCATTER_PLOT,
+            Self::TryIt => icons::ICON_DRAW,
+        }
+    }
+}
+
+/// What lies over the page, one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialog {
+    Palette,
+    Shortcuts,
+    Notices,
+    Settings,
+    Queue,
+    Export(RunId),
+    PasteConfig,
+}
+
+#[derive(Debug, Clone)]
+pub enum Action {
+    Go(Page),
+    Open(Dialog),
+    /// Closes what is on top.
+    Close,
+    ToggleDrawer,
+    ShowHints(bool),
+    SetTheme(egui::ThemePreference),
+
+    /// The form's configuration becomes this one; what happens while the pointer is held down is one step of undo.
+    Edit(Box<RunConfig>),
+    Undo,
+    Redo,
+    /// The form as at the first start.
+    ResetForm,
+    /// Takes a configuration text into the form.
+    PasteConfig(String),
+    /// A native dialog for a data file.
+    ChooseDataFile,
+    /// A data file that was chosen or dropped.
+    UseDataFile(PathBuf),
+
+    /// Trains the form's configuration.
+    Train,
+    /// Trains the form's configuration with the next seed.
+    TrainOtherSeed,
+    /// Takes a run's configuration into the form, to change it.
+    CloneToForm(RunId),
+    CopyConfig(RunId),
+    Resume(RunId),
+    Pause,
+    Continue,
+    Stop,
+    CancelJob(JobId),
+    /// Moves a waiting job to this place among the waiting ones.
+    MoveJob(JobId, usize),
+    Compress {
+        run: RunId,
+        recipes: Vec<Recipe>,
+    },
+    /// Measures finished runs side by side.
+    Measure(Vec<RunId>),
+
+    Select(RunId),
+    /// The run under the pointer, highlighted everywhere in the next frame.
+    Hover(RunId),
+    Show(RunId, bool),
+    /// Shows this run alone, or all as before.
+    Solo(Option<RunId>),
+    Pin(Option<RunId>),
+    Recolour(RunId, usize),
+    Rename(RunId, String),
+    Delete(Vec<RunId>),
+    Restore(Vec<RunId>),
+
+    /// Wants a run's pictures: confusion, surface, histograms.
+    Inspect(RunId),
+    /// Wants samples to look at; `title` says which.
+    Samples {
+        title: String,
+        data: DataConfig,
+        part: Part,
+        rows: Vec<usize>,
+    },
+    CloseSamples,
+    Try {
+        runs: Vec<RunId>,
+        input: TryInput,
+    },
+
+    /// A native dialog for the folder of the export.
+    ChooseExportFolder,
+    Export {
+        run: RunId,
+        to: PathBuf,
+    },
+    /// The part of the window in this rectangle, in points, as a picture; a native dialog asks where to.
+    SavePicture {
+        rect: Rect,
+        name: String,
+    },
+    /// A text file; a native dialog asks where to.
+    SaveText {
+        name: String,
+        text: String,
+    },
+    CopyText(String),
+}
+
+/// Actions without an argument of their own: what the palette lists and what has a shortcut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    Train,
+    TrainOtherSeed,
+    Pause,
+    Continue,
+    Stop,
+    GoTrain,
+    GoCompress,
+    GoCompare,
+    GoTryIt,
+    ToggleDrawer,
+    Undo,
+    Redo,
+    ResetForm,
+    ChooseDataFile,
+    CopyConfig,
+    PasteConfig,
+    CloneSelected,
+    ResumeSelected,
+    ExportSelected,
+    PinSelected,
+    DeleteSelected,
+    Queue,
+    Notices,
+    Hints,
+    Light,
+    Dark,
+    SystemTheme,
+    Settings,
+    Palette,
+    Shortcuts,
+}
+
+impl Command {
+    pub const ALL: [Self; 30] = [
+        Self::Train,
+        Self::TrainOtherSeed,
+        Self::Pause,
+        Self::Continue,
+        Self::Stop,
+        Self::GoTrain,
+        Self::GoCompress,
+        Self::GoCompare,
+        Self::GoTryIt,
+        Self::ToggleDrawer,
+        Self::Undo,
+        Self::Redo,
+        Self::ResetForm,
+        Self::ChooseDataFile,
+        Self::CopyConfig,
+        Self::PasteConfig,
+        Self::CloneSelected,
+        Self::ResumeSelected,
+        Self::ExportSelected,
+        Self::PinSelected,
+        Self::DeleteSelected,
+        Self::Queue,
+        Self::Notices,
+        Self::Hints,
+        Self::Light,
+        Self::Dark,
+        Self::SystemTheme,
+        Self::Settings,
+        Self::Palette,
+        Self::Shortcuts,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "Run the configuration",
+            Self::TrainOtherSeed => "Run with another seed",
+            Self::Pause => "Pause the run",
+            Self::Continue => "Go on with the run",
+            Self::Stop => "Stop the run",
+            Self::GoTrain => "Go to Train",
+            Self::GoCompress => "Go to Compress",
+            Self::GoCompare => "Go to Compare",
+            Self::GoTryIt => "Go to Try it",
+            Self::ToggleDrawer => "Show or fold the runs",
+            Self::Undo => "Undo",
+            Self::Redo => "Redo",
+            Self::ResetForm => "Reset the form",
+            Self::ChooseDataFile => "Open a data file…",
+            Self::CopyConfig => "Copy the configuration",
+            Self::PasteConfig => "Paste a configuration…",
+            Self::CloneSelected => "Take the selected run's configuration into the form",
+            Self::ResumeSelected => "Resume the selected run",
+            Self::ExportSelected => "Export the selected run…",
+            Self::PinSelected => "Pin the selected run as baseline",
+            Self::DeleteSelected => "Delete the selected run",
+            Self::Queue => "Show the queue",
+            Self::Notices => "Show past notices",
+            Self::Hints => "Show the first steps",
+            Self::Light => "Light theme",
+            Self::Dark => "Dark theme",
+            Self::SystemTheme => "Theme of the system",
+            Self::Settings => "Settings",
+            Self::Palette => "All actions",
+            Self::Shortcuts => "Keyboard shortcuts",
+        }
+    }
+
+    /// Keys; Space and ? count only while no field has the focus.
+    pub fn shortcut(self) -> Option<KeyboardShortcut> {
+        let command = |key| KeyboardShortcut::new(Modifiers::COMMAND, key);
+        Some(match self {
+            Self::Train => command(Key::Enter),
+            Self::TrainOtherSeed => KeyboardShortcut::new(Modifiers::COMMAND | Modifiers::SHIFT, Key::Enter),
+            Self::Pause | Self::Continue => KeyboardShortcut::new(Modifiers::NONE, Key::Space),
+            Self::GoTrain => command(Key::Num1),
+            Self::GoCompress => command(Key::Num2),
+            Self::GoCompare => command(Key::Num3),
+            Self::GoTryIt => command(Key::Num4),
+            Self::ToggleDrawer => command(Key::J),
+            Self::Undo => command(Key::Z),
+            Self::Redo => KeyboardShortcut::new(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z),
+            Self::ChooseDataFile => command(Key::O),
+            Self::ExportSelected => command(Key::E),
+            Self::Palette => command(Key::K),
+            Self::Shortcuts => KeyboardShortcut::new(Modifiers::NONE, Key::F1),
+            _ => return None,
+        })
+    }
+
+    /// What it does now; none where it makes no sense at the moment.
+    pub fn action(self, model: &Model) -> Option<Action> {
+        let selected = model.runs.selected();
+        let with = |action: fn(RunId) -> Action| selected.map(|row| action(row.run.run));
+        Some(match self {
+            Self::Train => Action::Train,
+            Self::TrainOtherSeed => Action::TrainOtherSeed,
+            Self::Pause => return (model.is_running() && !model.is_paused()).then_some(Action::Pause),
+            Self::Continue => return model.is_paused().then_some(Action::Continue),
+            Self::Stop => return model.is_running().then_some(Action::Stop),
+            Self::GoTrain => Action::Go(Page::Train),
+            Self::GoCompress => Action::Go(Page::Compress),
+            Self::GoCompare => Action::Go(Page::Compare),
+            Self::GoTryIt => Action::Go(Page::TryIt),
+            Self::ToggleDrawer => Action::ToggleDrawer,
+            Self::Undo => return model.form.can_undo().then_some(Action::Undo),
+            Self::Redo => return model.form.can_redo().then_some(Action::Redo),
+            Self::ResetForm => Action::ResetForm,
+            Self::ChooseDataFile => Action::ChooseDataFile,
+            Self::CopyConfig => Action::CopyText(model.form.toml()),
+            Self::PasteConfig => Action::Open(Dialog::PasteConfig),
+            Self::CloneSelected => return with(Action::CloneToForm),
+            Self::ResumeSelected => {
+                return selected
+                    .filter(|row| row.can_resume())
+                    .map(|row| Action::Resume(row.run.run));
+            }
+            Self::ExportSelected => {
+                return selected
+                    .filter(|row| row.is_usable())
+                    .map(|row| Action::Open(Dialog::Export(row.run.run)));
+            }
+            Self::PinSelected => return with(|run| Action::Pin(Some(run))),
+            Self::DeleteSelected => return with(|run| Action::Delete(vec![run])),
+            Self::Queue => Action::Open(Dialog::Queue),
+            Self::Notices => Action::Open(Dialog::Notices),
+            Self::Hints => Action::ShowHints(true),
+            Self::Light => Action::SetTheme(egui::ThemePreference::Light),
+            Self::Dark => Action::SetTheme(egui::ThemePreference::Dark),
+            Self::SystemTheme => Action::SetTheme(egui::ThemePreference::System),
+            Self::Settings => Action::Open(Dialog::Settings),
+            Self::Palette => Action::Open(Dialog::Palette),
+            Self::Shortcuts => Action::Open(Dialog::Shortcuts),
+        })
+    }
+}
+
+/// The list that pages push to.
+#[derive(Debug, Default)]
+pub struct Actions(pub Vec<Action>);
+
+impl Actions {
+    pub fn push(&mut self, action: Action) {
+        self.0.push(action);
+    }
+}

@@ -1,0 +1,31 @@
+//! What surrounds the pages: rail, top bar, keys, and all that lies over a page.
+
+mod keys;
+mod over;
+mod rail;
+mod top_bar;
+
+use egui::Ui;
+
+use super::action::Actions;
+use super::state::{Model, Views};
+
+pub use keys::keys;
+pub use over::over_ui;
+
+/// What dialogs keep while they are open.
+#[derive(Debug, Default)]
+pub struct ShellView {
+    /// What is typed in the palette.
+    pub search: String,
+    /// The chosen line of the palette.
+    pub line: usize,
+    /// What is typed or pasted as a configuration.
+    pub pasted: String,
+}
+
+/// Rail and top bar.
+pub fn frame_ui(ui: &mut Ui, model: &Model, views: &mut Views, actions: &mut Actions) {
+    rail::rail_ui(ui, model, actions);
+    top_bar::top_bar_ui(ui, model, &mut views.shell, actions);
+}

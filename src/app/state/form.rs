@@ -1,0 +1,164 @@
+//! The set-up form: a configuration, its way back and forth, and what is known of its data.
+
+use crate::jobs::Preview;
+use crate::spec::{ConfigIssue, DataConfig, RunConfig, RunPlan, annotated_toml};
+
+/// Steps of undo that are kept.
+const DEPTH: usize = 200;
+
+#[derive(Debug)]
+pub struct Form {
+    pub config: RunConfig,
+    pub preview: PreviewState,
+    /// The configuration against its data; empty issues while the data is still being read.
+    pub checked: Result<Box<RunPlan>, Vec<ConfigIssue>>,
+    undo: Vec<RunConfig>,
+    redo: Vec<RunConfig>,
+    /// The gesture under way has its step of undo already.
+    is_dragging: bool,
+}
+
+/// What is known of the form's data.
+#[derive(Debug, Default)]
+pub enum PreviewState {
+    #[default]
+    Waiting,
+    Ready(Box<Preview>),
+    /// Why the data can't be read.
+    Failed(String),
+}
+
+impl Default for Form {
+    /// The first start: handwritten digits and the preset convolutional network.
+    fn default() -> Self {
+        Self::new(RunConfig::digits_cnn())
+    }
+}
+
+impl Form {
+    pub fn new(config: RunConfig) -> Self {
+        Self {
+            config,
+            preview: PreviewState::Waiting,
+            checked: Err(Vec::new()),
+            undo: Vec::new(),
+            redo: Vec::new(),
+            is_dragging: false,
+        }
+    }
+
+    /// Takes a changed configuration; with the pointer down, all changes until it is up again are one step.
+    pub fn edit(&mut self, config: RunConfig, pointer_down: bool) {
+        if config == self.config {
+            return;
+        }
+        let before = std::mem::replace(&mut self.config, config);
+        if !(pointer_down && self.is_dragging) {
+            self.undo.push(before);
+            if self.undo.len() > DEPTH {
+                self.undo.remove(0);
+            }
+        }
+        self.is_dragging = pointer_down;
+        self.redo.clear();
+    }
+
+    /// The pointer is up: the next change is a step of its own.
+    pub fn end_gesture(&mut self) {
+        self.is_dragging = false;
+    }
+
+    pub fn undo(&mut self) {
+        if let Some(config) = self.undo.pop() {
+            self.redo.push(std::mem::replace(&mut self.config, config));
+        }
+    }
+
+    pub fn redo(&mut self) {
+        if let Some(config) = self.redo.pop() {
+            self.undo.push(std::mem::replace(&mut self.config, config));
+        }
+    }
+
+    pub fn can_undo(&self) -> bool {
+        !self.undo.is_empty()
+    }
+
+    pub fn can_redo(&self) -> bool {
+        !self.redo.is_empty()
+    }
+
+    /// The preview, once it is that of the configured data.
+    pub fn preview(&self) -> Option<&Preview> {
+        match &self.preview {
+            PreviewState::Ready(preview) => Some(preview),
+            PreviewState::Waiting | PreviewState::Failed(_) => None,
+        }
+    }
+
+    /// The data whose preview is missing, if it is.
+    pub fn data(&self) -> &DataConfig {
+        &self.config.data
+    }
+
+    /// Why the field with this dotted key is wrong.
+    pub fn issues_of<'a>(&'a self, field: &'a str) -> impl Iterator<Item = &'a ConfigIssue> {
+        self.checked
+            .as_ref()
+            .err()
+            .into_iter()
+            .flatten()
+            .filter(move |issue| issue.field == field)
+    }
+
+    pub fn plan(&self) -> Option<&RunPlan> {
+        self.checked.as_deref().ok()
+    }
+
+    /// The configuration as the file has it.
+    pub fn toml(&self) -> String {
+        annotated_toml(&self.config).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_epochs(epochs: usize) -> RunConfig {
+        let mut config = RunConfig::default();
+        config.train.epochs = epochs;
+        config
+    }
+
+    #[test]
+    fn one_drag_is_one_step_of_undo() {
+        let mut form = Form::new(with_epochs(1));
+        for epochs in 2..10 {
+            form.edit(with_epochs(epochs), true);
+        }
+        form.end_gesture();
+        form.edit(with_epochs(20), false);
+        form.undo();
+        assert_eq!(form.config.train.epochs, 9);
+        form.undo();
+        assert_eq!(form.config.train.epochs, 1);
+        assert!(!form.can_undo());
+        form.redo();
+        form.redo();
+        assert_eq!(form.config.train.epochs, 20);
+        form.undo();
+        form.edit(with_epochs(5), false);
+        assert!(!form.can_redo());
+    }
+
+    #[test]
+    fn two_drags_are_two_steps() {
+        let mut form = Form::new(with_epochs(1));
+        form.edit(with_epochs(2), true);
+        form.end_gesture();
+        form.edit(with_epochs(3), true);
+        form.undo();
+        assert_eq!(form.config.train.epochs, 2);
+    }
+}

@@ -1,0 +1,189 @@
+//! What the window knows: the truth that pages draw ([`Model`]) and how they like to draw it ([`Views`]). Pages read the
+//! model and change only their views; `update` changes the model.
+
+mod form;
+mod runs;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use form::{Form, PreviewState};
+pub use runs::{OpenRun, RowExt, Runs, Seen};
+
+use super::action::{Action, Dialog, Page};
+use super::pages::{
+    compare::CompareView, compress::CompressView, drawer::DrawerView, export::ExportView, train::TrainView,
+    try_it::TryView,
+};
+use super::shell::ShellView;
+use crate::jobs::{JobId, Tried, WrittenFile};
+use crate::spec::{Command, RunControl, RunId, RunStatus, SampleView};
+
+/// The truth as far as the window knows it.
+#[derive(Debug, Default)]
+pub struct Model {
+    pub page: Page,
+    pub dialog: Option<Dialog>,
+    pub drawer_open: bool,
+    pub hints: bool,
+    pub theme: egui::ThemePreference,
+    /// Names and descriptions of the sets that need no file.
+    pub datasets: Vec<(&'static str, &'static str)>,
+    pub form: Form,
+    pub runs: Runs,
+    /// The job at work, if any, and those that wait, in order.
+    pub queue: Vec<QueuedJob>,
+    pub notices: Notices,
+    /// Samples that were asked for.
+    pub samples: Option<Samples>,
+    pub trial: Trials,
+    pub export: Exported,
+}
+
+/// A job that has not ended.
+#[derive(Debug)]
+pub struct QueuedJob {
+    pub id: JobId,
+    /// In words: `digits-cnn`, `compress r3 by fp16`.
+    pub what: String,
+    pub kind: JobKind,
+    pub control: Arc<RunControl>,
+    /// The worker has said something about it.
+    pub is_begun: bool,
+    /// The run it works on now.
+    pub run: Option<RunId>,
+    /// What it does, `done` of `total`, while it does not train.
+    pub progress: Option<(String, usize, usize)>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobKind {
+    Train,
+    Resume(RunId),
+    Compress { parent: RunId, recipes: Vec<String> },
+    Measure(Vec<RunId>),
+    Export { run: RunId, to: PathBuf },
+}
+
+#[derive(Debug)]
+pub struct Samples {
+    pub title: String,
+    /// None until they come.
+    pub samples: Option<Result<Vec<SampleView>, String>>,
+}
+
+/// The last question to exported networks, and what they said.
+#[derive(Debug, Default)]
+pub struct Trials {
+    pub is_waiting: bool,
+    pub result: Option<Result<Tried, String>>,
+}
+
+/// The last export.
+#[derive(Debug, Default)]
+pub struct Exported {
+    pub run: Option<RunId>,
+    /// The folder chosen in the native dialog, until the page has taken it.
+    pub chosen: Option<PathBuf>,
+    pub to: Option<PathBuf>,
+    pub files: Option<Result<Vec<WrittenFile>, String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    Good,
+    Info,
+    Warn,
+    Bad,
+}
+
+/// Something said to the person: shown for a while, and kept in the history.
+#[derive(Debug, Clone)]
+pub struct Notice {
+    pub tone: Tone,
+    pub text: String,
+    /// A button on it.
+    pub offer: Option<(&'static str, Box<Action>)>,
+    /// Seconds since the window's start.
+    pub said_at: f64,
+}
+
+#[derive(Debug, Default)]
+pub struct Notices {
+    /// The newest last.
+    pub all: Vec<Notice>,
+    /// How many of the oldest are no longer on the screen.
+    pub gone: usize,
+    pub now: f64,
+}
+
+/// How the pages like to draw; each page changes its own.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct Views {
+    pub train: TrainView,
+    pub drawer: DrawerView,
+    pub compress: CompressView,
+    pub compare: CompareView,
+    pub try_it: TryView,
+    #[serde(skip)]
+    pub export: ExportView,
+    #[serde(skip)]
+    pub shell: ShellView,
+}
+
+impl Notices {
+    pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
+        self.push(tone, text.into(), None);
+    }
+
+    /// With a button that causes `action`.
+    pub fn offer(&mut self, tone: Tone, text: impl Into<String>, button: &'static str, action: Action) {
+        self.push(tone, text.into(), Some((button, Box::new(action))));
+    }
+
+    fn push(&mut self, tone: Tone, text: String, offer: Option<(&'static str, Box<Action>)>) {
+        let said_at = self.now;
+        self.all.push(Notice {
+            tone,
+            text,
+            offer,
+            said_at,
+        });
+    }
+}
+
+impl Model {
+    /// The job at work.
+    pub fn current_job(&self) -> Option<&QueuedJob> {
+        self.queue.first().filter(|job| job.is_begun)
+    }
+
+    /// The run that is being trained or compressed now.
+    pub fn live_run(&self) -> Option<RunId> {
+        self.current_job().and_then(|job| job.run)
+    }
+
+    pub fn is_running(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.queue
+            .first()
+            .is_some_and(|job| job.control.requested() == Command::Pause)
+    }
+
+    /// The run whose charts and pictures are shown: the selected one, else the live one, else the latest.
+    pub fn focus(&self) -> Option<RunId> {
+        let selected = self.runs.selected().map(|row| row.run.run);
+        selected
+            .or_else(|| self.live_run())
+            .or_else(|| self.runs.rows().last().map(|row| row.run.run))
+    }
+}
+
+/// Whether a status is one of work going on.
+pub fn is_live(status: RunStatus) -> bool {
+    matches!(status, RunStatus::Running | RunStatus::Paused)
+}

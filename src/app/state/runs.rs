@@ -1,0 +1,282 @@
+//! The runs: the list, those whose events are at hand, and which are shown, selected, pinned.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::app::theme::RUN_COLOUR_COUNT;
+use crate::jobs::{OpenedRun, RunRecord, RunRow};
+use crate::spec::{Envelope, Event, RunId, RunStatus, Snapshot};
+use crate::timeline::RunView;
+
+/// A run with its plan and its events folded.
+#[derive(Debug)]
+pub struct OpenRun {
+    pub record: RunRecord,
+    pub view: RunView,
+}
+
+/// What is known of a run beyond its line.
+#[derive(Debug)]
+enum Opened {
+    /// Asked for; the events that came meanwhile wait.
+    Loading(Vec<Envelope>),
+    Ready(Box<OpenRun>),
+    Failed(String),
+}
+
+/// Pictures of a run.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    Loading,
+    Ready(Arc<Snapshot>),
+    Failed(String),
+}
+
+#[derive(Debug, Default)]
+pub struct Runs {
+    /// The oldest first.
+    rows: Vec<RunRow>,
+    /// None until the first list has come.
+    revision: u64,
+    opened: HashMap<RunId, Opened>,
+    seen: HashMap<RunId, Seen>,
+    selected: Option<RunId>,
+    hovered: Option<RunId>,
+    pub pinned: Option<RunId>,
+    pub solo: Option<RunId>,
+    /// Eyes that are open.
+    pub shown: BTreeSet<RunId>,
+    /// Colours chosen by hand.
+    pub colours: BTreeMap<RunId, usize>,
+}
+
+impl Runs {
+    /// Every run, the oldest first.
+    pub fn rows(&self) -> &[RunRow] {
+        &self.rows
+    }
+
+    /// Counts up whenever the list changes.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Whether the list has been read.
+    pub fn is_loaded(&self) -> bool {
+        self.revision > 0
+    }
+
+    pub fn row(&self, run: RunId) -> Option<&RunRow> {
+        let place = self.rows.binary_search_by_key(&run, |row| row.run.run).ok()?;
+        self.rows.get(place)
+    }
+
+    pub fn set_rows(&mut self, mut rows: Vec<RunRow>) {
+        rows.sort_by_key(|row| row.run.run);
+        self.rows = rows;
+        self.revision += 1;
+        if self.selected.is_some_and(|run| self.row(run).is_none()) {
+            self.selected = None;
+        }
+        if self.pinned.is_some_and(|run| self.row(run).is_none()) {
+            self.pinned = None;
+        }
+    }
+
+    /// Changes a run's line.
+    pub fn change(&mut self, run: RunId, change: impl FnOnce(&mut RunRow)) {
+        if let Ok(place) = self.rows.binary_search_by_key(&run, |row| row.run.run) {
+            change(&mut self.rows[place]);
+            self.revision += 1;
+        }
+    }
+
+    /// The run's plan and events, where they are at hand.
+    pub fn open(&self, run: RunId) -> Option<&OpenRun> {
+        match self.opened.get(&run)? {
+            Opened::Ready(open) => Some(open),
+            Opened::Loading(_) | Opened::Failed(_) => None,
+        }
+    }
+
+    /// Why a run could not be opened.
+    pub fn failure(&self, run: RunId) -> Option<&str> {
+        match self.opened.get(&run)? {
+            Opened::Failed(reason) => Some(reason),
+            Opened::Ready(_) | Opened::Loading(_) => None,
+        }
+    }
+
+    /// Marks a run as asked for; false if it is at hand or asked for already.
+    pub fn begin_open(&mut self, run: RunId) -> bool {
+        if self.opened.contains_key(&run) {
+            return false;
+        }
+        self.opened.insert(run, Opened::Loading(Vec::new()));
+        true
+    }
+
+    /// Asks for a run again, because more was recorded than was told.
+    pub fn reopen(&mut self, run: RunId) {
+        self.opened.insert(run, Opened::Loading(Vec::new()));
+    }
+
+    pub fn finish_open(&mut self, run: RunId, outcome: Result<Box<OpenedRun>, String>) {
+        let early = match self.opened.remove(&run) {
+            Some(Opened::Loading(early)) => early,
+            _ => Vec::new(),
+        };
+        let opened = match outcome {
+            Ok(opened) => {
+                let OpenedRun {
+                    record,
+                    mut view,
+                    next_seq,
+                } = *opened;
+                for envelope in early.iter().filter(|envelope| envelope.seq >= next_seq) {
+                    view.apply(envelope);
+                }
+                Opened::Ready(Box::new(OpenRun { record, view }))
+            }
+            Err(reason) => Opened::Failed(reason),
+        };
+        self.opened.insert(run, opened);
+    }
+
+    /// Forgets the events of runs that are neither shown nor in focus, so that memory does not grow with the store.
+    pub fn retain_open(&mut self, keep: impl Fn(RunId) -> bool) {
+        self.opened
+            .retain(|&run, opened| keep(run) || matches!(opened, Opened::Loading(_)));
+    }
+
+    /// Takes in an event of a run that is at hand.
+    pub fn apply(&mut self, envelope: Envelope) {
+        let run = envelope.run;
+        let tells_the_row = matches!(
+            envelope.event,
+            Event::Started { .. }
+                | Event::Epoch { .. }
+                | Event::Paused { .. }
+                | Event::Resumed { .. }
+                | Event::Ended { .. }
+        );
+        match self.opened.get_mut(&run) {
+            Some(Opened::Loading(early)) => early.push(envelope),
+            Some(Opened::Ready(open)) => {
+                open.view.apply(&envelope);
+                if tells_the_row && let Ok(place) = self.rows.binary_search_by_key(&run, |row| row.run.run) {
+                    open.view.summarise(&mut self.rows[place].run);
+                    self.revision += 1;
+                }
+            }
+            Some(Opened::Failed(_)) | None => {}
+        }
+    }
+
+    pub fn seen(&self, run: RunId) -> Option<&Seen> {
+        self.seen.get(&run)
+    }
+
+    pub fn set_seen(&mut self, run: RunId, seen: Seen) {
+        self.seen.insert(run, seen);
+    }
+
+    /// The pictures of a run that has changed are out of date.
+    pub fn forget_seen(&mut self, run: RunId) {
+        self.seen.remove(&run);
+    }
+
+    pub fn selected(&self) -> Option<&RunRow> {
+        self.selected.and_then(|run| self.row(run))
+    }
+
+    pub fn select(&mut self, run: Option<RunId>) {
+        self.selected = run;
+    }
+
+    pub fn hovered(&self) -> Option<RunId> {
+        self.hovered
+    }
+
+    pub fn set_hovered(&mut self, run: Option<RunId>) {
+        self.hovered = run;
+    }
+
+    /// The run that the others are compared with: the pinned one, else the uncompressed run that `run` stems from.
+    pub fn baseline_of(&self, run: RunId) -> Option<&RunRow> {
+        if let Some(pinned) = self.pinned {
+            return self.row(pinned).filter(|row| row.run.run != run);
+        }
+        let (parent, _) = self.row(run)?.origin.as_ref()?;
+        self.row(*parent)
+    }
+
+    pub fn is_shown(&self, run: RunId) -> bool {
+        self.solo.map_or_else(|| self.shown.contains(&run), |solo| solo == run)
+    }
+
+    /// Runs with an open eye, the oldest first; the pinned one is always among them.
+    pub fn visible(&self) -> impl Iterator<Item = &RunRow> {
+        let pinned = self.pinned.filter(|_| self.solo.is_none());
+        let mut shown: Vec<RunId> = match self.solo {
+            Some(solo) => vec![solo],
+            None => self.shown.iter().copied().chain(pinned).collect(),
+        };
+        shown.sort_unstable();
+        shown.dedup();
+        shown.into_iter().filter_map(|run| self.row(run))
+    }
+
+    /// Index of a run's colour: chosen by hand, its parent's for a compressed run, else by its number. The pinned run is
+    /// drawn in the text's colour: see [`Self::pinned`].
+    pub fn colour(&self, run: RunId) -> usize {
+        if let Some(&colour) = self.colours.get(&run) {
+            return colour;
+        }
+        run.0.unsigned_abs() as usize % RUN_COLOUR_COUNT
+    }
+}
+
+/// What a run's line says about what can be done with it.
+pub trait RowExt {
+    fn can_resume(&self) -> bool;
+    /// It can be compressed, measured, tried and exported: finished, with a network of its own.
+    fn is_usable(&self) -> bool;
+    /// Accuracy or R2: of the exported file where it was measured, else of the test split, else of the best epoch.
+    fn score(&self) -> Option<f64>;
+    /// The score's name: "accuracy" or "R2".
+    fn score_name(&self) -> &'static str;
+}
+
+impl RowExt for RunRow {
+    fn can_resume(&self) -> bool {
+        matches!(
+            self.run.status,
+            RunStatus::Interrupted | RunStatus::Stopped | RunStatus::Crashed | RunStatus::Failed
+        )
+    }
+
+    fn is_usable(&self) -> bool {
+        self.run.status == RunStatus::Finished && self.folds.is_none()
+    }
+
+    fn score(&self) -> Option<f64> {
+        let run = &self.run;
+        let of = |metrics: Option<crate::spec::Metrics>| metrics.and_then(|metrics| metrics.accuracy.or(metrics.r2));
+        run.deployed
+            .as_ref()
+            .map(|deployed| deployed.accuracy)
+            .or_else(|| of(run.test))
+            .or_else(|| of(run.folds.map(|folds| folds.mean)))
+            .or_else(|| of(run.validation))
+    }
+
+    fn score_name(&self) -> &'static str {
+        let metrics = self.run.test.or(self.run.validation);
+        if metrics.is_some_and(|metrics| metrics.r2.is_some()) {
+            "R2"
+        } else {
+            "accuracy"
+        }
+    }
+}

@@ -1,0 +1,557 @@
+//! The one place where the model changes: by actions after drawing, by the worker's messages and by answers before it.
+
+use std::path::PathBuf;
+
+use egui::{Context, Ui};
+
+use super::action::{Action, Actions, Dialog, Page};
+use super::dialogs::{Chosen, Dialogs};
+use super::state::{Exported, JobKind, Model, PreviewState, QueuedJob, Samples, Seen, Tone, Views};
+use crate::jobs::{Answer, Desk, Job, JobError, JobId, Message, Question};
+use crate::spec::{Command, DataConfig, Event, RunConfig, RunId, RunStatus, parse_config};
+
+/// Runs whose curves are kept at hand beside the shown ones.
+const SHOWN_AT_START: usize = 8;
+
+/// Applies everything.
+pub struct Updater {
+    desk: Desk,
+    dialogs: Dialogs,
+    /// The data that a preview was last asked for.
+    previewed: Option<DataConfig>,
+}
+
+impl Updater {
+    /// Asks for the list of runs and the form's data.
+    pub fn start(desk: Desk, ctx: &Context, model: &mut Model) -> Self {
+        model.datasets = crate::jobs::datasets();
+        let mut updater = Self {
+            desk,
+            dialogs: Dialogs::new(ctx),
+            previewed: None,
+        };
+        updater.ask(model, Question::Runs);
+        updater.check_form(model);
+        updater
+    }
+
+    /// Takes in one message, answer, picture or chosen file; false if nothing is there.
+    pub fn drain_one(&mut self, model: &mut Model) -> bool {
+        if let Some(message) = self.desk.message() {
+            self.hear(model, message);
+        } else if let Some(answer) = self.desk.answer() {
+            self.learn(model, answer);
+        } else if let Some((run, snapshot)) = self.desk.latest() {
+            model.runs.set_seen(run, Seen::Ready(snapshot));
+        } else if let Some(chosen) = self.dialogs.chosen() {
+            self.take_chosen(model, chosen);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Applies what was asked for in this frame, and sees to what the next one needs.
+    pub fn apply_all(&mut self, ui: &Ui, model: &mut Model, views: &mut Views, actions: &mut Actions) {
+        let mut hovered = None;
+        let pointer_down = ui.input(|input| input.pointer.any_down());
+        for action in actions.0.drain(..) {
+            match action {
+                Action::Hover(run) => hovered = Some(run),
+                Action::Edit(config) => {
+                    model.form.edit(*config, pointer_down);
+                    self.check_form(model);
+                    ui.request_repaint();
+                }
+                other => {
+                    self.apply(ui, model, views, other);
+                    ui.request_repaint();
+                }
+            }
+        }
+        if !pointer_down {
+            model.form.end_gesture();
+        }
+        if model.runs.hovered() != hovered {
+            model.runs.set_hovered(hovered);
+            ui.request_repaint();
+        }
+        self.open_what_is_shown(model);
+    }
+
+    fn apply(&mut self, ui: &Ui, model: &mut Model, views: &mut Views, action: Action) {
+        match action {
+            Action::Go(page) => model.page = page,
+            Action::Open(dialog) => {
+                model.dialog = Some(dialog);
+                if let Dialog::Export(run) = dialog {
+                    model.export = Exported {
+                        run: Some(run),
+                        ..Exported::default()
+                    };
+                }
+            }
+            Action::Close => model.dialog = None,
+            Action::ToggleDrawer => model.drawer_open = !model.drawer_open,
+            Action::ShowHints(show) => model.hints = show,
+            Action::SetTheme(theme) => {
+                model.theme = theme;
+                ui.ctx().set_theme(theme);
+            }
+            Action::Hover(_) | Action::Edit(_) => {}
+            Action::Undo => {
+                model.form.undo();
+                self.check_form(model);
+            }
+            Action::Redo => {
+                model.form.redo();
+                self.check_form(model);
+            }
+            Action::ResetForm => self.fill_form(model, RunConfig::digits_cnn()),
+            Action::PasteConfig(text) => match parse_config(&text, &[]) {
+                Ok(config) => {
+                    self.fill_form(model, config);
+                    model.dialog = None;
+                    model.notices.say(Tone::Good, "The configuration is in the form");
+                }
+                Err(error) => model.notices.say(Tone::Bad, format!("Not taken: {error}")),
+            },
+            Action::ChooseDataFile => self.dialogs.choose_data_file(),
+            Action::UseDataFile(path) => self.use_data_file(model, &path),
+            Action::Train => self.train(model, model.form.config.clone()),
+            Action::TrainOtherSeed => {
+                let mut config = model.form.config.clone();
+                config.run.seed = next_seed(model, &config);
+                self.train(model, config);
+            }
+            Action::CloneToForm(run) => {
+                if let Some(open) = model.runs.open(run) {
+                    let config = open.record.plan.config.clone();
+                    self.fill_form(model, config);
+                    model.page = Page::Train;
+                } else {
+                    self.open_run(model, run);
+                    model
+                        .notices
+                        .say(Tone::Info, format!("Run {run} is still being read: press again"));
+                }
+            }
+            Action::CopyConfig(run) => {
+                if let Some(open) = model.runs.open(run) {
+                    copy_config(ui, model, &open.record.plan.config.clone());
+                } else {
+                    self.open_run(model, run);
+                    model
+                        .notices
+                        .say(Tone::Info, format!("Run {run} is still being read: press again"));
+                }
+            }
+            Action::Resume(run) => {
+                let what = format!("resume {}", name_of(model, run));
+                self.submit(model, what, JobKind::Resume(run), Job::Resume { run });
+            }
+            Action::Pause => self.command(model, Command::Pause),
+            Action::Continue => self.command(model, Command::Run),
+            Action::Stop => self.command(model, Command::Stop),
+            Action::CancelJob(job) => self.cancel(model, job),
+            Action::MoveJob(job, place) => self.move_job(model, job, place),
+            Action::Compress { run, recipes } => {
+                let names: Vec<String> = recipes.iter().map(ToString::to_string).collect();
+                let what = format!("compress {} by {}", name_of(model, run), names.join(", "));
+                let kind = JobKind::Compress {
+                    parent: run,
+                    recipes: names,
+                };
+                self.submit(model, what, kind, Job::Compress { run, recipes });
+            }
+            Action::Measure(runs) => {
+                let what = format!("measure {} runs side by side", runs.len());
+                self.submit(model, what, JobKind::Measure(runs.clone()), Job::Measure { runs });
+            }
+            Action::Select(run) => {
+                model.runs.select(Some(run));
+                model.runs.shown.insert(run);
+                self.open_run(model, run);
+            }
+            Action::Show(run, true) => {
+                model.runs.shown.insert(run);
+            }
+            Action::Show(run, false) => {
+                model.runs.shown.remove(&run);
+            }
+            Action::Solo(run) => model.runs.solo = run,
+            Action::Pin(run) => model.runs.pinned = run,
+            Action::Recolour(run, colour) => {
+                model.runs.colours.insert(run, colour);
+            }
+            Action::Rename(run, name) => self.ask(model, Question::Rename { run, name }),
+            Action::Delete(runs) => self.ask(model, Question::Delete(runs)),
+            Action::Restore(runs) => self.ask(model, Question::Restore(runs)),
+            Action::Inspect(run) => {
+                model.runs.set_seen(run, Seen::Loading);
+                self.ask(model, Question::Inspect(run));
+            }
+            Action::Samples {
+                title,
+                data,
+                part,
+                rows,
+            } => {
+                model.samples = Some(Samples { title, samples: None });
+                self.ask(model, Question::Samples { data, part, rows });
+            }
+            Action::CloseSamples => model.samples = None,
+            Action::Try { runs, input } => {
+                model.trial.is_waiting = true;
+                self.ask(model, Question::Try { runs, input });
+            }
+            Action::ChooseExportFolder => self.dialogs.choose_export_folder(),
+            Action::Export { run, to } => {
+                model.export.to = Some(to.clone());
+                model.export.files = None;
+                let what = format!("export {}", name_of(model, run));
+                let kind = JobKind::Export { run, to: to.clone() };
+                self.submit(model, what, kind, Job::Export { run, to });
+            }
+            Action::SavePicture { rect, name } => self.dialogs.save_picture(rect, name),
+            Action::SaveText { name, text } => self.dialogs.save(name, text.into_bytes()),
+            Action::CopyText(text) => {
+                ui.ctx().copy_text(text);
+                model.notices.say(Tone::Good, "Copied to the clipboard");
+            }
+        }
+        let _ = views;
+    }
+
+    fn take_chosen(&mut self, model: &mut Model, chosen: Chosen) {
+        match chosen {
+            Chosen::DataFile(path) => self.use_data_file(model, &path),
+            Chosen::ExportFolder(path) => model.export.chosen = Some(path),
+            Chosen::Save { path, bytes } => self.ask(model, Question::Write { path, bytes }),
+            Chosen::Picture { name, bytes } => self.dialogs.save(name, bytes),
+            Chosen::Failed(why) => model.notices.say(Tone::Bad, why),
+        }
+    }
+
+    fn use_data_file(&mut self, model: &mut Model, path: &std::path::Path) {
+        let mut config = model.form.config.clone();
+        config.data = DataConfig {
+            source: path.to_string_lossy().into_owned(),
+            ..DataConfig::default()
+        };
+        self.fill_form(model, config);
+        model.page = Page::Train;
+    }
+
+    fn fill_form(&mut self, model: &mut Model, config: RunConfig) {
+        model.form.edit(config, false);
+        self.check_form(model);
+    }
+
+    /// Checks the form against its data, and asks for the data's preview where it is missing.
+    fn check_form(&mut self, model: &mut Model) {
+        let data = &model.form.config.data;
+        if self.previewed.as_ref() != Some(data) {
+            let data = data.clone();
+            self.previewed = Some(data.clone());
+            model.form.preview = PreviewState::Waiting;
+            self.ask(model, Question::Preview(data));
+        }
+        let form = &mut model.form;
+        form.checked = match &form.preview {
+            PreviewState::Ready(preview) => crate::jobs::check(&form.config, &preview.summary).map(Box::new),
+            PreviewState::Waiting | PreviewState::Failed(_) => Err(form.config.data.issues()),
+        };
+    }
+
+    fn train(&mut self, model: &mut Model, config: RunConfig) {
+        if let Some(reason) = why_not(model) {
+            model.notices.say(Tone::Warn, reason);
+            return;
+        }
+        let what = match &config.run.name {
+            Some(name) => name.clone(),
+            None => format!("{}-{}", short(&config.data.source), config.model.architecture),
+        };
+        self.submit(model, what, JobKind::Train, Job::Train { config });
+    }
+
+    fn submit(&mut self, model: &mut Model, what: String, kind: JobKind, job: Job) {
+        match self.desk.submit(job) {
+            Ok(ticket) => model.queue.push(QueuedJob {
+                id: ticket.job,
+                what,
+                kind,
+                control: ticket.control,
+                is_begun: false,
+                run: None,
+                progress: None,
+            }),
+            Err(error) => model.notices.say(Tone::Bad, format!("Not taken: {error}")),
+        }
+    }
+
+    fn command(&self, model: &mut Model, command: Command) {
+        if let Some(job) = model.queue.first() {
+            job.control.request(command);
+        }
+    }
+
+    fn cancel(&mut self, model: &mut Model, job: JobId) {
+        if self.desk.cancel(job) {
+            model.queue.retain(|queued| queued.id != job);
+        } else if let Some(queued) = model.queue.iter().find(|queued| queued.id == job) {
+            queued.control.request(Command::Stop);
+        }
+    }
+
+    fn move_job(&mut self, model: &mut Model, job: JobId, place: usize) {
+        if !self.desk.reorder(job, place) {
+            return;
+        }
+        let first_waiting = usize::from(model.queue.first().is_some_and(|queued| queued.is_begun));
+        if let Some(from) = model.queue.iter().position(|queued| queued.id == job) {
+            let queued = model.queue.remove(from);
+            let to = (first_waiting + place).min(model.queue.len());
+            model.queue.insert(to, queued);
+        }
+    }
+
+    fn hear(&mut self, model: &mut Model, message: Message) {
+        match message {
+            Message::Opened { job, run } => {
+                if let Some(queued) = begun(model, job) {
+                    queued.run = Some(run);
+                    queued.progress = None;
+                }
+                model.runs.shown.insert(run);
+                model.runs.select(None);
+                model.runs.forget_seen(run);
+                model.runs.reopen(run);
+                self.ask(model, Question::Run(run));
+                self.ask(model, Question::Runs);
+            }
+            Message::Event(envelope) => {
+                if let Event::Ended { .. } = envelope.event {
+                    model.runs.forget_seen(envelope.run);
+                }
+                model.runs.apply(envelope);
+            }
+            Message::Progress { job, what, done, total } => {
+                if let Some(queued) = begun(model, job) {
+                    queued.progress = Some((what, done, total));
+                }
+            }
+            Message::Closed { job, outcome } => self.close_job(model, job, outcome),
+        }
+    }
+
+    fn close_job(&mut self, model: &mut Model, job: JobId, outcome: Result<Vec<RunId>, JobError>) {
+        let Some(place) = model.queue.iter().position(|queued| queued.id == job) else {
+            return;
+        };
+        let queued = model.queue.remove(place);
+        self.ask(model, Question::Runs);
+        let runs = match outcome {
+            Ok(runs) => runs,
+            Err(JobError::Stopped) => {
+                model.notices.say(Tone::Info, format!("Stopped: {}", queued.what));
+                return;
+            }
+            Err(error) => {
+                model.notices.say(Tone::Bad, format!("{}: {error}", queued.what));
+                if let JobKind::Export { .. } = queued.kind {
+                    model.export.files = Some(Err(error.to_string()));
+                }
+                return;
+            }
+        };
+        if let JobKind::Export { to, .. } = queued.kind {
+            self.ask(model, Question::Folder(to));
+            return;
+        }
+        let failed = runs.iter().copied().find_map(|run| {
+            let row = model.runs.row(run)?;
+            let failed = matches!(row.run.status, RunStatus::Failed | RunStatus::Crashed);
+            failed.then(|| (row.run.name.clone(), row.run.status, row.run.failure.clone()))
+        });
+        match failed {
+            Some((name, status, failure)) => {
+                let why = failure.unwrap_or_default();
+                model.notices.say(Tone::Bad, format!("{name} {status}: {why}"));
+            }
+            None => {
+                let stopped = runs.iter().any(|&run| {
+                    model
+                        .runs
+                        .row(run)
+                        .is_some_and(|row| row.run.status == RunStatus::Stopped)
+                });
+                let (tone, word) = if stopped {
+                    (Tone::Info, "Stopped")
+                } else {
+                    (Tone::Good, "Done")
+                };
+                model.notices.say(tone, format!("{word}: {}", queued.what));
+            }
+        }
+    }
+
+    fn learn(&mut self, model: &mut Model, answer: Answer) {
+        match answer {
+            Answer::Runs(Ok(rows)) => {
+                let is_first = !model.runs.is_loaded();
+                model.runs.set_rows(rows);
+                if is_first && model.runs.shown.is_empty() {
+                    let latest: Vec<RunId> = model
+                        .runs
+                        .rows()
+                        .iter()
+                        .rev()
+                        .take(SHOWN_AT_START)
+                        .map(|row| row.run.run)
+                        .collect();
+                    model.runs.shown.extend(latest);
+                }
+            }
+            Answer::Runs(Err(error)) => model.notices.say(Tone::Bad, error.to_string()),
+            Answer::Run(run, outcome) => model.runs.finish_open(run, outcome.map_err(|error| error.to_string())),
+            Answer::Preview(data, outcome) => {
+                if data == model.form.config.data {
+                    model.form.preview = match outcome {
+                        Ok(preview) => PreviewState::Ready(preview),
+                        Err(error) => PreviewState::Failed(error.to_string()),
+                    };
+                    self.check_form(model);
+                }
+            }
+            Answer::Snapshot(run, outcome) => {
+                let seen = match outcome {
+                    Ok(snapshot) => Seen::Ready(snapshot),
+                    Err(error) => Seen::Failed(error.to_string()),
+                };
+                model.runs.set_seen(run, seen);
+            }
+            Answer::Samples(outcome) => {
+                if let Some(samples) = &mut model.samples {
+                    samples.samples = Some(outcome.map_err(|error| error.to_string()));
+                }
+            }
+            Answer::Tried(outcome) => {
+                model.trial.is_waiting = false;
+                model.trial.result = Some(outcome.map_err(|error| error.to_string()));
+            }
+            Answer::Changed(question, Ok(())) => {
+                if let Question::Delete(runs) = question {
+                    let what = match runs.as_slice() {
+                        [run] => name_of(model, *run),
+                        _ => format!("{} runs", runs.len()),
+                    };
+                    for &run in &runs {
+                        model.runs.shown.remove(&run);
+                    }
+                    let action = Action::Restore(runs);
+                    model
+                        .notices
+                        .offer(Tone::Info, format!("Deleted {what}"), "Undo", action);
+                }
+            }
+            Answer::Changed(_, Err(error)) => model.notices.say(Tone::Bad, error.to_string()),
+            Answer::Folder(folder, outcome) => {
+                if outcome.is_ok() {
+                    model
+                        .notices
+                        .say(Tone::Good, format!("Exported to {}", folder.display()));
+                }
+                model.export.files = Some(outcome.map_err(|error| error.to_string()));
+            }
+            Answer::Written(path, Ok(())) => model.notices.say(Tone::Good, format!("Saved {}", path.display())),
+            Answer::Written(path, Err(error)) => {
+                model
+                    .notices
+                    .say(Tone::Bad, format!("{} was not saved: {error}", path.display()));
+            }
+        }
+    }
+
+    /// Reads the events of every run that is drawn, and forgets those of runs that are not.
+    fn open_what_is_shown(&mut self, model: &mut Model) {
+        let mut wanted: Vec<RunId> = model.runs.visible().map(|row| row.run.run).collect();
+        let focus = model.focus();
+        wanted.extend(focus);
+        wanted.extend(focus.and_then(|run| model.runs.baseline_of(run)).map(|row| row.run.run));
+        wanted.extend(model.live_run());
+        for &run in &wanted {
+            self.open_run(model, run);
+        }
+        model.runs.retain_open(|run| wanted.contains(&run));
+    }
+
+    fn open_run(&mut self, model: &mut Model, run: RunId) {
+        if model.runs.begin_open(run) {
+            self.ask(model, Question::Run(run));
+        }
+    }
+
+    fn ask(&mut self, model: &mut Model, question: Question) {
+        if !self.desk.ask(question) {
+            model
+                .notices
+                .say(Tone::Warn, "Too much was asked at once; try again in a moment");
+        }
+    }
+}
+
+/// Marks a job as begun.
+fn begun(model: &mut Model, job: JobId) -> Option<&mut QueuedJob> {
+    let queued = model.queue.iter_mut().find(|queued| queued.id == job)?;
+    queued.is_begun = true;
+    Some(queued)
+}
+
+/// Why the form can't be run now.
+pub fn why_not(model: &Model) -> Option<String> {
+    match (&model.form.preview, &model.form.checked) {
+        (_, Ok(_)) => None,
+        (PreviewState::Failed(reason), _) => Some(reason.clone()),
+        (_, Err(issues)) if !issues.is_empty() => Some(issues[0].to_string()),
+        _ => Some("The data is still being read".to_owned()),
+    }
+}
+
+/// The smallest seed above the form's that no run with this configuration has.
+fn next_seed(model: &Model, config: &RunConfig) -> u64 {
+    let name = config.run.name.clone();
+    let used = model.runs.visible().filter_map(|row| {
+        let plan = &model.runs.open(row.run.run)?.record.plan;
+        let mut same = plan.config.clone();
+        same.run.seed = config.run.seed;
+        same.run.name.clone_from(&name);
+        (same == *config).then_some(plan.config.run.seed)
+    });
+    used.max().unwrap_or(config.run.seed).max(config.run.seed) + 1
+}
+
+fn copy_config(ui: &Ui, model: &mut Model, config: &RunConfig) {
+    match crate::spec::annotated_toml(config) {
+        Ok(text) => {
+            ui.ctx().copy_text(text);
+            model.notices.say(Tone::Good, "The configuration is on the clipboard");
+        }
+        Err(error) => model.notices.say(Tone::Bad, error.to_string()),
+    }
+}
+
+fn name_of(model: &Model, run: RunId) -> String {
+    model
+        .runs
+        .row(run)
+        .map_or_else(|| run.to_string(), |row| row.run.name.clone())
+}
+
+/// A data source's last part, without its ending.
+fn short(source: &str) -> String {
+    PathBuf::from(source)
+        .file_stem()
+        .map_or_else(|| source.to_owned(), |stem| stem.to_string_lossy().into_owned())
+}

@@ -1,0 +1,62 @@
+//! A sample as a picture.
+
+use egui::{Response, Sense, Ui, Vec2};
+
+use crate::app::theme::Tokens;
+use crate::spec::{SampleView, Shape};
+
+/// Pixels as squares (ink in the text's colour on the card's), `side` points wide; three channels are drawn in colour.
+pub fn pixels_ui(ui: &mut Ui, shape: Shape, pixels: &[f32], side: f32, name: &str) -> Response {
+    let (channels, height, width) = match shape {
+        Shape::Image {
+            channels,
+            height,
+            width,
+        } => (channels, height.max(1), width.max(1)),
+        Shape::Features { features } => (1, 1, features.max(1)),
+    };
+    let cell = side / width.max(height) as f32;
+    let size = Vec2::new(cell * width as f32, cell * height as f32);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let tokens = Tokens::of(ui);
+    let at = |channel: usize, place: usize| pixels.get(channel * width * height + place).copied().unwrap_or(0.0);
+    let mut mesh = egui::Mesh::default();
+    for place in 0..width * height {
+        let corner = rect.min + Vec2::new((place % width) as f32, (place / width) as f32) * cell;
+        let colour = if channels >= 3 {
+            egui::Rgba::from_rgb(at(0, place), at(1, place), at(2, place)).into()
+        } else {
+            tokens.base.lerp_to_gamma(tokens.text, at(0, place).clamp(0.0, 1.0))
+        };
+        mesh.add_colored_rect(egui::Rect::from_min_size(corner, Vec2::splat(cell)), colour);
+    }
+    ui.painter().add(mesh);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name));
+    response
+}
+
+/// A sample's picture with its truth and, where there is one, the answer below it.
+pub fn sample_ui(ui: &mut Ui, sample: &SampleView, side: f32) -> Response {
+    let tokens = Tokens::of(ui);
+    let name = if sample.answer.is_empty() {
+        format!("row {}: {}", sample.row, sample.truth)
+    } else {
+        format!("row {}: {}, answered {}", sample.row, sample.truth, sample.answer)
+    };
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 2.0;
+        let response = match &sample.pixels {
+            Some((shape, pixels)) => pixels_ui(ui, *shape, pixels, side, &name),
+            None => ui.label(crate::app::theme::number(sample.cells.join("  "))),
+        };
+        let is_wrong = !sample.answer.is_empty() && !sample.answer.starts_with(&sample.truth);
+        ui.label(egui::RichText::new(&sample.truth).size(11.0).color(tokens.text_soft));
+        if !sample.answer.is_empty() {
+            let colour = if is_wrong { tokens.bad } else { tokens.text_soft };
+            ui.label(egui::RichText::new(&sample.answer).size(11.0).color(colour));
+        }
+        response
+    })
+    .inner
+    .on_hover_text(name)
+}

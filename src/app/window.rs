@@ -1,0 +1,171 @@
+//! The frame's life: drain what the worker says, draw, apply what was asked for; and the opening of the window.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use egui::{Context, Ui};
+
+use super::action::Actions;
+use super::state::{Model, Views};
+use super::update::Updater;
+use super::{memory, pages, shell, theme};
+use crate::jobs::{Desk, JobError};
+
+/// Longest that draining may take of a frame.
+const DRAIN_BUDGET: Duration = Duration::from_millis(3);
+/// Shortest time between two repaints that the worker causes.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
+/// A frame may take this share of the time between two such repaints.
+const FRAME_SHARE: f32 = 0.04;
+
+/// The window's application.
+pub struct App {
+    model: Model,
+    views: Views,
+    updater: Updater,
+    actions: Actions,
+    /// Microseconds that the worker leaves between two repaints.
+    interval: Arc<AtomicU64>,
+    /// Longest draining of the last frame.
+    drained: Duration,
+}
+
+impl App {
+    /// Over the store in `directory` (none: the default place). Fonts and styles are installed into `ctx`.
+    pub fn new(
+        ctx: &Context,
+        storage: Option<&dyn eframe::Storage>,
+        directory: Option<&Path>,
+    ) -> Result<Self, JobError> {
+        theme::install(ctx);
+        let interval = Arc::new(AtomicU64::new(SHORTEST_INTERVAL.as_micros() as u64));
+        let waker = {
+            let (ctx, interval) = (ctx.clone(), Arc::clone(&interval));
+            move || ctx.request_repaint_after(Duration::from_micros(interval.load(Ordering::Relaxed)))
+        };
+        let desk = Desk::open(directory, waker)?;
+        let (mut model, views) = memory::recall(storage);
+        ctx.set_theme(model.theme);
+        let updater = Updater::start(desk, ctx, &mut model);
+        Ok(Self {
+            model,
+            views,
+            updater,
+            actions: Actions::default(),
+            interval,
+            drained: Duration::ZERO,
+        })
+    }
+
+    /// How long draining took in the last frame.
+    pub fn drained(&self) -> Duration {
+        self.drained
+    }
+
+    /// Takes in what worker and answers have to say, within the budget.
+    fn drain(&mut self, ctx: &Context) {
+        let began = Instant::now();
+        self.model.notices.now = ctx.input(|input| input.time);
+        while self.updater.drain_one(&mut self.model) {
+            if began.elapsed() >= DRAIN_BUDGET {
+                ctx.request_repaint();
+                break;
+            }
+        }
+        self.drained = began.elapsed();
+    }
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &Context, frame: &mut eframe::Frame) {
+        if let Some(secs) = frame.info().cpu_usage {
+            let interval = Duration::from_secs_f32((secs / FRAME_SHARE).clamp(0.0, 1.0)).max(SHORTEST_INTERVAL);
+            self.interval.store(interval.as_micros() as u64, Ordering::Relaxed);
+        }
+        self.drain(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut Ui, _: &mut eframe::Frame) {
+        let Self {
+            model,
+            views,
+            updater,
+            actions,
+            ..
+        } = self;
+        shell::keys(ui, model, &mut views.shell, actions);
+        shell::frame_ui(ui, model, views, actions);
+        pages::page_ui(ui, model, views, actions);
+        shell::over_ui(ui, model, views, actions);
+        updater.apply_all(ui, model, views, actions);
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        memory::remember(storage, &self.model, &mut self.views);
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+}
+
+/// Why there is no window.
+#[derive(Debug, thiserror::Error)]
+pub enum WindowError {
+    #[error("there is no display to open a window on; `trimtab demo` shows the program in the terminal")]
+    NoDisplay,
+    #[error("the window could not be opened: {0}; `trimtab demo` shows the program in the terminal")]
+    Failed(String),
+    #[error(transparent)]
+    Store(#[from] JobError),
+}
+
+/// Opens the window over the store in `directory` (none: the default place) and returns when it is closed.
+pub fn open(directory: Option<&Path>) -> Result<(), WindowError> {
+    if cfg!(target_os = "linux") && !has_display() {
+        return Err(WindowError::NoDisplay);
+    }
+    let icon = eframe::icon_data::from_png_bytes(include_bytes!("../../assets/icon.png")).ok();
+    let mut viewport = egui::ViewportBuilder::default()
+        .with_title("Trimtab")
+        .with_app_id("trimtab")
+        .with_inner_size([1440.0, 900.0])
+        .with_min_inner_size([800.0, 560.0])
+        .with_drag_and_drop(true);
+    if let Some(icon) = icon {
+        viewport = viewport.with_icon(icon);
+    }
+    let options = eframe::NativeOptions {
+        viewport,
+        persistence_path: crate::jobs::home(directory).map(|home| home.join("window.ron")),
+        ..eframe::NativeOptions::default()
+    };
+    let mut refused = None;
+    let outcome = eframe::run_native(
+        "trimtab",
+        options,
+        Box::new(
+            |creation| match App::new(&creation.egui_ctx, creation.storage, directory) {
+                Ok(app) => Ok(Box::new(app)),
+                Err(error) => {
+                    let message = error.to_string();
+                    refused = Some(error);
+                    Err(message.into())
+                }
+            },
+        ),
+    );
+    match (outcome, refused) {
+        (_, Some(error)) => Err(error.into()),
+        (Err(error), None) => Err(WindowError::Failed(error.to_string())),
+        (Ok(()), None) => Ok(()),
+    }
+}
+
+fn has_display() -> bool {
+    ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
