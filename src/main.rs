@@ -1,5 +1,5 @@
-//! The one binary: today the command line, over the same lanes that a window uses.
+//! The one binary with its two doors: the command line, and without a command the window.
 
 fn main() -> std::process::ExitCode {
-    trimtab::cli::main()
+    trimtab::cli::main(|store| Ok(trimtab::app::open(store)?))
 }

@@ -61,6 +61,8 @@ pub enum Action {
     Close,
     ToggleDrawer,
     ShowHints(bool),
+    /// Takes the notice at this place of the history off the screen.
+    Dismiss(usize),
     SetTheme(egui::ThemePreference),
 
     /// The form's configuration becomes this one; what happens while the pointer is held down is one step of undo.

@@ -6,7 +6,7 @@ use egui::{Context, Ui};
 
 use super::action::{Action, Actions, Dialog, Page};
 use super::dialogs::{Chosen, Dialogs};
-use super::state::{Exported, JobKind, Model, PreviewState, QueuedJob, Samples, Seen, Tone, Views};
+use super::state::{Exported, JobKind, Model, PreviewState, QueuedJob, Samples, Seen, Tone};
 use crate::jobs::{Answer, Desk, Job, JobError, JobId, Message, Question};
 use crate::spec::{Command, DataConfig, Event, RunConfig, RunId, RunStatus, parse_config};
 
@@ -52,7 +52,7 @@ impl Updater {
     }
 
     /// Applies what was asked for in this frame, and sees to what the next one needs.
-    pub fn apply_all(&mut self, ui: &Ui, model: &mut Model, views: &mut Views, actions: &mut Actions) {
+    pub fn apply_all(&mut self, ui: &Ui, model: &mut Model, actions: &mut Actions) {
         let mut hovered = None;
         let pointer_down = ui.input(|input| input.pointer.any_down());
         for action in actions.0.drain(..) {
@@ -64,7 +64,7 @@ impl Updater {
                     ui.request_repaint();
                 }
                 other => {
-                    self.apply(ui, model, views, other);
+                    self.apply(ui, model, other);
                     ui.request_repaint();
                 }
             }
@@ -79,9 +79,14 @@ impl Updater {
         self.open_what_is_shown(model);
     }
 
-    fn apply(&mut self, ui: &Ui, model: &mut Model, views: &mut Views, action: Action) {
+    fn apply(&mut self, ui: &Ui, model: &mut Model, action: Action) {
         match action {
-            Action::Go(page) => model.page = page,
+            Action::Go(page) => {
+                model.page = page;
+                model.visited_compare |= page == Page::Compare;
+                model.visited_try |= page == Page::TryIt;
+                model.runs.set_hovered(None);
+            }
             Action::Open(dialog) => {
                 model.dialog = Some(dialog);
                 if let Dialog::Export(run) = dialog {
@@ -94,6 +99,7 @@ impl Updater {
             Action::Close => model.dialog = None,
             Action::ToggleDrawer => model.drawer_open = !model.drawer_open,
             Action::ShowHints(show) => model.hints = show,
+            Action::Dismiss(place) => model.notices.dismiss(place),
             Action::SetTheme(theme) => {
                 model.theme = theme;
                 ui.ctx().set_theme(theme);
@@ -220,7 +226,6 @@ impl Updater {
                 model.notices.say(Tone::Good, "Copied to the clipboard");
             }
         }
-        let _ = views;
     }
 
     fn take_chosen(&mut self, model: &mut Model, chosen: Chosen) {

@@ -47,6 +47,7 @@ impl App {
         };
         let desk = Desk::open(directory, waker)?;
         let (mut model, views) = memory::recall(storage);
+        model.home = crate::jobs::home(directory).unwrap_or_default();
         ctx.set_theme(model.theme);
         let updater = Updater::start(desk, ctx, &mut model);
         Ok(Self {
@@ -96,10 +97,10 @@ impl eframe::App for App {
             ..
         } = self;
         shell::keys(ui, model, &mut views.shell, actions);
-        shell::frame_ui(ui, model, views, actions);
+        shell::frame_ui(ui, model, actions);
         pages::page_ui(ui, model, views, actions);
         shell::over_ui(ui, model, views, actions);
-        updater.apply_all(ui, model, views, actions);
+        updater.apply_all(ui, model, actions);
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {

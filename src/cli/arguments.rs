@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Train small neural networks, compress them, and measure what that cost and bought.
+/// Train small neural networks, compress them, and measure what that cost and bought. Without a command, the window opens.
 #[derive(Debug, Parser)]
 #[command(name = "trimtab", version, disable_help_subcommand = true)]
 pub struct Arguments {
@@ -15,8 +15,9 @@ pub struct Arguments {
         help = "Folder of the runs [default: $TRIMTAB_HOME, else the platform's data folder]"
     )]
     pub store: Option<PathBuf>,
+    /// None opens the window.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -8,7 +8,7 @@ mod runs;
 mod work;
 
 use std::io::{ErrorKind, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -17,7 +17,7 @@ use crate::store::Store;
 use arguments::{Arguments, Command};
 
 /// What a command ends with, turned into one line.
-type CommandError = Box<dyn std::error::Error>;
+pub type CommandError = Box<dyn std::error::Error>;
 
 /// Some of what was asked failed; what was reached is printed all the same.
 #[derive(Debug, thiserror::Error)]
@@ -27,10 +27,13 @@ struct Incomplete {
     message: String,
 }
 
-/// Runs the command that the process was started with.
-pub fn main() -> ExitCode {
+/// Opens the window over the store in a directory (none: the default place), and returns when it is closed.
+pub type OpenWindow = fn(Option<&Path>) -> Result<(), CommandError>;
+
+/// Runs the command that the process was started with; without one, opens the window.
+pub fn main(open_window: OpenWindow) -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments) {
+    match run(arguments, open_window) {
         Ok(output) => print(&output),
         Err(error) => {
             if let Some(incomplete) = error.downcast_ref::<Incomplete>() {
@@ -62,9 +65,12 @@ fn fail(message: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn run(arguments: Arguments) -> Result<String, CommandError> {
+fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandError> {
     let place = arguments.store;
-    match arguments.command {
+    let Some(command) = arguments.command else {
+        return open_window(place.as_deref()).map(|()| String::new());
+    };
+    match command {
         Command::Demo { seed, json } => work::demo(store(place)?, seed, json),
         Command::Init {
             dataset,

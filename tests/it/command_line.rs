@@ -413,3 +413,21 @@ fn sha256_of(path: &Path) -> String {
     use sha2::{Digest, Sha256};
     format!("{:x}", Sha256::digest(std::fs::read(path).unwrap()))
 }
+
+#[test]
+fn without_a_display_the_window_says_so_in_one_line() {
+    let desk = Desk::new();
+    let mut command = desk.command(&[]);
+    for name in ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"] {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(
+        message.contains("no display") && message.contains("trimtab demo"),
+        "{message}"
+    );
+}

@@ -2,13 +2,14 @@
 
 mod keys;
 mod over;
+mod queue;
 mod rail;
 mod top_bar;
 
 use egui::Ui;
 
 use super::action::Actions;
-use super::state::{Model, Views};
+use super::state::Model;
 
 pub use keys::keys;
 pub use over::over_ui;
@@ -25,7 +26,7 @@ pub struct ShellView {
 }
 
 /// Rail and top bar.
-pub fn frame_ui(ui: &mut Ui, model: &Model, views: &mut Views, actions: &mut Actions) {
+pub fn frame_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
     rail::rail_ui(ui, model, actions);
-    top_bar::top_bar_ui(ui, model, &mut views.shell, actions);
+    top_bar::top_bar_ui(ui, model, actions);
 }

@@ -5,7 +5,7 @@ use egui_material_icons::icons;
 
 use crate::app::action::{Action, Actions, Dialog, Page};
 use crate::app::state::Model;
-use crate::app::theme::{self, Tokens};
+use crate::app::theme::Tokens;
 
 const WIDTH: f32 = 72.0;
 
@@ -69,6 +69,5 @@ fn entry_ui(ui: &mut Ui, icon: egui_material_icons::MaterialIcon, name: &str, is
     let font = egui::FontId::proportional(11.0);
     ui.painter()
         .text(word_place, egui::Align2::CENTER_CENTER, name, font, colour);
-    let _ = theme::SPACE;
     response.clicked()
 }

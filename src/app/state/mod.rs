@@ -4,6 +4,7 @@
 mod form;
 mod runs;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use super::pages::{
 };
 use super::shell::ShellView;
 use crate::jobs::{JobId, Tried, WrittenFile};
-use crate::spec::{Command, RunControl, RunId, RunStatus, SampleView};
+use crate::spec::{Command, RunControl, RunId, SampleView};
 
 /// The truth as far as the window knows it.
 #[derive(Debug, Default)]
@@ -26,6 +27,10 @@ pub struct Model {
     pub dialog: Option<Dialog>,
     pub drawer_open: bool,
     pub hints: bool,
+    pub visited_compare: bool,
+    pub visited_try: bool,
+    /// The store's directory.
+    pub home: PathBuf,
     pub theme: egui::ThemePreference,
     /// Names and descriptions of the sets that need no file.
     pub datasets: Vec<(&'static str, &'static str)>,
@@ -112,8 +117,8 @@ pub struct Notice {
 pub struct Notices {
     /// The newest last.
     pub all: Vec<Notice>,
-    /// How many of the oldest are no longer on the screen.
-    pub gone: usize,
+    /// Places of those that were taken off the screen by hand.
+    dismissed: BTreeSet<usize>,
     pub now: f64,
 }
 
@@ -133,6 +138,15 @@ pub struct Views {
 }
 
 impl Notices {
+    /// Takes the notice at this place off the screen; it stays in the history.
+    pub fn dismiss(&mut self, place: usize) {
+        self.dismissed.insert(place);
+    }
+
+    pub fn is_dismissed(&self, place: usize) -> bool {
+        self.dismissed.contains(&place)
+    }
+
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
         self.push(tone, text.into(), None);
     }
@@ -181,9 +195,4 @@ impl Model {
             .or_else(|| self.live_run())
             .or_else(|| self.runs.rows().last().map(|row| row.run.run))
     }
-}
-
-/// Whether a status is one of work going on.
-pub fn is_live(status: RunStatus) -> bool {
-    matches!(status, RunStatus::Running | RunStatus::Paused)
 }
