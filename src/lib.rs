@@ -11,6 +11,7 @@
 //! | [`meter`] | what is measured about the process: heap, resident size, paired timing |
 //! | [`runtime`] | ONNX bytes to a model that runs |
 //! | [`nn`] | a model description to a burn module, weights in and out |
+//! | [`inspect`] | what can be seen in a network: answers, worst samples, decision surface, histograms |
 //! | [`train`] | the loop: optimizers, schedules, early stopping, checkpoints, evaluation |
 //! | [`deploy`] | weights to ONNX bytes and the bundle; the only maker of measured figures |
 //! | [`compress`] | prune and quantize |
@@ -32,6 +33,7 @@ pub mod compress;
 pub mod cost;
 pub mod data;
 pub mod deploy;
+pub mod inspect;
 pub mod jobs;
 pub mod kernels;
 pub mod meter;

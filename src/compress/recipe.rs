@@ -5,7 +5,7 @@ use crate::deploy::{DeployError, Form};
 use crate::nn::{self, Network};
 use crate::spec::{
     ArtifactKind, Command, Event, EventSink, Failure, Metrics, ModelSpec, Recipe, RecipeStep, RunControl, RunPlan,
-    Speed, Weights,
+    Snapshot, Speed, Weights,
 };
 use crate::train::{Outcome, Start, TrainJob, evaluate, train};
 
@@ -237,6 +237,15 @@ impl EventSink for RecipeSink<'_> {
 
     fn save(&self, _: ArtifactKind, _: &[u8]) -> Result<(), Failure> {
         Ok(())
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        self.inner.wants_snapshot()
+    }
+
+    fn show(&self, mut snapshot: Snapshot) {
+        snapshot.epoch += self.first_epoch;
+        self.inner.show(snapshot);
     }
 }
 

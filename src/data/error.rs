@@ -173,6 +173,8 @@ pub enum DataError {
         "{file}: cannot be prepared for the model: preprocessing.json is damaged ({problem}); export the run again"
     )]
     Preprocessing { file: String, problem: String },
+    #[error("{file}: reading it crashed ({message}); this is a fault of the program, report it with the file")]
+    Crashed { file: String, message: String },
     #[error("{file}: the shipped file is damaged ({source}); build the program again")]
     Shipped { file: String, source: std::io::Error },
 }

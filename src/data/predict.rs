@@ -33,6 +33,48 @@ pub fn read_rows(path: &Path, preprocessing: &Preprocessing) -> Result<NewRows, 
     rows_of(&path.display().to_string(), &read_file(path)?, preprocessing)
 }
 
+/// The network's input for one row of typed cells, by column name; a column that is not named counts as missing.
+pub fn encode_cells(cells: &[(String, String)], preprocessing: &Preprocessing) -> Result<Vec<f32>, DataError> {
+    let mut inputs = Vec::with_capacity(preprocessing.shape.len());
+    for column in &preprocessing.columns {
+        let given = cells.iter().find(|(name, _)| *name == column.name);
+        let text = given.map_or("", |(_, text)| text.as_str());
+        if let ColumnKind::Numeric { .. } = column.kind {
+            let (file, row, column, text) = ("input".to_owned(), 1, column.name.clone(), text.trim().to_owned());
+            match read_cell(&text) {
+                Cell::Missing | Cell::Number { .. } => {}
+                Cell::Text => {
+                    return Err(DataError::NotANumber {
+                        file,
+                        row,
+                        column,
+                        text,
+                    });
+                }
+                Cell::Infinite => {
+                    return Err(DataError::Infinite {
+                        file,
+                        row,
+                        column,
+                        text,
+                    });
+                }
+                Cell::Grouped => {
+                    return Err(DataError::Thousands {
+                        file,
+                        row,
+                        column,
+                        text,
+                    });
+                }
+            }
+        }
+        let encoder = Encoder::new(&column.kind);
+        encoder.encode(encoder.read(text), &mut inputs);
+    }
+    Ok(inputs)
+}
+
 fn rows_of(file: &str, bytes: &[u8], preprocessing: &Preprocessing) -> Result<NewRows, DataError> {
     check(file, preprocessing)?;
     let (text, encoding_note) = decode(file, bytes)?;

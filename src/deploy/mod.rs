@@ -19,4 +19,4 @@ pub use fold::{check_weights, fold_batch_norm};
 pub use measure::{LARGE_BATCH, Measured, measure, sha256};
 pub use onnx::{Form, INPUT_NAME, to_onnx};
 pub use referee::{Agreement, FLOAT_TOLERANCE, INT8_AGREEMENT, referee, second_opinion};
-pub use score::{Scores, score};
+pub use score::{Exported, Scores, score};

@@ -1,6 +1,10 @@
-//! The accuracy of an exported file: its bytes run over the samples in our runtime.
+//! What an exported file says: its bytes loaded in our runtime, run over samples, scored and timed.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use crate::data::{Samples, Targets};
+use crate::meter::timing;
 use crate::runtime::Model;
 use crate::spec::{Metrics, TargetTransform};
 
@@ -14,12 +18,56 @@ pub struct Scores {
     pub outputs: Vec<f32>,
 }
 
+/// An exported file, ready to answer.
+pub struct Exported(Model);
+
+impl Exported {
+    pub fn load(bytes: &[u8]) -> Result<Self, DeployError> {
+        Ok(Self(Model::from_onnx(bytes)?))
+    }
+
+    /// Number of values that one sample has.
+    pub fn inputs(&self) -> usize {
+        self.0.input_shape().iter().product()
+    }
+
+    /// Logits, or standardised predictions, for samples that stand row by row in `inputs`.
+    pub fn outputs(&self, inputs: &[f32]) -> Result<Vec<f32>, DeployError> {
+        run(&self.0, inputs, self.inputs())
+    }
+
+    /// Outputs for `samples`, and their scores; `target` gives a regression's unit.
+    pub fn score(&self, samples: &Samples, target: &TargetTransform) -> Result<Scores, DeployError> {
+        let outputs = self.outputs(&samples.inputs)?;
+        let metrics = metrics(&outputs, &samples.targets, target);
+        Ok(Scores { metrics, outputs })
+    }
+
+    /// Median time of a few calls with this one sample, on one thread, in microseconds.
+    pub fn time(&self, sample: &[f32]) -> Result<f64, DeployError> {
+        const WARM_UPS: usize = 3;
+        const CALLS: usize = 15;
+        const LONGEST: Duration = Duration::from_millis(30);
+        let mut session = self.0.session(1)?;
+        let began = Instant::now();
+        let mut times = Vec::with_capacity(CALLS);
+        for call in 0..WARM_UPS + CALLS {
+            let start = Instant::now();
+            black_box(session.run(black_box(sample), 1)?);
+            if call >= WARM_UPS || began.elapsed() >= LONGEST {
+                times.push(start.elapsed().as_secs_f64() * 1e6);
+            }
+            if began.elapsed() >= LONGEST {
+                break;
+            }
+        }
+        Ok(timing::summarise(times).median)
+    }
+}
+
 /// Runs the file `bytes` over `samples`; `target` gives a regression's unit.
 pub fn score(bytes: &[u8], samples: &Samples, target: &TargetTransform) -> Result<Scores, DeployError> {
-    let model = Model::from_onnx(bytes)?;
-    let outputs = run(&model, &samples.inputs, samples.shape.len())?;
-    let metrics = metrics(&outputs, &samples.targets, target);
-    Ok(Scores { metrics, outputs })
+    Exported::load(bytes)?.score(samples, target)
 }
 
 /// Scores of `outputs` against `targets`.

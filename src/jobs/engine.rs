@@ -1,5 +1,6 @@
 //! The worker thread and the lanes to and from it.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,11 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::latest::Latest;
+use super::queue::Queue;
 use super::worker::{Worker, panic_message};
 use super::{Job, JobError};
-use crate::spec::{Command, Envelope, Failure, RunControl, RunId};
+use crate::spec::{Command, Envelope, Failure, RunControl, RunId, Snapshot};
 use crate::store::Store;
 
 /// Jobs that may wait.
@@ -63,7 +66,7 @@ pub enum SubmitError {
 
 /// Owns the worker thread. Dropped, it stops what runs, which is kept and can be resumed, and waits for the thread's end.
 pub struct Engine {
-    jobs: Option<Sender<Submitted>>,
+    jobs: Arc<Queue<Submitted>>,
     messages: Option<Receiver<Message>>,
     controls: Mutex<Vec<Weak<RunControl>>>,
     next: AtomicU64,
@@ -74,6 +77,8 @@ pub struct Engine {
 pub(super) struct Outbox {
     sender: Sender<Message>,
     waker: Box<dyn Fn() + Send + Sync>,
+    /// Where pictures of the network in training go; none where nobody would look at them.
+    latest: Option<Arc<Latest>>,
 }
 
 struct Submitted {
@@ -85,18 +90,37 @@ struct Submitted {
 impl Engine {
     /// Starts the worker over `store`; `waker` is called on its thread after every message.
     pub fn start(store: Arc<Store>, waker: impl Fn() + Send + Sync + 'static) -> Result<Self, Failure> {
-        let (jobs, queue) = bounded(QUEUE);
+        Self::launch(store, waker, None)
+    }
+
+    /// As [`start`](Self::start), with pictures of the network in training.
+    pub(super) fn start_watched(
+        store: Arc<Store>,
+        waker: impl Fn() + Send + Sync + 'static,
+        latest: Arc<Latest>,
+    ) -> Result<Self, Failure> {
+        Self::launch(store, waker, Some(latest))
+    }
+
+    fn launch(
+        store: Arc<Store>,
+        waker: impl Fn() + Send + Sync + 'static,
+        latest: Option<Arc<Latest>>,
+    ) -> Result<Self, Failure> {
+        let jobs = Arc::new(Queue::new());
+        let queue = Arc::clone(&jobs);
         let (sender, messages) = bounded(MESSAGES);
         let outbox = Outbox {
             sender,
             waker: Box::new(waker),
+            latest,
         };
         let thread = thread::Builder::new()
             .name("trimtab-worker".to_owned())
             .spawn(move || work(&store, &queue, &outbox))
             .map_err(|error| Failure::new("worker thread", error.to_string(), "close other programs and try again"))?;
         Ok(Self {
-            jobs: Some(jobs),
+            jobs,
             messages: Some(messages),
             controls: Mutex::default(),
             next: AtomicU64::new(0),
@@ -115,17 +139,51 @@ impl Engine {
             job,
             control: Arc::clone(&ticket.control),
         };
-        {
-            let mut controls = self.controls.lock().unwrap_or_else(PoisonError::into_inner);
-            controls.retain(|control| control.strong_count() > 0);
-            controls.push(Arc::downgrade(&ticket.control));
+        if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+            return Err(SubmitError::Gone);
         }
-        let jobs = self.jobs.as_ref().ok_or(SubmitError::Gone)?;
-        jobs.try_send(submitted).map_err(|error| match error {
-            TrySendError::Full(_) => SubmitError::QueueFull,
-            TrySendError::Disconnected(_) => SubmitError::Gone,
-        })?;
+        let is_taken = self.jobs.with(|waiting| {
+            let has_room = waiting.len() < QUEUE;
+            if has_room {
+                waiting.push_back(submitted);
+            }
+            has_room
+        });
+        if !is_taken {
+            return Err(SubmitError::QueueFull);
+        }
+        let mut controls = self.controls.lock().unwrap_or_else(PoisonError::into_inner);
+        controls.retain(|control| control.strong_count() > 0);
+        controls.push(Arc::downgrade(&ticket.control));
+        drop(controls);
         Ok(ticket)
+    }
+
+    /// The jobs that wait, the next one first.
+    pub fn waiting(&self) -> Vec<JobId> {
+        self.jobs
+            .with(|waiting| waiting.iter().map(|submitted| submitted.id).collect())
+    }
+
+    /// Takes a waiting job out of the queue; false if it is not waiting (any more). No message follows.
+    pub fn cancel(&self, job: JobId) -> bool {
+        self.jobs.with(|waiting| remove(waiting, job).is_some())
+    }
+
+    /// Moves a waiting job to `place` among the waiting ones (0 is next); false if it is not waiting (any more).
+    pub fn reorder(&self, job: JobId, place: usize) -> bool {
+        self.jobs.with(|waiting| {
+            let Some(submitted) = remove(waiting, job) else {
+                return false;
+            };
+            waiting.insert(place.min(waiting.len()), submitted);
+            true
+        })
+    }
+
+    /// The next message, if there is one.
+    pub fn next_now(&self) -> Option<Message> {
+        self.messages.as_ref()?.try_recv().ok()
     }
 
     /// The next message, waiting for at most `patience`.
@@ -140,9 +198,9 @@ impl Drop for Engine {
         for control in controls.iter().filter_map(Weak::upgrade) {
             control.request(Command::Stop);
         }
-        // Without a reader the worker does not wait for one; without a queue it ends after its job.
+        // Without a reader the worker does not wait for one; with its queue closed it ends after its job.
         self.messages = None;
-        self.jobs = None;
+        self.jobs.close();
         if let Some(thread) = self.thread.take() {
             // Panics are caught on the thread itself.
             let _ = thread.join();
@@ -165,11 +223,29 @@ impl Outbox {
             (self.waker)();
         }
     }
+
+    /// Whether somebody would look at a picture of the network in training.
+    pub(super) fn wants_snapshot(&self) -> bool {
+        self.latest.is_some()
+    }
+
+    /// Shows the latest picture in place of the one before.
+    pub(super) fn show(&self, run: RunId, snapshot: Snapshot) {
+        if let Some(latest) = &self.latest {
+            latest.put(run, snapshot);
+            (self.waker)();
+        }
+    }
 }
 
-/// The thread's life: one job after another, until the queue is gone.
-fn work(store: &Store, queue: &Receiver<Submitted>, outbox: &Outbox) {
-    for Submitted { id, job, control } in queue {
+fn remove(waiting: &mut VecDeque<Submitted>, job: JobId) -> Option<Submitted> {
+    let place = waiting.iter().position(|submitted| submitted.id == job)?;
+    waiting.remove(place)
+}
+
+/// The thread's life: one job after another, until the queue is closed.
+fn work(store: &Store, queue: &Queue<Submitted>, outbox: &Outbox) {
+    while let Some(Submitted { id, job, control }) = queue.take() {
         let worker = Worker {
             store,
             outbox,

@@ -1,8 +1,11 @@
 //! Where the engine and the store meet: one worker thread that takes jobs from a queue, records what happens, and says so.
 //!
-//! Four lanes lead to and from the worker. **Jobs** go in through a bounded queue; a full one is an error value. **Control**
+//! Lanes lead to and from the worker. **Jobs** go in through a bounded queue; a full one is an error value. **Control**
 //! is a flag for each job, looked at once a step. **Messages** come out through a bounded channel, every event of a run only
-//! after it is in the store. The **waker** is a closure, called after each message: the worker does not know who listens.
+//! after it is in the store. **Latest values** are pictures of the network in training, made only where somebody looks at
+//! them. The **waker** is a closure, called after each message: the worker does not know who listens.
+//!
+//! The window holds all of this by a [`Desk`], which also answers questions about what is stored.
 //!
 //! A job that panics is a crashed run and an error value; the worker lives on and takes the next job.
 
@@ -13,8 +16,10 @@ mod desk;
 mod engine;
 mod error;
 mod folds;
+mod latest;
 mod measuring;
 mod proof;
+mod queue;
 mod relay;
 mod sink;
 #[cfg(test)]
@@ -23,9 +28,9 @@ mod training;
 mod worker;
 
 pub use crate::data::{DataError, Part};
-pub use crate::store::RunRecord;
+pub use crate::store::{RunRecord, RunRow};
 pub use answers::{Answers, BenchRow, Prediction, bench, check, datasets, describe, home, plan, predict, rows};
-pub use desk::{Answer, Desk, OpenedRun, Preview, Question, RunRow, Trial, Tried, TryInput, WrittenFile};
+pub use desk::{Answer, Desk, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile};
 pub use engine::{Engine, JobId, Message, SubmitError, Ticket};
 pub use error::JobError;
 pub use sink::StoreSink;

@@ -63,7 +63,7 @@ impl Subject<'_> {
         let device = nn::device(self.plan.config.run.device).map_err(|error| broken(error.to_string()))?;
         let network = Network::from_weights(&self.plan.model, self.weights, &device)
             .map_err(|error| broken(error.to_string()))?;
-        let trained = train::outputs(&network, &self.dataset.test, BATCH);
+        let trained = train::outputs(&network, &self.dataset.test.inputs, BATCH);
         Agreement::between(&trained, exported, self.plan.dataset.task.outputs())
             .require_float(&trained, "the network in training and the exported file")
             .map_err(DeployError::into_failure)?;

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::spec::{ArtifactKind, Event, EventSink, Failure};
+use crate::spec::{ArtifactKind, Event, EventSink, Failure, Snapshot};
 
 /// Passes events on with steps and epochs numbered on over all trainings, as one run that was started once. What the
 /// single trainings would keep as files is not kept.
@@ -77,5 +77,14 @@ impl EventSink for Relay<'_> {
 
     fn save(&self, _: ArtifactKind, _: &[u8]) -> Result<(), Failure> {
         Ok(())
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        self.sink.wants_snapshot()
+    }
+
+    fn show(&self, mut snapshot: Snapshot) {
+        snapshot.epoch += self.state().before.1;
+        self.sink.show(snapshot);
     }
 }

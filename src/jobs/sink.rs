@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::engine::{Message, Outbox};
-use crate::spec::{ArtifactKind, Envelope, Event, EventSink, Failure, Run, RunId};
+use crate::spec::{ArtifactKind, Envelope, Event, EventSink, Failure, Run, RunId, Snapshot};
 use crate::store::{RunLock, Store, StoreError};
 use crate::timeline::RunView;
 
@@ -105,6 +105,14 @@ impl EventSink for StoreSink<'_> {
     fn save(&self, kind: ArtifactKind, bytes: &[u8]) -> Result<(), Failure> {
         self.store.save_artifact(&self.lock, kind, bytes)?;
         Ok(())
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        self.outbox.wants_snapshot()
+    }
+
+    fn show(&self, snapshot: Snapshot) {
+        self.outbox.show(self.run(), snapshot);
     }
 }
 

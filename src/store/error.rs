@@ -32,7 +32,7 @@ pub enum StoreError {
     NoRun { text: String, candidates: Vec<String> },
     #[error("`{text}` could be {}; give the whole name or the number", candidates.join(", "))]
     Ambiguous { text: String, candidates: Vec<String> },
-    #[error("run {run} belongs to another program that is at work on it; stop it there first")]
+    #[error("run {run} is being worked on, by this program or another; stop it first")]
     Locked { run: RunId },
     #[error("run {run} has no {} file; train or compress it to the end first", kind.name())]
     NoArtifact { run: RunId, kind: ArtifactKind },

@@ -15,7 +15,9 @@
 mod artifacts;
 mod error;
 mod events;
+mod listing;
 mod lock;
+mod removing;
 mod runs;
 mod schema;
 #[cfg(test)]
@@ -24,11 +26,12 @@ mod tests;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 pub use error::StoreError;
+pub use listing::RunRow;
 pub use lock::RunLock;
 pub use runs::{NewRun, RunRecord};
 
@@ -78,8 +81,18 @@ impl Store {
             database,
             connection: Mutex::new(connection),
         };
+        store.remove_forgotten()?;
         store.sweep()?;
         Ok(store)
+    }
+
+    /// Another handle on the same store, so that a long read through one does not hold up a write through the other.
+    pub fn again(&self) -> Result<Self, StoreError> {
+        Ok(Self {
+            directory: self.directory.clone(),
+            database: self.database.clone(),
+            connection: Mutex::new(schema::open(&self.database)?),
+        })
     }
 
     pub fn directory(&self) -> &Path {
@@ -158,6 +171,12 @@ impl Store {
             detail,
         }
     }
+}
+
+/// Seconds since 1970, UTC.
+fn unix_secs() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs() as i64)
 }
 
 /// Names and paths of what is in a directory; nothing if it cannot be read.

@@ -1,14 +1,14 @@
-//! The runs table: creating, finding, listing, taking over and deleting runs.
+//! The runs table: creating, reading, finding and taking over runs.
 
 use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::lock::{self, RunLock};
-use super::{Store, StoreError};
+use super::{Store, StoreError, unix_secs};
 use crate::spec::{Recipe, Run, RunId, RunPlan, RunStatus};
 
 /// What a run starts from.
@@ -43,25 +43,24 @@ impl Store {
     pub fn create_run(&self, new: &NewRun<'_>) -> Result<RunLock, StoreError> {
         let plan = self.to_json(new.plan)?;
         let summary = self.to_json(&queued(new.name))?;
-        let created = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs() as i64);
         let failed = |source| self.failed(source);
         let mut connection = self.connection();
         let transaction = connection.transaction().map_err(failed)?;
         transaction
             .execute(
-                "INSERT INTO runs (name, created, status, parent, recipe, folds, plan, summary)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO runs (name, created, status, parent, recipe, folds, plan, summary, dataset, architecture)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 params![
                     new.name,
-                    created,
+                    unix_secs(),
                     RunStatus::Queued.name(),
                     new.origin.map(|(parent, _)| parent.0),
                     new.origin.map(|(_, recipe)| recipe.to_string()),
                     new.folds.map(|folds| folds as i64),
                     plan,
                     summary,
+                    new.plan.dataset.name,
+                    new.plan.config.model.architecture.to_string(),
                 ],
             )
             .map_err(failed)?;
@@ -101,17 +100,6 @@ impl Store {
         Ok(())
     }
 
-    /// All runs, the oldest first.
-    pub fn runs(&self) -> Result<Vec<Run>, StoreError> {
-        let rows: Vec<SummaryRow> = self.query(|connection| {
-            connection
-                .prepare_cached("SELECT id, name, status, summary FROM runs ORDER BY id")?
-                .query_map([], SummaryRow::read)?
-                .collect()
-        })?;
-        rows.into_iter().map(|row| self.run_of(row)).collect()
-    }
-
     /// One run with its plan.
     pub fn run(&self, run: RunId) -> Result<RunRecord, StoreError> {
         type Rest = (String, Option<i64>, Option<String>, Option<i64>, i64);
@@ -129,14 +117,10 @@ impl Store {
         let Some((summary, (plan, parent, recipe, folds, created_unix_secs))) = row else {
             return Err(self.unknown(&run.to_string())?);
         };
-        let recipe: Option<Recipe> = recipe
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|error| self.damaged(format!("run {run}: {error}")))?;
         Ok(RunRecord {
             run: self.run_of(summary)?,
             plan: self.parse_json(&plan, || format!("plan of run {run}"))?,
-            origin: parent.map(RunId).zip(recipe),
+            origin: self.origin_of(run, parent, recipe.as_deref())?,
             folds: folds.map(|folds| folds as usize),
             created_unix_secs,
         })
@@ -156,7 +140,12 @@ impl Store {
     /// name that begins so.
     pub fn find(&self, text: &str) -> Result<RunId, StoreError> {
         if let Ok(run) = text.parse::<RunId>() {
-            return self.require(run).map(|()| run);
+            let is_listed = self.query(|connection| {
+                connection
+                    .prepare_cached("SELECT 1 FROM runs WHERE id = ?1 AND deleted IS NULL")?
+                    .exists([run.0])
+            })?;
+            return if is_listed { Ok(run) } else { Err(self.unknown(text)?) };
         }
         let names = self.names()?;
         if let Some(&(_, run)) = names.iter().find(|(name, _)| name == text) {
@@ -176,16 +165,8 @@ impl Store {
         }
     }
 
-    /// Removes a run with all that was recorded of it, unless a process is at work on it.
-    pub fn delete_run(&self, run: RunId) -> Result<(), StoreError> {
-        let _lock = self.lock_run(run)?;
-        self.transaction(|transaction| transaction.execute("DELETE FROM runs WHERE id = ?1", [run.0]))?;
-        let directory = self.run_dir(run);
-        fs::remove_dir_all(&directory).map_err(|source| StoreError::file(&directory, source))
-    }
-
     /// Takes a run's lock, in its directory.
-    fn take(&self, run: RunId) -> Result<RunLock, StoreError> {
+    pub(super) fn take(&self, run: RunId) -> Result<RunLock, StoreError> {
         let directory = self.run_dir(run);
         fs::create_dir_all(&directory).map_err(|source| StoreError::file(&directory, source))?;
         match lock::acquire(&self.lock_path(run), PATIENCE)? {
@@ -207,7 +188,7 @@ impl Store {
     }
 
     /// The error for a run that is not there, with names and numbers that look like it.
-    fn unknown(&self, text: &str) -> Result<StoreError, StoreError> {
+    pub(super) fn unknown(&self, text: &str) -> Result<StoreError, StoreError> {
         let mut near: Vec<_> = self
             .names()?
             .into_iter()
@@ -229,13 +210,29 @@ impl Store {
     fn names(&self) -> Result<Vec<(String, RunId)>, StoreError> {
         self.query(|connection| {
             connection
-                .prepare_cached("SELECT name, max(id) FROM runs GROUP BY name ORDER BY max(id) DESC")?
+                .prepare_cached(
+                    "SELECT name, max(id) FROM runs WHERE deleted IS NULL GROUP BY name ORDER BY max(id) DESC",
+                )?
                 .query_map([], |row| Ok((row.get(0)?, RunId(row.get(1)?))))?
                 .collect()
         })
     }
 
-    fn run_of(&self, row: SummaryRow) -> Result<Run, StoreError> {
+    /// Where a run comes from, by the columns `parent` and `recipe` of its row.
+    pub(super) fn origin_of(
+        &self,
+        run: RunId,
+        parent: Option<i64>,
+        recipe: Option<&str>,
+    ) -> Result<Option<(RunId, Recipe)>, StoreError> {
+        let recipe = recipe
+            .map(str::parse)
+            .transpose()
+            .map_err(|error| self.damaged(format!("run {run}: {error}")))?;
+        Ok(parent.map(RunId).zip(recipe))
+    }
+
+    pub(super) fn run_of(&self, row: SummaryRow) -> Result<Run, StoreError> {
         let id = RunId(row.id);
         let status: RunStatus = row
             .status
@@ -264,7 +261,7 @@ impl Store {
 }
 
 /// The columns of which a [`Run`] is made.
-struct SummaryRow {
+pub(super) struct SummaryRow {
     id: i64,
     name: String,
     status: String,
@@ -272,7 +269,8 @@ struct SummaryRow {
 }
 
 impl SummaryRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    /// The first four columns of `row`: number, name, status, summary.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get(0)?,
             name: row.get(1)?,

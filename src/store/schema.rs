@@ -9,8 +9,9 @@ use super::StoreError;
 
 /// Numbers are never used twice. A parent may be deleted before its children, so it is no foreign key. The steps of an
 /// event of kind `steps` stand in `steps` alone, one row a step however often a run is resumed; the event says which.
-const MIGRATIONS: &[M<'_>] = &[M::up(
-    "CREATE TABLE runs (
+const MIGRATIONS: &[M<'_>] = &[
+    M::up(
+        "CREATE TABLE runs (
         id      INTEGER PRIMARY KEY AUTOINCREMENT,
         name    TEXT NOT NULL,
         created INTEGER NOT NULL,
@@ -48,7 +49,19 @@ const MIGRATIONS: &[M<'_>] = &[M::up(
         bytes  INTEGER NOT NULL,
         PRIMARY KEY (run, kind)
     ) STRICT, WITHOUT ROWID;",
-)];
+    ),
+    // `deleted` is the second since 1970 in which a run was hidden. What the list shows of a plan stands beside it, so that
+    // listing reads no plan.
+    M::up(
+        "ALTER TABLE runs ADD COLUMN deleted INTEGER;
+    CREATE INDEX runs_deleted ON runs (deleted) WHERE deleted IS NOT NULL;
+    ALTER TABLE runs ADD COLUMN dataset TEXT NOT NULL DEFAULT '';
+    ALTER TABLE runs ADD COLUMN architecture TEXT NOT NULL DEFAULT '';
+    UPDATE runs SET dataset = coalesce(json_extract(plan, '$.dataset.name'), ''),
+                    architecture = coalesce(json_extract(plan, '$.config.model.architecture'), '')
+        WHERE json_valid(plan);",
+    ),
+];
 
 /// Opens the database and brings its tables to this program's version. The caller holds the store's opening lock.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {

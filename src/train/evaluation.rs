@@ -8,19 +8,22 @@ use crate::spec::{Metrics, TargetTransform};
 
 /// Metrics of `network` on `samples`, computed `batch` samples at a time; `target` gives a regression's unit.
 pub fn evaluate(network: &Network, samples: &Samples, target: &TargetTransform, batch: usize) -> Metrics {
-    let outputs = outputs(network, samples, batch);
-    match &samples.targets {
-        Targets::Classes(classes) => Metrics::classification(&outputs, classes),
-        Targets::Values(values) => Metrics::regression(&outputs, values, deviation(target)),
+    metrics(&outputs(network, &samples.inputs, batch), &samples.targets, target)
+}
+
+/// Metrics of a network's `outputs` against `targets`.
+pub fn metrics(outputs: &[f32], targets: &Targets, target: &TargetTransform) -> Metrics {
+    match targets {
+        Targets::Classes(classes) => Metrics::classification(outputs, classes),
+        Targets::Values(values) => Metrics::regression(outputs, values, deviation(target)),
     }
 }
 
-/// The network's output for every sample, row by row: logits, or standardised predictions.
-pub fn outputs(network: &Network, samples: &Samples, batch: usize) -> Vec<f32> {
+/// The network's output for every sample of `inputs`, row by row: logits, or standardised predictions.
+pub fn outputs(network: &Network, inputs: &[f32], batch: usize) -> Vec<f32> {
     let network = network.valid();
-    let width = samples.shape.len().max(1);
-    samples
-        .inputs
+    let width = network.model().input.len().max(1);
+    inputs
         .chunks(batch.max(1) * width)
         .flat_map(|inputs| network.predict(inputs.to_vec(), inputs.len() / width))
         .collect()

@@ -42,8 +42,13 @@ const ROOMS: [Room; 16] = [
     room("data", &[], &["burn"]),
     room("nn", &["cost", "kernels"], &[]),
     room(
+        "inspect",
+        &["data"],
+        &["burn", "crossbeam_channel", "rusqlite", "std::thread", "std::fs"],
+    ),
+    room(
         "train",
-        &["cost", "data", "nn", "kernels", "meter"],
+        &["cost", "data", "nn", "kernels", "inspect", "meter"],
         &["crossbeam_channel", "rusqlite"],
     ),
     room(
@@ -65,8 +70,8 @@ const ROOMS: [Room; 16] = [
     room(
         "jobs",
         &[
-            "cost", "data", "nn", "train", "compress", "deploy", "kernels", "meter", "runtime", "store", "timeline",
-            "compare",
+            "cost", "data", "nn", "train", "inspect", "compress", "deploy", "kernels", "meter", "runtime", "store",
+            "timeline", "compare",
         ],
         &[],
     ),

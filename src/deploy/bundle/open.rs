@@ -126,20 +126,28 @@ impl Bundle {
 
     /// One answer for each row of the network's `outputs`.
     pub fn answers(&self, outputs: &[f32]) -> Vec<Prediction> {
-        let answer = |outputs: &[f32]| match &self.preprocessing.target {
-            TargetTransform::Classes { .. } => {
+        let rows = outputs.chunks_exact(self.labels.len().max(1));
+        rows.map(|row| Prediction::of(row, &self.preprocessing.target))
+            .collect()
+    }
+}
+
+impl Prediction {
+    /// What one row of a network's outputs says.
+    pub fn of(outputs: &[f32], target: &TargetTransform) -> Self {
+        match target {
+            TargetTransform::Classes { classes } => {
                 let class = class_of(outputs);
-                Prediction::Class {
-                    label: self.labels.get(class).cloned().unwrap_or_default(),
+                Self::Class {
+                    label: classes.get(class).cloned().unwrap_or_default(),
                     class,
                     probabilities: softmax(outputs),
                 }
             }
-            TargetTransform::Values { mean, deviation } => Prediction::Value {
-                value: mean + deviation * f64::from(outputs[0]),
+            TargetTransform::Values { mean, deviation } => Self::Value {
+                value: mean + deviation * f64::from(outputs.first().copied().unwrap_or(f32::NAN)),
             },
-        };
-        outputs.chunks_exact(self.labels.len().max(1)).map(answer).collect()
+        }
     }
 }
 

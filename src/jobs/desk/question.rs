@@ -1,17 +1,16 @@
-//! The window's handle on everything: jobs go in, messages, answers and latest values come out, and nothing here waits.
-//! Questions are answered on a thread of their own, so that a list or a preview does not wait for a training.
+//! What the window can ask, and what it is answered.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Job, JobError, JobId, Message, SubmitError, Ticket};
 use crate::data::{DataError, Part};
-use crate::spec::{DataConfig, DatasetSummary, Recipe, Run, RunId, SampleView, Snapshot};
-use crate::store::RunRecord;
+use crate::jobs::JobError;
+use crate::spec::{DataConfig, DatasetSummary, RunId, SampleView, Snapshot};
+use crate::store::{RunRecord, RunRow};
 use crate::timeline::RunView;
 
 /// What the window wants to know, or wants done to what is stored. Answers come in the order of the questions, save that
-/// a newer [`Question::Preview`], [`Question::Inspect`] or [`Question::Try`] makes an older unanswered one void.
+/// a newer [`Question::Preview`], [`Question::Inspect`] or [`Question::Try`] makes an older one void that still waits.
 #[derive(Debug, Clone)]
 pub enum Question {
     /// Every run that is not deleted.
@@ -74,19 +73,6 @@ pub enum Answer {
     Written(PathBuf, Result<(), JobError>),
 }
 
-/// A line of the list of runs.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunRow {
-    pub run: Run,
-    /// Name of the data set.
-    pub dataset: String,
-    /// linear, mlp, ...
-    pub architecture: String,
-    pub created_unix_secs: i64,
-    pub origin: Option<(RunId, Recipe)>,
-    pub folds: Option<usize>,
-}
-
 #[derive(Debug)]
 /// A run as stored.
 pub struct OpenedRun {
@@ -133,48 +119,9 @@ pub struct WrittenFile {
     pub sha256: String,
 }
 
-/// See the module.
-#[derive(Debug)]
-pub struct Desk {}
-
-impl Desk {
-    /// Opens the store in `directory` (none: the default place) and starts the threads; `waker` is called whenever
-    /// something is there to be read.
-    pub fn open(_directory: Option<&Path>, _waker: impl Fn() + Send + Sync + 'static) -> Result<Self, JobError> {
-        Ok(Self {})
-    }
-
-    /// Puts a job at the end of the queue.
-    pub fn submit(&self, _job: Job) -> Result<Ticket, SubmitError> {
-        Err(SubmitError::Gone)
-    }
-
-    /// Takes a waiting job out of the queue; false if it is not waiting (any more). No message follows.
-    pub fn cancel(&self, _job: JobId) -> bool {
-        false
-    }
-
-    /// Moves a waiting job to `place` among the waiting ones (0 is next); false if it is not waiting (any more).
-    pub fn reorder(&self, _job: JobId, _place: usize) -> bool {
-        false
-    }
-
-    /// The next message of the worker, if there is one.
-    pub fn message(&self) -> Option<Message> {
-        None
-    }
-
-    /// Asks; false if far too many questions are waiting.
-    pub fn ask(&self, _question: Question) -> bool {
-        false
-    }
-
-    pub fn answer(&self) -> Option<Answer> {
-        None
-    }
-
-    /// The latest picture of the run in training, if it is newer than the last one that was taken here.
-    pub fn latest(&self) -> Option<(RunId, Arc<Snapshot>)> {
-        None
+impl Question {
+    /// Whether an older question of this kind is void when this one is asked.
+    pub(super) fn outdates(&self) -> bool {
+        matches!(self, Self::Preview(_) | Self::Inspect(_) | Self::Try { .. })
     }
 }

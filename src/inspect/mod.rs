@@ -1,0 +1,70 @@
+//! What can be seen in a live or finished network: its answers row by row, the samples it gets most wrong, its answer over
+//! the plane of two inputs, and its weights. Pure functions from numbers to pictures' data: who computed the outputs, the
+//! network in training or the exported file, is the caller's affair.
+
+mod answers;
+mod histogram;
+mod plane;
+mod samples;
+#[cfg(test)]
+mod tests;
+
+pub use histogram::histograms;
+
+use crate::data::{Dataset, Samples};
+use crate::spec::{Snapshot, Weights};
+use plane::Plane;
+use samples::Ink;
+
+/// A data set, ready to be looked at: what needs a pass over its training rows is found once.
+#[derive(Debug)]
+pub struct Viewer<'a> {
+    dataset: &'a Dataset,
+    /// Names of the raw columns; none for images.
+    columns: Vec<String>,
+    /// Only for images.
+    ink: Option<Ink>,
+    /// Only for data of exactly two numeric inputs.
+    plane: Option<Plane>,
+}
+
+/// A network at a moment, and its outputs for the rows of a part of the data.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Epochs trained.
+    pub epoch: usize,
+    /// The part's name.
+    pub part: &'static str,
+    pub samples: &'a Samples,
+    /// Logits, or standardised predictions: `rows x outputs`, row-major.
+    pub outputs: &'a [f32],
+    pub weights: &'a Weights,
+}
+
+impl<'a> Viewer<'a> {
+    pub fn new(dataset: &'a Dataset) -> Self {
+        let ink = Ink::of(dataset);
+        let names = dataset.preprocessing.columns.iter().map(|column| column.name.clone());
+        Self {
+            dataset,
+            columns: if ink.is_some() { Vec::new() } else { names.collect() },
+            ink,
+            plane: Plane::of(dataset),
+        }
+    }
+
+    /// Everything at once; `network` gives the outputs for other inputs, row by row.
+    pub fn snapshot<E>(
+        &self,
+        subject: Subject<'_>,
+        network: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
+    ) -> Result<Snapshot, E> {
+        Ok(Snapshot {
+            epoch: subject.epoch,
+            part: subject.part,
+            answers: self.answers(subject.samples, subject.outputs),
+            surface: self.surface(network)?,
+            histograms: histograms(subject.weights),
+        })
+    }
+}

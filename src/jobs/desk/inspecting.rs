@@ -1,0 +1,134 @@
+//! What can be seen: data before training, samples, and the networks of runs.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use super::Preview;
+use super::clerk::Clerk;
+use crate::data::{DataError, Dataset, Part, Samples};
+use crate::deploy::Exported;
+use crate::inspect::{Subject, Viewer};
+use crate::jobs::JobError;
+use crate::jobs::training::require_same_data;
+use crate::nn::{self, Network};
+use crate::spec::{ArtifactKind, DataConfig, Failure, RunId, SampleView, Snapshot, Weights};
+use crate::store::RunRecord;
+use crate::train;
+
+/// Rows that a network answers at a time.
+const BATCH: usize = 256;
+
+impl Clerk {
+    pub fn preview(&mut self, config: &DataConfig) -> Result<Preview, DataError> {
+        let dataset = self.dataset(config)?;
+        let viewer = Viewer::new(&dataset);
+        Ok(Preview {
+            summary: dataset.summary.clone(),
+            samples: viewer.examples(),
+            points: viewer.points().to_vec(),
+        })
+    }
+
+    /// The rows of a part that there are, in the asked order.
+    pub fn samples(&mut self, config: &DataConfig, part: Part, rows: &[usize]) -> Result<Vec<SampleView>, JobError> {
+        let dataset = self.dataset(config)?;
+        let viewer = Viewer::new(&dataset);
+        let samples = match part {
+            Part::Train => &dataset.train,
+            Part::Validation => &dataset.validation,
+            Part::Test => &dataset.test,
+        };
+        let present = rows.iter().filter(|&&row| row < samples.len());
+        Ok(present.map(|&row| viewer.sample(samples, row, String::new())).collect())
+    }
+
+    /// A finished run by its exported bytes on the test split; one that has not come so far by its weights on the
+    /// validation split.
+    pub fn inspect(&mut self, run: RunId) -> Result<Arc<Snapshot>, JobError> {
+        let record = self.store.run(run)?;
+        let kept = self.store.artifacts(run)?;
+        let keeps = |kind| kept.iter().any(|artifact| artifact.kind == kind);
+        if !keeps(ArtifactKind::Weights) {
+            return Err(nothing_to_see(&record).into());
+        }
+        let dataset = self.dataset_of(&record)?;
+        let weights = self.weights(run)?;
+        let viewer = Viewer::new(&dataset);
+        let subject = |part, samples, outputs| Subject {
+            epoch: record.run.best_epoch.unwrap_or(record.run.epochs),
+            part,
+            samples,
+            outputs,
+            weights: &weights,
+        };
+        let snapshot = if keeps(ArtifactKind::Onnx) {
+            let exported = self.exported(run)?;
+            let outputs = exported.outputs(&dataset.test.inputs)?;
+            viewer.snapshot(subject("test", &dataset.test, &outputs), |inputs| {
+                exported.outputs(inputs)
+            })?
+        } else {
+            let network = network(&record, &weights)?;
+            let answer = |inputs: &[f32]| train::outputs(&network, inputs, BATCH);
+            let samples: &Samples = &dataset.validation;
+            let outputs = answer(&samples.inputs);
+            let Ok(snapshot) = viewer.snapshot(subject("validation", samples, &outputs), |inputs| {
+                Ok::<_, Infallible>(answer(inputs))
+            });
+            snapshot
+        };
+        Ok(Arc::new(snapshot))
+    }
+
+    /// The data that a run was trained on, if they are still the same.
+    pub fn dataset_of(&mut self, record: &RunRecord) -> Result<Arc<Dataset>, JobError> {
+        let dataset = self.dataset(&record.plan.config.data)?;
+        require_same_data(&record.plan, &dataset)?;
+        Ok(dataset)
+    }
+
+    /// A run's exported file, from memory where it is one of the last.
+    pub fn exported(&mut self, run: RunId) -> Result<Arc<Exported>, JobError> {
+        let kept = self.store.artifacts(run)?;
+        let file = kept.into_iter().find(|artifact| artifact.kind == ArtifactKind::Onnx);
+        let sha256 = file.map(|file| file.sha256).unwrap_or_default();
+        let store = &self.store;
+        self.models.get(sha256, || {
+            let bytes = store.read_artifact(run, ArtifactKind::Onnx)?;
+            Ok(Arc::new(Exported::load(&bytes)?))
+        })
+    }
+
+    fn weights(&self, run: RunId) -> Result<Weights, JobError> {
+        let bytes = self.store.read_artifact(run, ArtifactKind::Weights)?;
+        let weights = train::weights_from_bytes(&bytes);
+        Ok(weights.map_err(|error| broken(run, error.to_string()))?)
+    }
+}
+
+fn network(record: &RunRecord, weights: &Weights) -> Result<Network, Failure> {
+    let broken = |what: String| broken(record.run.run, what);
+    let device = nn::device(record.plan.config.run.device).map_err(|error| broken(error.to_string()))?;
+    Network::from_weights(&record.plan.model, weights, &device).map_err(|error| broken(error.to_string()))
+}
+
+fn broken(run: RunId, what: String) -> Failure {
+    Failure::new(format!("run {run}"), what, "train the run again")
+}
+
+fn nothing_to_see(record: &RunRecord) -> Failure {
+    let place = format!("run {}", record.run.run);
+    if record.folds.is_some() {
+        return Failure::new(
+            place,
+            "is a cross-validation, which keeps no network",
+            "train its configuration without folds",
+        );
+    }
+    let remedy = if record.run.status.is_open() {
+        "wait for the end of its first epoch"
+    } else {
+        "train it to its end"
+    };
+    Failure::new(place, "keeps no network yet", remedy)
+}

@@ -1,0 +1,53 @@
+//! The last few values that took long to make.
+
+pub(super) struct Recent<K, V> {
+    capacity: usize,
+    /// The latest last.
+    items: Vec<(K, V)>,
+}
+
+impl<K: PartialEq, V: Clone> Recent<K, V> {
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            items: Vec::new(),
+        }
+    }
+
+    /// The value of `key`, made where it is not among the last.
+    pub fn get<E>(&mut self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
+        let place = self.items.iter().position(|(known, _)| *known == key);
+        let item = match place {
+            Some(place) => self.items.remove(place),
+            None => (key, make()?),
+        };
+        let value = item.1.clone();
+        self.items.push(item);
+        if self.items.len() > self.capacity {
+            self.items.remove(0);
+        }
+        Ok(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        let mut recent = Recent::new(2);
+        let mut made = Vec::new();
+        for key in [1, 2, 1, 3, 1, 2] {
+            let value = recent.get(key, || {
+                made.push(key);
+                Ok::<_, Infallible>(key * 10)
+            });
+            assert_eq!(value.unwrap(), key * 10);
+        }
+        assert_eq!(made, [1, 2, 3, 2]);
+        assert_eq!(recent.get(9, || Err("no")), Err("no"));
+    }
+}

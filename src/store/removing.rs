@@ -1,0 +1,66 @@
+//! Other names for runs, and their end: hidden at first, so that it can be undone, and removed for good a while later.
+
+use std::fs;
+
+use rusqlite::params;
+
+use super::{Store, StoreError, unix_secs};
+use crate::spec::RunId;
+
+/// How long a deleted run can be brought back.
+const KEPT_SECS: i64 = 3600;
+
+impl Store {
+    /// Gives a run another name, also while it is being worked on.
+    pub fn rename_run(&self, run: RunId, name: &str) -> Result<(), StoreError> {
+        let changed = self.transaction(|transaction| {
+            transaction.execute("UPDATE runs SET name = ?2 WHERE id = ?1", params![run.0, name])
+        })?;
+        if changed > 0 {
+            return Ok(());
+        }
+        Err(self.unknown(&run.to_string())?)
+    }
+
+    /// Hides runs, or brings them back: all of them, or none if one is not there or is being worked on. A hidden run is in
+    /// no list and is found by no name; an opening of the store an hour later or more removes it for good.
+    pub fn set_deleted(&self, runs: &[RunId], deleted: bool) -> Result<(), StoreError> {
+        for &run in runs {
+            // One after another: so many locks cannot be held at once.
+            drop(self.lock_run(run)?);
+        }
+        let since = deleted.then(unix_secs);
+        self.transaction(|transaction| {
+            let mut update = transaction.prepare_cached("UPDATE runs SET deleted = ?2 WHERE id = ?1")?;
+            for run in runs {
+                update.execute(params![run.0, since])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Removes a run with all that was recorded of it, unless it is being worked on.
+    pub fn delete_run(&self, run: RunId) -> Result<(), StoreError> {
+        let _lock = self.lock_run(run)?;
+        self.transaction(|transaction| transaction.execute("DELETE FROM runs WHERE id = ?1", [run.0]))?;
+        let directory = self.run_dir(run);
+        fs::remove_dir_all(&directory).map_err(|source| StoreError::file(&directory, source))
+    }
+
+    /// Removes for good what was deleted long ago. Files that cannot be removed now are swept later.
+    pub(super) fn remove_forgotten(&self) -> Result<(), StoreError> {
+        let forgotten: Vec<RunId> = self.query(|connection| {
+            connection
+                .prepare("SELECT id FROM runs WHERE deleted < ?1")?
+                .query_map([unix_secs() - KEPT_SECS], |row| row.get(0).map(RunId))?
+                .collect()
+        })?;
+        for run in forgotten {
+            if let Ok(_lock) = self.lock_run(run) {
+                self.transaction(|transaction| transaction.execute("DELETE FROM runs WHERE id = ?1", [run.0]))?;
+                let _ = fs::remove_dir_all(self.run_dir(run));
+            }
+        }
+        Ok(())
+    }
+}
