@@ -76,8 +76,12 @@ impl Clerk {
 
     fn open(&self, run: RunId) -> Result<Box<OpenedRun>, JobError> {
         let record = self.store.run(run)?;
-        let view = RunView::of(&self.store.events(run)?);
-        Ok(Box::new(OpenedRun { record, view }))
+        let events = self.store.events(run)?;
+        Ok(Box::new(OpenedRun {
+            record,
+            view: RunView::of(&events),
+            next_seq: events.last().map_or(0, |last| last.seq + 1),
+        }))
     }
 
     fn change(&self, question: &Question) -> Result<(), JobError> {

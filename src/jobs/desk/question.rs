@@ -73,8 +73,8 @@ pub enum Answer {
     Written(PathBuf, Result<(), JobError>),
 }
 
-#[derive(Debug)]
 /// A run as stored.
+#[derive(Debug)]
 pub struct OpenedRun {
     pub record: RunRecord,
     pub view: RunView,
