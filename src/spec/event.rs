@@ -33,6 +33,9 @@ pub enum Event {
         #[serde(deserialize_with = "null_as_nan")]
         samples_per_second: f64,
         memory: MemoryReading,
+        /// Cores that the process kept busy of late, on average; 0 where the system does not tell.
+        #[serde(default)]
+        cpu_cores: f64,
     },
     /// An epoch's end. `train` is the mean over the epoch's own batches.
     Epoch {

@@ -51,9 +51,9 @@ pub struct SampleView {
     pub truth: String,
     /// What the network answered, with its probability or the value; empty where nobody was asked.
     pub answer: String,
-    /// Names of the raw columns, in the file's order.
+    /// Names of the raw columns, in the file's order; none for images.
     pub columns: Vec<String>,
-    /// Cells as in the file, one a column.
+    /// Cells as in the file, one a column; none for images.
     pub cells: Vec<String>,
     /// For images: pixels between 0 (paper) and 1 (ink), row by row, `shape` gives the size.
     pub pixels: Option<(Shape, Vec<f32>)>,

@@ -108,11 +108,13 @@ fn split(event: &Event) -> (Event, &[StepRecord]) {
             steps,
             samples_per_second,
             memory,
+            cpu_cores,
         } => {
             let event = Event::Steps {
                 steps: Vec::new(),
                 samples_per_second: *samples_per_second,
                 memory: *memory,
+                cpu_cores: *cpu_cores,
             };
             (event, steps)
         }

@@ -42,6 +42,7 @@ fn steps(range: std::ops::Range<usize>, loss: f32, samples_per_second: f64, peak
             peak_bytes,
             ..MemoryReading::default()
         },
+        cpu_cores: 1.5,
     }
 }
 
@@ -85,11 +86,20 @@ fn a_run_that_goes_on_is_timed_and_told_in_a_line() {
     );
     assert_eq!(view.samples_per_second(), 150.0);
     assert_eq!(view.peak_bytes(), 500);
+    assert!(view.readings.iter().all(|reading| reading.cpu_cores == 1.5));
     assert_eq!(view.remaining_secs(), Some(6.0));
     assert_eq!(
         view.progress_line(),
         "epoch 1/4 · step 10/40 · loss 0.5000 · validation accuracy 0.800 · 300 samples/s · 6 s left"
     );
+}
+
+#[test]
+fn an_event_recorded_without_cpu_use_can_be_read() {
+    let mut value = serde_json::to_value(steps(0..1, 0.5, 1.0, 1)).unwrap();
+    value.as_object_mut().unwrap().remove("cpu_cores").unwrap();
+    let event: Event = serde_json::from_value(value).unwrap();
+    assert_eq!(RunView::of(&told([(1.0, event)])).readings[0].cpu_cores, 0.0);
 }
 
 #[test]

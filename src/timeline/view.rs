@@ -50,6 +50,8 @@ pub struct Reading {
     pub elapsed_secs: f64,
     pub samples_per_second: f64,
     pub memory: MemoryReading,
+    /// Cores that the process kept busy, on average; 0 where that is not known.
+    pub cpu_cores: f64,
 }
 
 /// What a job does when it is not training.
@@ -111,6 +113,7 @@ impl RunView {
                 steps,
                 samples_per_second,
                 memory,
+                cpu_cores,
             } => {
                 for step in steps {
                     put(&mut self.steps, *step, |step| step.step);
@@ -125,6 +128,7 @@ impl RunView {
                     elapsed_secs: envelope.elapsed_secs,
                     samples_per_second: *samples_per_second,
                     memory: *memory,
+                    cpu_cores: *cpu_cores,
                 });
             }
             Event::Epoch {

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::meter::{alloc, process};
+use crate::meter::alloc;
+use crate::meter::process::{self, BusyCores};
 use crate::spec::{Event, EventSink, Failure, MemoryReading, StepRecord};
 
 /// Between two `Steps` events: at most 14 a second from the clock, which with those that go before a checkpoint stays
@@ -21,6 +22,7 @@ pub struct Reporter<'a> {
     emitted: Instant,
     /// Heap in use before the network was built.
     baseline: usize,
+    busy_cores: BusyCores,
 }
 
 impl<'a> Reporter<'a> {
@@ -35,6 +37,7 @@ impl<'a> Reporter<'a> {
             busy: Duration::ZERO,
             emitted: Instant::now(),
             baseline: alloc::live_bytes(),
+            busy_cores: BusyCores::new(),
         }
     }
 
@@ -70,6 +73,7 @@ impl<'a> Reporter<'a> {
                 steps: std::mem::take(&mut self.steps),
                 samples_per_second,
                 memory: self.memory(),
+                cpu_cores: self.busy_cores.read(),
             })?;
         }
         self.epochs.drain(..).try_for_each(|epoch| self.sink.emit(epoch))

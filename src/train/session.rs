@@ -4,9 +4,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, Best, Checkpoint, CheckpointError, State, weights_to_bytes};
-use super::evaluation::{deviation, evaluate};
+use super::evaluation::{deviation, evaluate, metrics, outputs};
 use super::objective::Objective;
 use super::optimizer::{Optimizer, clip_factor, global_norm};
+use super::pictures::Pictures;
 use super::report::Reporter;
 use super::{Outcome, Start, TrainJob, Trained};
 use crate::cost;
@@ -29,6 +30,7 @@ pub struct Session<'a> {
     control: &'a RunControl,
     sink: &'a dyn EventSink,
     reporter: Reporter<'a>,
+    pictures: Pictures<'a>,
     schedule: SchedulePlan,
     objective: Objective,
     network: Network,
@@ -109,6 +111,7 @@ impl<'a> Session<'a> {
             control,
             sink,
             reporter,
+            pictures: Pictures::new(job.dataset, sink),
             network,
             optimizer,
             state,
@@ -235,7 +238,9 @@ impl<'a> Session<'a> {
     fn end_epoch(&mut self, epoch: usize) -> Result<(), Failure> {
         let tally = std::mem::take(&mut self.state.tally);
         let classification = matches!(self.plan.dataset.task, Task::Classification { .. });
-        let validation = self.score(&self.dataset.validation);
+        let Samples { inputs, targets, .. } = &self.dataset.validation;
+        let outputs = outputs(&self.network, inputs, self.plan.config.train.batch_size);
+        let validation = metrics(&outputs, targets, &self.dataset.preprocessing.target);
         let value = self.monitored(&validation);
         let is_best = self.improves(value);
         self.reporter.epoch(Event::Epoch {
@@ -257,6 +262,7 @@ impl<'a> Session<'a> {
         if self.checkpointed.is_none_or(|at| at.elapsed() >= CHECKPOINT_INTERVAL) {
             self.checkpoint()?;
         }
+        self.pictures.show(epoch, &self.network, &outputs);
         Ok(())
     }
 

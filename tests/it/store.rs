@@ -55,6 +55,7 @@ fn steps(range: std::ops::Range<usize>, loss: impl Fn(usize) -> f32) -> Event {
             .collect(),
         samples_per_second: 100.0,
         memory: MemoryReading::default(),
+        cpu_cores: 0.75,
     }
 }
 
