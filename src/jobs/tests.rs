@@ -1,4 +1,4 @@
-//! What needs a job of the test's own: a planted panic, a full queue, a reader that has gone.
+//! What needs a job of the test's own: a planted panic, a full queue, a reader that has gone, pictures that nobody asked for.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -130,6 +130,60 @@ fn a_full_queue_is_an_error_and_a_stopped_job_is_not_begun() {
     assert!(closed(&engine, &tickets[0]).is_ok());
     assert!(matches!(closed(&engine, &tickets[9]), Err(JobError::Stopped)));
     assert_eq!(store.runs().unwrap().len(), 1);
+}
+
+#[test]
+fn a_panic_leaves_the_desk_usable_and_the_next_job_works() {
+    let directory = tempfile::tempdir().unwrap();
+    let wakes = Arc::new(Mutex::new(0));
+    let counter = Arc::clone(&wakes);
+    let desk = Desk::open(Some(directory.path()), move || *counter.lock().unwrap() += 1).unwrap();
+    let wait = |ticket: &Ticket| loop {
+        match desk.message() {
+            Some(Message::Closed { job, outcome }) if job == ticket.job => return outcome,
+            Some(_) => {}
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    let crash = desk.submit(planted(|_, _| panic!("planted"))).unwrap();
+    let crashed = wait(&crash).unwrap()[0];
+    assert!(desk.ask(Question::Runs));
+    let listed = loop {
+        match desk.answer() {
+            Some(Answer::Runs(rows)) => break rows.unwrap(),
+            Some(other) => panic!("{other:?}"),
+            None => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    assert_eq!((listed[0].run.run, listed[0].run.status), (crashed, RunStatus::Crashed));
+    assert_eq!(listed[0].run.failure.as_deref(), Some("planted"));
+    let next = desk.submit(planted(|_, _| Ok(finished()))).unwrap();
+    assert_eq!(wait(&next).unwrap().len(), 1);
+    let config = RunConfig::default();
+    let next = desk.submit(Job::Train { config }).unwrap();
+    assert_eq!(wait(&next).unwrap().len(), 1);
+    assert!(*wakes.lock().unwrap() > 0);
+}
+
+#[test]
+fn pictures_are_made_only_where_somebody_looks() {
+    let wants = || {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let job = planted(move |sink, _| {
+            sender.send(sink.wants_snapshot()).unwrap();
+            Ok(finished())
+        });
+        (job, receiver)
+    };
+    let (_directory, _store, engine) = engine();
+    let (job, receiver) = wants();
+    engine.submit(job).unwrap();
+    assert!(!receiver.recv().unwrap());
+    let directory = tempfile::tempdir().unwrap();
+    let desk = Desk::open(Some(directory.path()), || ()).unwrap();
+    let (job, receiver) = wants();
+    desk.submit(job).unwrap();
+    assert!(receiver.recv().unwrap());
 }
 
 #[test]

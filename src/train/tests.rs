@@ -2,14 +2,14 @@
 
 use std::sync::Mutex;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::checkpoint::Checkpoint;
 use super::*;
 use crate::data;
 use crate::spec::{
-    ArtifactKind, Command, Device, EarlyStopping, Event, MonitoredMetric, OptimizerKind, RunConfig, ScheduleKind,
-    StepRecord,
+    AnswersSeen, ArtifactKind, Command, Device, EarlyStopping, Event, MonitoredMetric, OptimizerKind, RunConfig,
+    ScheduleKind, Snapshot, StepRecord,
 };
 
 /// Keeps all events and the last bytes of each artifact, and is asked what to do by its control.
@@ -19,6 +19,8 @@ struct Recorder {
     events: Mutex<Vec<Event>>,
     weights: Mutex<Vec<u8>>,
     checkpoint: Mutex<Vec<u8>>,
+    looks: bool,
+    pictures: Mutex<Vec<Snapshot>>,
 }
 
 impl EventSink for Recorder {
@@ -34,6 +36,14 @@ impl EventSink for Recorder {
         };
         *place.lock().unwrap() = bytes.to_vec();
         Ok(())
+    }
+
+    fn wants_snapshot(&self) -> bool {
+        self.looks
+    }
+
+    fn show(&self, snapshot: Snapshot) {
+        self.pictures.lock().unwrap().push(snapshot);
     }
 }
 
@@ -164,6 +174,39 @@ fn the_same_seed_gives_the_same_bits() {
     let mut other = config();
     other.run.seed = 1;
     assert_ne!(first.1, prepare(&other).trained().1);
+}
+
+#[test]
+fn a_watched_run_is_the_unwatched_one_with_a_few_pictures() {
+    let mut config = config();
+    config.data.source = "moons".to_owned();
+    config.train.epochs = 60;
+    let prepared = prepare(&config);
+    let recorder = Recorder {
+        looks: true,
+        ..Recorder::default()
+    };
+    let began = Instant::now();
+    let trained = finished(prepared.run(Start::Fresh, &recorder).unwrap());
+    let elapsed = began.elapsed();
+    assert_eq!((trained, recorder.steps()), prepared.trained());
+    let pictures = recorder.pictures.lock().unwrap();
+    assert!(!pictures.is_empty() && pictures.len() <= 1 + elapsed.as_millis() as usize / 250);
+    assert!(pictures.is_sorted_by(|a, b| a.epoch < b.epoch));
+    let events = recorder.events.lock().unwrap();
+    for picture in pictures.iter() {
+        let accuracy = events.iter().find_map(|event| match event {
+            Event::Epoch { epoch, validation, .. } if *epoch == picture.epoch => validation.accuracy,
+            _ => None,
+        });
+        let AnswersSeen::Classes { rows, .. } = &picture.answers else {
+            panic!("moons are classes");
+        };
+        let right = rows.iter().filter(|row| row.truth == row.answer).count();
+        assert_eq!(Some(right as f64 / rows.len() as f64), accuracy);
+        assert_eq!(picture.part, "validation");
+        assert!(picture.surface.is_some() && picture.histograms.len() == 2);
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod architecture;
 mod bad_bundle;
 mod bad_data;
 mod command_line;
+mod desk;
 mod jobs;
 mod kill;
 mod memory;
