@@ -131,9 +131,8 @@ mod tests {
         let mut busy = BusyCores::new();
         assert_eq!(busy.read(), 0.0);
         let began = Instant::now();
-        let before = cpu_time().unwrap();
-        while cpu_time().unwrap() - before < Duration::from_millis(200) || began.elapsed() < Duration::from_millis(300)
-        {
+        let enough = cpu_time().unwrap() + Duration::from_millis(200);
+        while cpu_time().unwrap() < enough || began.elapsed() < Duration::from_millis(300) {
             std::hint::black_box((0..10_000).fold(0_u64, |sum, i| std::hint::black_box(sum ^ i)));
         }
         let cores = busy.read();

@@ -69,7 +69,7 @@ pub struct Surface {
     pub size: usize,
     /// `size x size`: index of the class and its probability; for a regression 0 and the value scaled to 0..1.
     pub cells: Vec<(u32, f32)>,
-    /// Training rows: x, y and class (0 for a regression).
+    /// Up to 2000 training rows: x, y and class (0 for a regression).
     pub points: Vec<([f64; 2], u32)>,
 }
 

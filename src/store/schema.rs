@@ -105,4 +105,35 @@ mod tests {
     fn migrations_are_valid() {
         super::Migrations::from_slice(super::MIGRATIONS).validate().unwrap();
     }
+
+    #[test]
+    fn runs_of_the_first_version_are_listed_with_what_their_plans_say() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trimtab.sqlite");
+        let mut connection = super::Connection::open(&path).unwrap();
+        super::Migrations::from_slice(&super::MIGRATIONS[..1])
+            .to_latest(&mut connection)
+            .unwrap();
+        let plan = r#"{"config": {"model": {"architecture": "cnn"}}, "dataset": {"name": "digits"}}"#;
+        for plan in [plan, "{", "{}"] {
+            connection
+                .execute(
+                    "INSERT INTO runs (name, created, status, plan, summary) VALUES ('a', 0, 'finished', ?1, '{}')",
+                    [plan],
+                )
+                .unwrap();
+        }
+        drop(connection);
+        let connection = super::open(&path).unwrap();
+        let mut rows = connection
+            .prepare("SELECT dataset, architecture, deleted FROM runs")
+            .unwrap();
+        let rows: Vec<(String, String, Option<i64>)> = rows
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        let of = |dataset: &str, architecture: &str| (dataset.to_owned(), architecture.to_owned(), None);
+        assert_eq!(rows, [of("digits", "cnn"), of("", ""), of("", "")]);
+    }
 }

@@ -14,7 +14,7 @@ use trimtab::spec::{
 };
 use trimtab::store::{NewRun, RunRow, Store};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn open(directory: &Path) -> Desk {
     Desk::open(Some(directory), || ()).unwrap()

@@ -19,10 +19,16 @@ use crate::timeline::RunView;
 /// Longest name of a run, in characters.
 const LONGEST_NAME: usize = 200;
 
+/// Training inputs up to which a data set is kept in memory for the next question.
+const LARGEST_KEPT: usize = 20_000_000;
+
+/// Length and time of the last change of a file.
+type FileState = (u64, SystemTime);
+
 pub(super) struct Clerk {
     pub(super) store: Store,
-    /// By configuration and state of the file, if it is one.
-    datasets: Recent<(DataConfig, Option<(u64, SystemTime)>), Arc<Dataset>>,
+    /// By configuration, and by the state of the file where the source is one.
+    datasets: Recent<(DataConfig, Option<FileState>), Arc<Dataset>>,
     /// By sha256 of the bytes.
     pub(super) models: Recent<String, Arc<Exported>>,
 }
@@ -106,8 +112,12 @@ impl Clerk {
     pub(super) fn dataset(&mut self, config: &DataConfig) -> Result<Arc<Dataset>, DataError> {
         let file = Path::new(config.source.trim()).metadata().ok();
         let state = file.and_then(|file| Some((file.len(), file.modified().ok()?)));
+        let dataset = self
+            .datasets
+            .get((config.clone(), state), || Ok(Arc::new(data::load(config)?)))?;
         self.datasets
-            .get((config.clone(), state), || Ok(Arc::new(data::load(config)?)))
+            .retain(|dataset| dataset.train.inputs.len() <= LARGEST_KEPT);
+        Ok(dataset)
     }
 }
 

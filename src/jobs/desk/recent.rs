@@ -28,6 +28,11 @@ impl<K: PartialEq, V: Clone> Recent<K, V> {
         }
         Ok(value)
     }
+
+    /// Lets go of what does not fit `wanted`.
+    pub fn retain(&mut self, wanted: impl Fn(&V) -> bool) {
+        self.items.retain(|(_, value)| wanted(value));
+    }
 }
 
 #[cfg(test)]
@@ -48,6 +53,8 @@ mod tests {
             assert_eq!(value.unwrap(), key * 10);
         }
         assert_eq!(made, [1, 2, 3, 2]);
+        recent.retain(|&value| value > 10);
+        assert_eq!(recent.items, [(2, 20)]);
         assert_eq!(recent.get(9, || Err("no")), Err("no"));
     }
 }
