@@ -18,6 +18,8 @@ mod memory;
 mod pages;
 mod shell;
 mod state;
+#[cfg(test)]
+mod tests;
 pub mod theme;
 mod update;
 mod widgets;

@@ -296,6 +296,11 @@ impl Updater {
         }
     }
 
+    #[cfg(test)]
+    pub fn plant(&mut self, model: &mut Model, job: Job) {
+        self.submit(model, "planted".to_owned(), JobKind::Train, job);
+    }
+
     fn command(&self, model: &mut Model, command: Command) {
         if let Some(job) = model.queue.first() {
             job.control.request(command);

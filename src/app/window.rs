@@ -22,10 +22,10 @@ const FRAME_SHARE: f32 = 0.04;
 
 /// The window's application.
 pub struct App {
-    model: Model,
+    pub(super) model: Model,
     views: Views,
     updater: Updater,
-    actions: Actions,
+    pub(super) actions: Actions,
     /// Microseconds that the worker leaves between two repaints.
     interval: Arc<AtomicU64>,
     /// Longest draining of the last frame.
@@ -63,6 +63,12 @@ impl App {
     /// How long draining took in the last frame.
     pub fn drained(&self) -> Duration {
         self.drained
+    }
+
+    /// Submits a job that does what a test says.
+    #[cfg(test)]
+    pub(super) fn plant(&mut self, job: crate::jobs::Job) {
+        self.updater.plant(&mut self.model, job);
     }
 
     /// Takes in what worker and answers have to say, within the budget.

@@ -23,7 +23,7 @@ mod queue;
 mod relay;
 mod sink;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod training;
 mod worker;
 

@@ -38,7 +38,7 @@ impl Worker<'_> {
     }
 }
 
-fn planted(work: impl FnOnce(&dyn EventSink, &RunControl) -> Result<Ended, Failure> + Send + 'static) -> Job {
+pub fn planted(work: impl FnOnce(&dyn EventSink, &RunControl) -> Result<Ended, Failure> + Send + 'static) -> Job {
     Job::Planted(Plant(Box::new(work)))
 }
 

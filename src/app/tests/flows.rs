@@ -1,0 +1,217 @@
+//! What a person does from the first start to the export, and what goes wrong on the way.
+
+use egui_kittest::kittest::Queryable as _;
+
+use super::{Action, RunStatus, Stage, open};
+use crate::app::state::{PreviewState, RowExt as _, Tone};
+use crate::jobs::tests::planted;
+use crate::spec::Architecture;
+
+fn quick(stage: &mut Stage) {
+    stage.configure(|config| {
+        "iris".clone_into(&mut config.data.source);
+        config.model.architecture = Architecture::Mlp;
+        config.train.epochs = 4;
+    });
+}
+
+#[test]
+fn the_first_start_offers_digits_and_run_trains_them() {
+    let mut stage = Stage::new();
+    assert_eq!(stage.model().form.config.data.source, "digits");
+    assert!(stage.says("Press Run"));
+    stage.configure(|config| config.train.epochs = 2);
+    stage.press("Run");
+    stage.until("the run has ended", |model| {
+        model.runs.rows().iter().any(|row| row.is_usable()) && model.queue.is_empty()
+    });
+    let row = &stage.model().runs.rows()[0];
+    assert!(row.score().unwrap() > 0.8, "{row:?}");
+    let open = stage.model().runs.open(row.run.run).unwrap();
+    assert_eq!(open.view.epochs.len(), 2);
+}
+
+#[test]
+fn a_run_is_paused_continued_and_stopped_from_the_top_bar_and_resumed_in_another_sitting() {
+    let mut stage = Stage::new();
+    stage.configure(|config| config.train.epochs = 2000);
+    stage.press("Run");
+    stage.until("it trains", |model| {
+        model
+            .live_run()
+            .and_then(|run| model.runs.open(run))
+            .is_some_and(|open| open.view.step > 20)
+    });
+    let run = stage.model().live_run().unwrap();
+    stage.press("Pause");
+    stage.until("it is paused", |model| {
+        model
+            .runs
+            .row(run)
+            .is_some_and(|row| row.run.status == RunStatus::Paused)
+    });
+    stage.press("Go on");
+    stage.until("it goes on", |model| {
+        model
+            .runs
+            .row(run)
+            .is_some_and(|row| row.run.status == RunStatus::Running)
+    });
+    stage.press("Stop");
+    stage.until("it has stopped", |model| model.queue.is_empty());
+    stage.until("the row says so", |model| {
+        model
+            .runs
+            .row(run)
+            .is_some_and(|row| row.run.status == RunStatus::Stopped)
+    });
+    let steps = stage.model().runs.open(run).unwrap().view.steps.len();
+
+    let store = stage.folder.path().join("store");
+    drop(stage.harness);
+    stage.harness = open(&store, 1440.0, 900.0);
+    stage.until("the run is listed", |model| model.runs.row(run).is_some());
+    stage.act(Action::Select(run));
+    stage.act(Action::Resume(run));
+    stage.until("it goes on where it stood", |model| {
+        model.runs.open(run).is_some_and(|open| open.view.steps.len() > steps)
+    });
+    let view = &stage.model().runs.open(run).unwrap().view;
+    assert!(view.steps.iter().enumerate().all(|(place, step)| step.step == place));
+    stage.act(Action::Stop);
+    stage.until("it has stopped again", |model| model.queue.is_empty());
+}
+
+#[test]
+fn jobs_wait_are_reordered_and_cancelled() {
+    let mut stage = Stage::new();
+    stage.configure(|config| config.train.epochs = 2000);
+    for name in ["first", "second", "third", "fourth"] {
+        stage.configure(|config| config.run.name = Some(name.to_owned()));
+        stage.act(Action::Train);
+    }
+    stage.until("the first is at work", |model| model.live_run().is_some());
+    let what = |stage: &Stage| -> Vec<String> { stage.model().queue.iter().map(|job| job.what.clone()).collect() };
+    let id = |stage: &Stage, name: &str| stage.model().queue.iter().find(|job| job.what == name).unwrap().id;
+    let fourth = id(&stage, "fourth");
+    stage.act(Action::MoveJob(fourth, 0));
+    assert_eq!(what(&stage), ["first", "fourth", "second", "third"]);
+    let second = id(&stage, "second");
+    stage.act(Action::CancelJob(second));
+    assert_eq!(what(&stage), ["first", "fourth", "third"]);
+    stage.act(Action::Stop);
+    stage.until("the fourth is at work", |model| {
+        model
+            .live_run()
+            .and_then(|run| model.runs.row(run))
+            .is_some_and(|row| row.run.name == "fourth")
+    });
+    let third = id(&stage, "third");
+    stage.act(Action::CancelJob(third));
+    stage.act(Action::Stop);
+    stage.until("nothing waits", |model| model.queue.is_empty());
+    stage.until("two runs are listed", |model| model.runs.rows().len() == 2);
+}
+
+#[test]
+fn a_panic_of_the_worker_is_a_crashed_run_and_the_next_run_works() {
+    let mut stage = Stage::new();
+    quick(&mut stage);
+    let job = planted(|_, _| panic!("planted: the tensor is on fire"));
+    stage.harness.state_mut().plant(job);
+    stage.until("the run has crashed", |model| {
+        model.queue.is_empty() && model.runs.rows().iter().any(|row| row.run.status == RunStatus::Crashed)
+    });
+    let row = &stage.model().runs.rows()[0];
+    assert!(
+        row.run.failure.as_deref().unwrap().contains("the tensor is on fire"),
+        "{row:?}"
+    );
+    assert!(stage.says("the tensor is on fire"));
+    let run = stage.train();
+    assert_eq!(stage.status(run), Some(RunStatus::Finished));
+}
+
+#[test]
+fn a_broken_table_says_what_is_wrong_and_run_is_not_offered() {
+    let mut stage = Stage::new();
+    let path = stage.folder.path().join("broken.csv");
+    std::fs::write(&path, "a,b\n1,2\n3\n4,5,6\n").unwrap();
+    stage.act(Action::UseDataFile(path));
+    stage.until("the table is refused", |model| {
+        matches!(model.form.preview, PreviewState::Failed(_))
+    });
+    let PreviewState::Failed(reason) = &stage.model().form.preview else {
+        unreachable!()
+    };
+    assert!(reason.contains("broken.csv"), "{reason}");
+    stage.act(Action::Train);
+    assert!(stage.model().queue.is_empty());
+    let last = stage.model().notices.all.last().unwrap();
+    assert_eq!((last.tone, last.text.contains("broken.csv")), (Tone::Warn, true));
+
+    let good = stage.folder.path().join("good.csv");
+    let rows: String = (0..60)
+        .map(|row| format!("{},{},{}\n", row % 7, row % 5, if row % 7 > 3 { "yes" } else { "no" }))
+        .collect();
+    std::fs::write(&good, format!("a,b,answer\n{rows}")).unwrap();
+    stage.act(Action::UseDataFile(good));
+    stage.until("the good table is read", |model| model.form.preview().is_some());
+    stage.configure(|config| config.model.architecture = Architecture::Mlp);
+    assert!(stage.harness.query_by_label("Run").is_some());
+}
+
+#[test]
+fn a_finished_run_is_compressed_tried_and_exported() {
+    let mut stage = Stage::new();
+    quick(&mut stage);
+    let run = stage.train();
+    let recipes = vec!["units:0.5:finetune=1".parse().unwrap(), "int8-static".parse().unwrap()];
+    stage.act(Action::Compress { run, recipes });
+    stage.until("both are measured", |model| {
+        model.queue.is_empty()
+            && model
+                .runs
+                .rows()
+                .iter()
+                .filter(|row| row.run.deployed.is_some())
+                .count()
+                == 3
+    });
+    let runs = stage.model().runs.rows().iter().map(|row| row.run.run).collect();
+    stage.act(Action::Try {
+        runs,
+        input: crate::jobs::TryInput::TestRow(0),
+    });
+    stage.until("all three answer", |model| {
+        matches!(&model.trial.result, Some(Ok(tried)) if tried.trials.len() == 3 && tried.trials.iter().all(|(_, trial)| trial.is_ok()))
+    });
+    let to = stage.folder.path().join("out");
+    stage.act(Action::Export { run, to: to.clone() });
+    stage.until(
+        "the folder is written",
+        |model| matches!(&model.export.files, Some(Ok(files)) if files.len() == 6),
+    );
+    assert!(to.join("model.onnx").exists());
+    stage.act(Action::Export { run, to });
+    stage.until("a full folder is refused", |model| {
+        matches!(&model.export.files, Some(Err(_)))
+    });
+}
+
+#[test]
+fn a_deleted_run_comes_back_by_the_notice() {
+    let mut stage = Stage::new();
+    quick(&mut stage);
+    let run = stage.train();
+    stage.act(Action::Rename(run, "my best".to_owned()));
+    stage.until("the name is changed", |model| {
+        model.runs.row(run).is_some_and(|row| row.run.name == "my best")
+    });
+    stage.act(Action::Delete(vec![run]));
+    stage.until("it is gone", |model| model.runs.row(run).is_none());
+    // The notice of the run goes, and the stack of notices comes to rest.
+    stage.harness.run_steps(12);
+    stage.press("Undo");
+    stage.until("it is back", |model| model.runs.row(run).is_some());
+}
