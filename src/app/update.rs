@@ -90,8 +90,13 @@ impl Updater {
             Action::Open(dialog) => {
                 model.dialog = Some(dialog);
                 if let Dialog::Export(run) = dialog {
+                    let under_way = model.queue.iter().find_map(|job| match &job.kind {
+                        JobKind::Export { run: exported, to } if *exported == run => Some(to.clone()),
+                        _ => None,
+                    });
                     model.export = Exported {
                         run: Some(run),
+                        to: under_way,
                         ..Exported::default()
                     };
                 }
@@ -211,7 +216,10 @@ impl Updater {
                 model.trial.is_waiting = true;
                 self.ask(model, Question::Try { runs, input });
             }
-            Action::ChooseExportFolder => self.dialogs.choose_export_folder(),
+            Action::ChooseExportFolder => {
+                model.export.chosen = None;
+                self.dialogs.choose_export_folder();
+            }
             Action::Export { run, to } => {
                 model.export.to = Some(to.clone());
                 model.export.files = None;
@@ -370,7 +378,9 @@ impl Updater {
             }
             Err(error) => {
                 model.notices.say(Tone::Bad, format!("{}: {error}", queued.what));
-                if let JobKind::Export { .. } = queued.kind {
+                if let JobKind::Export { to, .. } = &queued.kind
+                    && model.export.to.as_ref() == Some(to)
+                {
                     model.export.files = Some(Err(error.to_string()));
                 }
                 return;
@@ -473,7 +483,9 @@ impl Updater {
                         .notices
                         .say(Tone::Good, format!("Exported to {}", folder.display()));
                 }
-                model.export.files = Some(outcome.map_err(|error| error.to_string()));
+                if model.export.to.as_ref() == Some(&folder) {
+                    model.export.files = Some(outcome.map_err(|error| error.to_string()));
+                }
             }
             Answer::Written(path, Ok(())) => model.notices.say(Tone::Good, format!("Saved {}", path.display())),
             Answer::Written(path, Err(error)) => {
@@ -491,6 +503,12 @@ impl Updater {
         wanted.extend(focus);
         wanted.extend(focus.and_then(|run| model.runs.baseline_of(run)).map(|row| row.run.run));
         wanted.extend(model.live_run());
+        if model.page == Page::Compress {
+            wanted.extend(model.parent().map(|row| row.run.run));
+        }
+        if let Some(Dialog::Export(run)) = model.dialog {
+            wanted.push(run);
+        }
         for &run in &wanted {
             self.open_run(model, run);
         }

@@ -48,6 +48,7 @@ impl App {
         let desk = Desk::open(directory, waker)?;
         let (mut model, views) = memory::recall(storage);
         model.home = crate::jobs::home(directory).unwrap_or_default();
+        model.exports = crate::jobs::exports();
         ctx.set_theme(model.theme);
         let updater = Updater::start(desk, ctx, &mut model);
         Ok(Self {

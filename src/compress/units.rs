@@ -1,6 +1,7 @@
 //! Structured pruning: whole neurons and filters are taken out of the description and the weights, so that what is left is
 //! an ordinary smaller network, faster wherever it runs.
 
+use crate::cost;
 use crate::deploy::{DeployError, check_weights};
 use crate::spec::{BATCH_NORM_EPSILON, LayerSpec, ModelSpec, NamedTensor, Shape, Weights};
 
@@ -109,7 +110,6 @@ fn gains(model: &ModelSpec, weights: &Weights, layer: usize) -> Vec<f64> {
 /// ones the earlier unit is kept.
 fn strongest(weight: &NamedTensor, gains: &[f64], fraction: f64) -> Vec<usize> {
     let units = weight.shape[0];
-    let removed = ((units as f64 * fraction).round() as usize).min(units - 1);
     let size = weight.data.len() / units;
     let norms: Vec<f64> = weight
         .data
@@ -119,7 +119,7 @@ fn strongest(weight: &NamedTensor, gains: &[f64], fraction: f64) -> Vec<usize> {
         .collect();
     let mut order: Vec<usize> = (0..units).collect();
     order.sort_by(|&a, &b| norms[b].total_cmp(&norms[a]));
-    order.truncate(units - removed);
+    order.truncate(cost::kept_units(units, fraction));
     order.sort_unstable();
     order
 }
@@ -195,6 +195,7 @@ mod tests {
             let outputs = forward_all(&smaller, &smaller_weights, &inputs);
             let size = expected.iter().fold(1.0_f32, |size, value| size.max(value.abs()));
             assert!(largest_difference(&expected, &outputs) < 1e-5 * size, "seed {seed}");
+            assert_eq!(smaller, cost::without_units(&model, fraction), "seed {seed}");
             assert!(check_weights(&smaller, &smaller_weights).is_ok());
         }
     }

@@ -1,7 +1,9 @@
 //! Arithmetic over a model description: what a network costs before it is ever built.
 
+mod expected;
 mod memory;
 
+pub use expected::{Expected, as_trained, expected, kept_units, without_units};
 pub use memory::memory;
 
 use crate::spec::{LayerSpec, ModelSpec, Shape, ShapeError};

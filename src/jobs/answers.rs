@@ -43,6 +43,15 @@ pub fn home(directory: Option<&Path>) -> Option<PathBuf> {
     directory.map(Path::to_owned).or_else(|| Store::default_dir().ok())
 }
 
+/// The folder in which exports are offered a place: among the person's documents, or else where the program stands.
+pub fn exports() -> PathBuf {
+    let dirs = directories::UserDirs::new();
+    let home = dirs
+        .as_ref()
+        .map(|dirs| dirs.document_dir().unwrap_or_else(|| dirs.home_dir()));
+    home.unwrap_or(Path::new("")).join("trimtab-exports")
+}
+
 /// Times training and inference of the reference network called `workload`.
 pub fn bench(workload: &str, batch: usize, threads: usize, steps: usize) -> Result<BenchRow, Failure> {
     let known = Workload::ALL.map(Workload::name).join(" and ");

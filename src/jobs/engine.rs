@@ -26,6 +26,14 @@ const MESSAGES: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(u64);
 
+#[cfg(test)]
+impl JobId {
+    /// For models built by hand.
+    pub(crate) fn of(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// What the side that submitted a job keeps of it.
 #[derive(Debug, Clone)]
 pub struct Ticket {

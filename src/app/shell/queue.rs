@@ -1,9 +1,96 @@
 //! The queue: the job at work and those that wait.
 
-use egui::Ui;
+use egui::{Align, Button, Layout, ProgressBar, ScrollArea, Ui};
+use egui_material_icons::{MaterialIcon, icons};
 
-use crate::app::action::Actions;
-use crate::app::state::Model;
+use crate::app::action::{Action, Actions};
+use crate::app::state::{Model, QueuedJob};
+use crate::app::theme::{self, Tokens};
+use crate::spec::Command;
 
 /// The contents of the queue dialog.
-pub fn queue_ui(_: &mut Ui, _: &Model, _: &mut Actions) {}
+pub fn queue_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
+    let begun = usize::from(model.current_job().is_some());
+    if let Some(job) = model.current_job() {
+        ui.label(theme::label(ui, "At work"));
+        current_ui(ui, model, job, actions);
+        ui.add_space(theme::SPACE[2]);
+    }
+    let waiting = &model.queue[begun..];
+    if waiting.is_empty() {
+        ui.label(theme::label(ui, "Nothing is waiting"));
+        return;
+    }
+    ui.label(theme::label(ui, "Waiting, the next one first"));
+    ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
+        for (place, job) in waiting.iter().enumerate() {
+            waiting_ui(ui, job, place, waiting.len(), actions);
+        }
+    });
+}
+
+/// What the job at work does, and the buttons to hold or end it.
+fn current_ui(ui: &mut Ui, model: &Model, job: &QueuedJob, actions: &mut Actions) {
+    let (words, share) = model.progress_of(job);
+    theme::card(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.horizontal(|ui| {
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if button_ui(ui, icons::ICON_STOP, &format!("Stop {}", job.what), true) {
+                    actions.push(Action::CancelJob(job.id));
+                }
+                let (icon, word, action) = match job.control.requested() {
+                    Command::Pause => (icons::ICON_PLAY_ARROW, "Go on with", Action::Continue),
+                    Command::Run | Command::Stop => (icons::ICON_PAUSE, "Pause", Action::Pause),
+                };
+                let is_stopping = job.control.requested() == Command::Stop;
+                if button_ui(ui, icon, &format!("{word} {}", job.what), !is_stopping) {
+                    actions.push(action);
+                }
+                what_ui(ui, job);
+            });
+        });
+        // Room for the bar is kept while there is none.
+        let share = share.unwrap_or_default();
+        let bar = ProgressBar::new(share).desired_height(8.0).fill(Tokens::of(ui).accent);
+        let response = ui.add(bar);
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress of the job"));
+        let words = words.unwrap_or_else(|| "at work".to_owned());
+        ui.add(egui::Label::new(theme::number(words).size(12.0)).truncate());
+    });
+}
+
+fn waiting_ui(ui: &mut Ui, job: &QueuedJob, place: usize, count: usize, actions: &mut Actions) {
+    ui.horizontal(|ui| {
+        ui.set_min_height(theme::CONTROL_HEIGHT);
+        ui.label(theme::number(format!("{:>2}", place + 1)).color(Tokens::of(ui).text_faint));
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if button_ui(ui, icons::ICON_CLOSE, &format!("Cancel {}", job.what), true) {
+                actions.push(Action::CancelJob(job.id));
+            }
+            let name = format!("Move {} down", job.what);
+            if button_ui(ui, icons::ICON_ARROW_DOWNWARD, &name, place + 1 < count) {
+                actions.push(Action::MoveJob(job.id, place + 1));
+            }
+            let name = format!("Move {} up", job.what);
+            if button_ui(ui, icons::ICON_ARROW_UPWARD, &name, place > 0) {
+                actions.push(Action::MoveJob(job.id, place - 1));
+            }
+            what_ui(ui, job);
+        });
+    });
+}
+
+/// The job in words, in the room that the buttons leave.
+fn what_ui(ui: &mut Ui, job: &QueuedJob) {
+    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+        ui.add(egui::Label::new(&job.what).truncate()).on_hover_text(&job.what);
+    });
+}
+
+/// Whether a button, which is an icon, was pressed; `name` is its tooltip and its accessible name.
+fn button_ui(ui: &mut Ui, icon: MaterialIcon, name: &str, is_enabled: bool) -> bool {
+    let response = ui.add_enabled(is_enabled, Button::new(theme::icon(icon)));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, is_enabled, name));
+    response.on_hover_text(name).clicked()
+}

@@ -4,10 +4,9 @@ use egui::{Align, Button, Layout, Panel, ProgressBar, Response, Ui, vec2};
 use egui_material_icons::{MaterialIcon, icons};
 
 use crate::app::action::{Action, Actions, Command, Dialog};
-use crate::app::state::{Model, QueuedJob};
+use crate::app::state::Model;
 use crate::app::theme::{self, Tokens};
 use crate::app::update::why_not;
-use crate::spec::units;
 
 /// Below this width the words beside icons go.
 const NARROW: f32 = 1150.0;
@@ -103,7 +102,8 @@ fn status_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
         }
         return;
     };
-    let (line, share) = progress_of(model, job);
+    let (words, share) = model.progress_of(job);
+    let line = words.map_or_else(|| job.what.clone(), |words| format!("{words} · {}", job.what));
     if let Some(share) = share {
         let bar = ProgressBar::new(share)
             .desired_width(110.0)
@@ -136,31 +136,6 @@ fn form_line(model: &Model) -> String {
         format!("{:?}", config.train.optimizer).to_lowercase(),
         config.train.epochs
     )
-}
-
-/// What a job does, and how much of it is done.
-fn progress_of(model: &Model, job: &QueuedJob) -> (String, Option<f32>) {
-    let share = |done: usize, total: usize| done as f32 / total.max(1) as f32;
-    if let Some((what, done, total)) = &job.progress {
-        return (format!("{} · {what}", job.what), Some(share(*done, *total)));
-    }
-    let Some(view) = job.run.and_then(|run| model.runs.open(run)).map(|open| &open.view) else {
-        return (job.what.clone(), None);
-    };
-    let paused = if model.is_paused() { "paused · " } else { "" };
-    if let Some(progress) = &view.progress {
-        let line = format!("{paused}{} · {}", job.what, progress.what);
-        return (line, Some(share(progress.done, progress.total)));
-    }
-    if view.total_steps == 0 {
-        return (format!("{paused}{}", job.what), None);
-    }
-    let epoch = view.step.div_ceil(view.steps_per_epoch.max(1)).max(1);
-    let eta = view
-        .remaining_secs()
-        .map_or_else(String::new, |secs| format!(" · ETA {}", units::clock(secs)));
-    let line = format!("{paused}epoch {epoch}/{}{eta} · {}", view.total_epochs(), job.what);
-    (line, Some(share(view.step, view.total_steps)))
 }
 
 /// From the right: notices, palette, redo, undo.

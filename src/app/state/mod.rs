@@ -17,8 +17,8 @@ use super::pages::{
     try_it::TryView,
 };
 use super::shell::ShellView;
-use crate::jobs::{JobId, Tried, WrittenFile};
-use crate::spec::{Command, RunControl, RunId, SampleView};
+use crate::jobs::{JobId, RunRow, Tried, WrittenFile};
+use crate::spec::{Command, RunControl, RunId, SampleView, units};
 
 /// The truth as far as the window knows it.
 #[derive(Debug, Default)]
@@ -31,6 +31,8 @@ pub struct Model {
     pub visited_try: bool,
     /// The store's directory.
     pub home: PathBuf,
+    /// The folder in which exports are offered a place.
+    pub exports: PathBuf,
     pub theme: egui::ThemePreference,
     /// Names and descriptions of the sets that need no file.
     pub datasets: Vec<(&'static str, &'static str)>,
@@ -186,6 +188,45 @@ impl Model {
         self.queue
             .first()
             .is_some_and(|job| job.control.requested() == Command::Pause)
+    }
+
+    /// What a job does now, in words (none before it says anything), and how much of it is done.
+    pub fn progress_of(&self, job: &QueuedJob) -> (Option<String>, Option<f32>) {
+        let share = |done: usize, total: usize| Some(done as f32 / total.max(1) as f32);
+        let word = match job.control.requested() {
+            Command::Run => None,
+            Command::Pause => Some("paused"),
+            Command::Stop => Some("stopping"),
+        };
+        let said = |words: String| Some(word.map_or_else(|| words.clone(), |word| format!("{word} · {words}")));
+        if let Some((what, done, total)) = &job.progress {
+            return (said(what.clone()), share(*done, *total));
+        }
+        let Some(view) = job.run.and_then(|run| self.runs.open(run)).map(|open| &open.view) else {
+            return (word.map(str::to_owned), None);
+        };
+        if let Some(progress) = &view.progress {
+            return (said(progress.what.clone()), share(progress.done, progress.total));
+        }
+        if view.total_steps == 0 {
+            return (word.map(str::to_owned), None);
+        }
+        let epoch = view.step.div_ceil(view.steps_per_epoch.max(1)).max(1);
+        let eta = view
+            .remaining_secs()
+            .map_or_else(String::new, |secs| format!(" · ETA {}", units::clock(secs)));
+        let line = format!("epoch {epoch}/{}{eta}", view.total_epochs());
+        (said(line), share(view.step, view.total_steps))
+    }
+
+    /// The run that the Compress page compresses: the one in focus or the one that it stems from, else the latest that can be.
+    pub fn parent(&self) -> Option<&RunRow> {
+        let can_be = |row: &&RunRow| row.is_usable() && row.origin.is_none();
+        let focus = self.focus().and_then(|run| self.runs.row(run));
+        let origin = focus.and_then(|row| row.origin.as_ref()).map(|(parent, _)| *parent);
+        let near = origin.map_or(focus, |parent| self.runs.row(parent));
+        near.filter(can_be)
+            .or_else(|| self.runs.rows().iter().rev().find(can_be))
     }
 
     /// The run whose charts and pictures are shown: the selected one, else the live one, else the latest.

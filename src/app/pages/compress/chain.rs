@@ -1,0 +1,159 @@
+//! A recipe under construction: it may be empty, and every change keeps what the parser asks for, so that a chain of
+//! steps is always a recipe that can be run.
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{DEFAULT_CALIBRATION, Recipe, RecipeStep};
+
+/// Steps in order; one that stores weights, if there is one, is the last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Chain(Vec<RecipeStep>);
+
+/// What a person does to a chain.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Edit {
+    Add(RecipeStep),
+    Change(usize, RecipeStep),
+    Remove(usize),
+    /// Exchanges a step with the one after it.
+    Swap(usize),
+}
+
+/// The steps that can be added, as they are at first.
+pub const STEPS: [RecipeStep; 4] = [
+    RecipeStep::Units {
+        fraction: 0.5,
+        finetune: 3,
+    },
+    RecipeStep::Weights {
+        fraction: 0.8,
+        finetune: 3,
+    },
+    RecipeStep::Int8Static {
+        calibration: DEFAULT_CALIBRATION,
+    },
+    RecipeStep::Fp16,
+];
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self(vec![STEPS[0], STEPS[2]])
+    }
+}
+
+impl Chain {
+    pub fn steps(&self) -> &[RecipeStep] {
+        &self.0
+    }
+
+    /// None while there is no step.
+    pub fn recipe(&self) -> Option<Recipe> {
+        let steps = self.0.clone();
+        (!steps.is_empty()).then_some(Recipe { steps })
+    }
+
+    /// As `trimtab compress` takes it; empty without a step.
+    pub fn text(&self) -> String {
+        self.recipe().map_or_else(String::new, |recipe| recipe.to_string())
+    }
+
+    pub fn set(&mut self, recipe: Recipe) {
+        self.0 = recipe.steps;
+    }
+
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Why this step cannot be added.
+    pub fn why_not_add(&self, step: RecipeStep) -> Option<String> {
+        let last = self.0.last().filter(|last| last.is_storage() && step.is_storage())?;
+        Some(format!(
+            "The weights are stored as {} already; remove that step first",
+            super::outlook::chip(*last)
+        ))
+    }
+
+    /// Why this step and the next cannot change places.
+    pub fn why_not_swap(&self, place: usize) -> Option<&'static str> {
+        let next = self.0.get(place + 1)?;
+        next.is_storage()
+            .then_some("How weights are stored is settled last, so this step stays before it")
+    }
+
+    /// Does what was asked, where it can be done.
+    pub fn apply(&mut self, edit: Edit) {
+        match edit {
+            Edit::Add(step) if self.why_not_add(step).is_some() => {}
+            Edit::Add(step) => {
+                let stored = self.0.last().is_some_and(RecipeStep::is_storage);
+                self.0.insert(self.0.len() - usize::from(stored), step);
+            }
+            Edit::Change(place, step) => {
+                if let Some(old) = self.0.get_mut(place) {
+                    *old = step;
+                }
+            }
+            Edit::Remove(place) => {
+                if place < self.0.len() {
+                    self.0.remove(place);
+                }
+            }
+            Edit::Swap(place) => {
+                if place + 1 < self.0.len() && self.why_not_swap(place).is_none() {
+                    self.0.swap(place, place + 1);
+                }
+            }
+        }
+    }
+}
+
+impl From<String> for Chain {
+    /// An empty chain where the text is no recipe.
+    fn from(text: String) -> Self {
+        Self(
+            text.parse::<Recipe>()
+                .map_or_else(|_| Vec::new(), |recipe| recipe.steps),
+        )
+    }
+}
+
+impl From<Chain> for String {
+    fn from(chain: Chain) -> Self {
+        chain.text()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_chain_of_edits_is_a_recipe() {
+        let mut chain = Chain::default();
+        assert_eq!(chain.text(), "units:0.5:finetune=3+int8-static");
+        chain.apply(Edit::Add(STEPS[3]));
+        assert_eq!(chain.steps().len(), 2, "a second way of storing weights is refused");
+        chain.apply(Edit::Add(STEPS[1]));
+        assert_eq!(chain.text(), "units:0.5:finetune=3+weights:0.8:finetune=3+int8-static");
+        chain.apply(Edit::Swap(1));
+        chain.apply(Edit::Swap(0));
+        assert_eq!(chain.text(), "weights:0.8:finetune=3+units:0.5:finetune=3+int8-static");
+        chain.apply(Edit::Change(2, RecipeStep::Int8Static { calibration: 64 }));
+        chain.apply(Edit::Remove(0));
+        chain.apply(Edit::Remove(7));
+        assert_eq!(chain.text(), "units:0.5:finetune=3+int8-static:calibration=64");
+        assert_eq!(chain.text().parse::<Recipe>().ok(), chain.recipe());
+    }
+
+    #[test]
+    fn an_empty_chain_is_remembered_as_one() {
+        let mut chain = Chain::default();
+        chain.clear();
+        assert_eq!(chain.recipe(), None);
+        assert_eq!(Chain::from(String::from(chain.clone())), chain);
+        let chain = Chain::default();
+        assert_eq!(Chain::from(String::from(chain.clone())), chain);
+    }
+}

@@ -1,0 +1,139 @@
+//! The columns of the results: where they stand, what they are called, and how far their bars reach.
+
+use egui::{Align, Layout, Rangef, Rect, Ui, UiBuilder, vec2};
+
+use super::part;
+use crate::app::theme;
+use crate::jobs::RunRow;
+use crate::spec::Deployed;
+
+/// Places of the columns.
+pub const WHAT: usize = 0;
+pub const SCORE: usize = 1;
+pub const SIZE: usize = 2;
+pub const PACKED: usize = 3;
+pub const BATCH64: usize = 4;
+pub const BATCH1: usize = 5;
+pub const MEMORY: usize = 6;
+pub const SPEED: usize = 7;
+pub const MENU: usize = 8;
+const COUNT: usize = 9;
+
+const GAP: f32 = 12.0;
+const SPEED_WIDTH: f32 = 84.0;
+const MENU_WIDTH: f32 = 30.0;
+/// Narrower than this the table scrolls sideways.
+const LEAST_WIDTH: f32 = 800.0;
+const HEAD_HEIGHT: f32 = 24.0;
+
+/// Where each column stands, from the left edge of a rung.
+#[derive(Debug)]
+pub struct Columns([Rangef; COUNT]);
+
+impl Columns {
+    pub fn within(width: f32) -> Self {
+        let free = width.max(LEAST_WIDTH) - SPEED_WIDTH - MENU_WIDTH - GAP * (COUNT - 1) as f32;
+        let figure = (free * 0.12).clamp(72.0, 104.0).round();
+        let mut widths = [figure; COUNT];
+        widths[WHAT] = free - 6.0 * figure;
+        widths[SPEED] = SPEED_WIDTH;
+        widths[MENU] = MENU_WIDTH;
+        let mut left = 0.0;
+        Self(widths.map(|width| {
+            let range = Rangef::new(left, left + width);
+            left += width + GAP;
+            range
+        }))
+    }
+
+    pub fn width(&self) -> f32 {
+        self.0[MENU].max
+    }
+
+    /// The rectangle of a column within a rung.
+    pub fn of(&self, rung: Rect, column: usize) -> Rect {
+        part(rung, self.0[column])
+    }
+
+    /// From the first figure to the menu.
+    pub fn from_score(&self, rung: Rect) -> Rect {
+        part(rung, Rangef::new(self.0[SCORE].min, self.0[SPEED].max)).shrink2(vec2(4.0, 4.0))
+    }
+
+    /// Draws into a column, in the middle of the rung's height.
+    pub fn place(&self, ui: &mut Ui, rung: Rect, column: usize, align: Align, draw: impl FnOnce(&mut Ui)) {
+        let rect = self.of(rung, column).shrink2(vec2(0.0, 5.0));
+        let mut cell = ui.new_child(UiBuilder::new().max_rect(rect).layout(Layout::top_down(align)));
+        cell.spacing_mut().item_spacing.y = 1.0;
+        cell.spacing_mut().interact_size.y = 18.0;
+        draw(&mut cell);
+    }
+
+    /// The titles.
+    pub fn head_ui(&self, ui: &mut Ui, score: &str) {
+        let (rect, _) = ui.allocate_exact_size(vec2(self.width(), HEAD_HEIGHT), egui::Sense::hover());
+        let score = if score == "R2" { "R2" } else { "Accuracy" };
+        let titles: [(usize, &str, &str); 8] = [
+            (WHAT, "Recipe", "What was done, and the run that came of it"),
+            (
+                SCORE,
+                score,
+                "On the test split, by the exported file; the difference to the baseline below it",
+            ),
+            (SIZE, "Size", "Of the exported file"),
+            (PACKED, "Packed", "Size of the exported file after zstd at level 19"),
+            (BATCH64, "64 rows", "Median time of a call with 64 rows, on one thread"),
+            (BATCH1, "1 row", "Median time of a call with one row, on one thread"),
+            (
+                MEMORY,
+                "Memory",
+                "Weights and working buffers of the runtime at 64 rows, exactly",
+            ),
+            (
+                SPEED,
+                "Speed",
+                "What the times are worth, and the verdict at 64 rows against the baseline",
+            ),
+        ];
+        for (column, title, hover) in titles {
+            let layout = if (SCORE..=MEMORY).contains(&column) {
+                Layout::right_to_left(Align::Center)
+            } else {
+                Layout::left_to_right(Align::Center)
+            };
+            let cell = UiBuilder::new().max_rect(self.of(rect, column)).layout(layout);
+            let mut cell = ui.new_child(cell);
+            cell.label(theme::label(&cell, title)).on_hover_text(hover);
+        }
+    }
+}
+
+/// The largest figures, by which the bars are scaled: of the baseline, or of what is larger still.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Widest {
+    pub size: f64,
+    pub packed: f64,
+    pub batch64: f64,
+    pub batch1: f64,
+    pub memory: f64,
+}
+
+impl Widest {
+    pub fn of(parent: &RunRow, children: &[&RunRow]) -> Self {
+        let measured = || {
+            children
+                .iter()
+                .copied()
+                .chain([parent])
+                .filter_map(|row| row.run.deployed.as_ref())
+        };
+        let most = |of: fn(&Deployed) -> f64| measured().map(of).fold(0.0, f64::max);
+        Self {
+            size: most(|deployed| deployed.size_bytes as f64),
+            packed: most(|deployed| deployed.zstd_bytes as f64),
+            batch64: most(|deployed| deployed.latency_us.batch64.median),
+            batch1: most(|deployed| deployed.latency_us.batch1.median),
+            memory: most(|deployed| deployed.memory_bytes as f64),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The Compress page: a recipe as a chain of chips, the queue of recipes, each result against its parent.
+
+mod chain;
+mod ladder;
+mod outlook;
+mod recipe;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
+use egui::{Panel, ScrollArea, Ui, vec2};
+use egui_material_icons::icons;
+
+use crate::app::action::{Action, Actions, Page};
+use crate::app::state::Model;
+use crate::app::theme::{self, Tokens};
+use crate::spec::Recipe;
+use chain::Chain;
+use ladder::Ladder;
+
+/// From this width on the recipe stands beside the results, below it above them.
+const WIDE: f32 = 1080.0;
+const RECIPE_WIDTH: f32 = 348.0;
+/// The results scroll within at least this height.
+const LADDER_HEIGHT: f32 = 300.0;
+
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct CompressView {
+    chain: Chain,
+    /// Recipes put aside, to be compressed by in one job.
+    list: Vec<Recipe>,
+    /// What is typed as a recipe, until it can be read and the field is left.
+    #[serde(skip)]
+    typed: Option<String>,
+    #[serde(skip)]
+    ladder: Ladder,
+}
+
+pub fn compress_ui(ui: &mut Ui, model: &Model, view: &mut CompressView, actions: &mut Actions) {
+    let Some(parent) = model.parent() else {
+        empty_ui(ui, model, actions);
+        return;
+    };
+    if ui.available_width() >= WIDE {
+        let frame = egui::Frame::NONE.outer_margin(egui::Margin {
+            right: 12,
+            ..egui::Margin::ZERO
+        });
+        Panel::left("recipe")
+            .frame(frame)
+            .exact_size(RECIPE_WIDTH)
+            .resizable(false)
+            .show_separator_line(false)
+            .show(ui, |ui| {
+                ScrollArea::vertical().id_salt("recipe").show(ui, |ui| {
+                    recipe::recipe_ui(ui, model, parent, view, actions);
+                });
+            });
+        waiting::waiting_ui(ui, model, 0.0, actions);
+        ui.add_space(theme::SPACE[1]);
+        let height = ui.available_height();
+        ladder::ladder_ui(ui, model, parent, &mut view.ladder, height, actions);
+        return;
+    }
+    ScrollArea::vertical()
+        .id_salt("compress page")
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            let top = ui.cursor().top();
+            let page = ui.clip_rect().height();
+            ui.horizontal_top(|ui| {
+                let left = (ui.available_width() * 0.58).round();
+                let recipe = ui
+                    .allocate_ui(vec2(left, 0.0), |ui| {
+                        ui.vertical(|ui| recipe::recipe_ui(ui, model, parent, view, actions));
+                    })
+                    .response
+                    .rect;
+                ui.vertical(|ui| waiting::waiting_ui(ui, model, recipe.height(), actions));
+            });
+            ui.add_space(theme::SPACE[1]);
+            let height = (page - (ui.cursor().top() - top)).max(LADDER_HEIGHT);
+            ladder::ladder_ui(ui, model, parent, &mut view.ladder, height, actions);
+        });
+}
+
+/// No run can be compressed yet.
+fn empty_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
+    let tokens = Tokens::of(ui);
+    ui.vertical_centered(|ui| {
+        ui.add_space((ui.available_height() * 0.25).max(16.0));
+        if !model.runs.is_loaded() {
+            ui.label(theme::label(ui, "Reading the runs…"));
+            return;
+        }
+        ui.label(theme::icon(icons::ICON_COMPRESS).size(40.0).color(tokens.text_faint));
+        ui.label(theme::title("Make a trained network smaller"));
+        ui.set_max_width(460.0);
+        let words = "Here a finished network loses units, weights or precision, and you see on the very file you would \
+                     take away what that cost in accuracy and bought in size, speed and memory.";
+        ui.label(theme::label(ui, words));
+        ui.add_space(theme::SPACE[1]);
+        let (words, button) = if model.is_running() {
+            (
+                "A run is at work; it can be compressed when it has finished.",
+                "Watch it",
+            )
+        } else {
+            ("It takes a finished run to begin with.", "Train a network")
+        };
+        ui.label(theme::label(ui, words));
+        ui.add_space(theme::SPACE[2]);
+        let text = theme::strong(button).color(tokens.on_accent);
+        let button = theme::primary_button(ui, text).min_size(vec2(140.0, theme::CONTROL_HEIGHT));
+        if ui.add(button).clicked() {
+            actions.push(Action::Go(Page::Train));
+        }
+    });
+}

@@ -1,0 +1,410 @@
+//! Where a recipe is put together: the run, the chain of chips, what to expect of it, its text, and what to do with it.
+
+use egui::{Button, ComboBox, DragValue, Grid, Layout, Popup, PopupCloseBehavior, Slider, TextEdit, Ui, vec2};
+use egui_material_icons::icons;
+
+use super::chain::{Chain, Edit, STEPS};
+use super::{CompressView, outlook};
+use crate::app::action::{Action, Actions};
+use crate::app::state::{Model, RowExt as _};
+use crate::app::theme::{self, Tokens};
+use crate::cost;
+use crate::jobs::RunRow;
+use crate::spec::{Recipe, RecipeStep, units};
+
+/// Runs that the choice offers; the list of runs below every page has them all.
+const CHOICES: usize = 200;
+const POPUP_WIDTH: f32 = 280.0;
+const MENU_WIDTH: f32 = 380.0;
+
+pub fn recipe_ui(ui: &mut Ui, model: &Model, parent: &RunRow, view: &mut CompressView, actions: &mut Actions) {
+    theme::card(ui).show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        ui.label(theme::strong("Recipe"));
+        parent_ui(ui, model, parent, actions);
+        ui.add_space(theme::SPACE[0]);
+        if let Some(edit) = chain_ui(ui, &view.chain) {
+            view.chain.apply(edit);
+            view.typed = None;
+        }
+        ui.add_space(theme::SPACE[0]);
+        let wrong = text_ui(ui, view, actions);
+        ui.add_space(theme::SPACE[0]);
+        expected_ui(ui, model, parent, &view.chain);
+        ui.add_space(theme::SPACE[0]);
+        buttons_ui(ui, parent, view, wrong, actions);
+        list_ui(ui, parent, view, actions);
+    });
+}
+
+/// Which run is compressed. To choose one is to select it, on this page as in the list of runs.
+fn parent_ui(ui: &mut Ui, model: &Model, parent: &RunRow, actions: &mut Actions) {
+    let line = |row: &RunRow| {
+        let score = row.score().map_or_else(String::new, |score| format!(" · {score:.3}"));
+        format!("{} · {}{score}", row.run.name, row.run.run)
+    };
+    ui.horizontal(|ui| {
+        let label = ui.label(theme::label(ui, "Run"));
+        let width = ui.available_width();
+        let response = ComboBox::from_id_salt("run to compress")
+            .selected_text(line(parent))
+            .width(width)
+            .height(320.0)
+            .truncate()
+            .show_ui(ui, |ui| {
+                let usable = model.runs.rows().iter().rev();
+                let mut usable = usable.filter(|row| row.is_usable() && row.origin.is_none());
+                for row in usable.by_ref().take(CHOICES) {
+                    let is_chosen = row.run.run == parent.run.run;
+                    if ui.selectable_label(is_chosen, line(row)).clicked() {
+                        actions.push(Action::Select(row.run.run));
+                    }
+                }
+                if usable.next().is_some() {
+                    ui.label(theme::hint(ui, "Select an older run in the list of runs"));
+                }
+            })
+            .response;
+        let hover = "The finished run that is compressed; it stays as it is, each recipe makes a run of its own";
+        response.labelled_by(label.id).on_hover_text(hover);
+    });
+}
+
+/// The chips, and the menu of steps to add.
+fn chain_ui(ui: &mut Ui, chain: &Chain) -> Option<Edit> {
+    let mut edit = None;
+    let faint = Tokens::of(ui).text_faint;
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 2.0;
+        for (place, &step) in chain.steps().iter().enumerate() {
+            if place > 0 {
+                ui.label(theme::icon(icons::ICON_CHEVRON_RIGHT).color(faint));
+            }
+            let response = chip_ui(ui, &outlook::chip(step), outlook::expectation(step));
+            edit = edit.or(knobs_ui(&response, place, chain));
+            if let Some(text) = outlook::finetune_chip(step) {
+                ui.label(theme::icon(icons::ICON_CHEVRON_RIGHT).color(faint));
+                let hover = "Trains on after the step, so that the network makes up for what it lost";
+                let response = chip_ui(ui, &text, hover);
+                edit = edit.or(finetune_knobs_ui(&response, place, step));
+            }
+        }
+        if chain.steps().is_empty() {
+            ui.label(theme::label(ui, "No step yet"));
+        }
+        ui.add_space(theme::SPACE[0]);
+        let button = Button::new((theme::icon(icons::ICON_ADD), "Add step"));
+        let (response, _) = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
+            edit = edit.or(add_ui(ui, chain));
+        });
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Add step"));
+    });
+    edit
+}
+
+fn chip_ui(ui: &mut Ui, text: &str, hover: &str) -> egui::Response {
+    let chip = Button::new(text).corner_radius(theme::CONTROL_HEIGHT / 2.0);
+    ui.add(chip).on_hover_text(format!("{hover}. Click to change it"))
+}
+
+/// What can be added, and beside each what to expect.
+fn add_ui(ui: &mut Ui, chain: &Chain) -> Option<Edit> {
+    let mut edit = None;
+    ui.set_width(MENU_WIDTH);
+    for step in STEPS {
+        let why = chain.why_not_add(step);
+        let is_enabled = why.is_none();
+        let words = why.unwrap_or_else(|| outlook::expectation(step).to_owned());
+        let mut text = egui::text::LayoutJob::default();
+        let style = std::sync::Arc::clone(ui.style());
+        let (base, top) = (egui::FontSelection::Default, egui::Align::Min);
+        theme::strong(format!("{}\n", outlook::title(step))).append_to(&mut text, &style, base.clone(), top);
+        theme::label(ui, words).append_to(&mut text, &style, base, top);
+        let button = Button::new(text).wrap().min_size(vec2(MENU_WIDTH, 0.0));
+        let response = ui.add_enabled(is_enabled, button);
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, is_enabled, outlook::title(step)));
+        if response.clicked() {
+            edit = Some(Edit::Add(step));
+            ui.close();
+        }
+    }
+    ui.add_space(theme::SPACE[0]);
+    let words = "Steps are done in order; how the weights are stored comes last";
+    ui.label(theme::hint(ui, words));
+    edit
+}
+
+/// The popup of a step's chip.
+fn knobs_ui(chip: &egui::Response, place: usize, chain: &Chain) -> Option<Edit> {
+    let step = *chain.steps().get(place)?;
+    let popup = popup(chip, ("step", place)).show(|ui| {
+        ui.set_width(POPUP_WIDTH);
+        ui.label(theme::strong(outlook::title(step)));
+        let mut changed = step;
+        match &mut changed {
+            RecipeStep::Units { fraction, finetune } | RecipeStep::Weights { fraction, finetune } => {
+                fraction_ui(ui, step, fraction);
+                epochs_ui(ui, finetune);
+            }
+            RecipeStep::Int8Static { calibration } => calibration_ui(ui, calibration),
+            RecipeStep::Fp16 => {
+                ui.label(theme::label(ui, "There is nothing to set"));
+            }
+        }
+        let edit = (changed != step).then_some(Edit::Change(place, changed));
+        edit.or(order_ui(ui, place, chain))
+    });
+    popup.and_then(|shown| shown.inner)
+}
+
+/// The popup of a fine-tuning's chip.
+fn finetune_knobs_ui(chip: &egui::Response, place: usize, step: RecipeStep) -> Option<Edit> {
+    let popup = popup(chip, ("fine-tuning", place)).show(|ui| {
+        ui.set_width(POPUP_WIDTH);
+        ui.label(theme::strong("Fine-tune"));
+        let mut changed = step;
+        if let RecipeStep::Units { finetune, .. } | RecipeStep::Weights { finetune, .. } = &mut changed {
+            epochs_ui(ui, finetune);
+            if ui.button("Remove fine-tuning").clicked() {
+                *finetune = 0;
+            }
+        }
+        if changed.finetune_epochs() == 0 {
+            ui.close();
+        }
+        (changed != step).then_some(Edit::Change(place, changed))
+    });
+    popup.and_then(|shown| shown.inner)
+}
+
+fn popup<'a>(chip: &egui::Response, id: (&str, usize)) -> Popup<'a> {
+    Popup::menu(chip)
+        .id(egui::Id::unique(id))
+        .layout(Layout::top_down(egui::Align::Min))
+        .gap(4.0)
+        .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
+}
+
+fn fraction_ui(ui: &mut Ui, step: RecipeStep, fraction: &mut f64) {
+    let what = match step {
+        RecipeStep::Units { .. } => "Units and filters to remove",
+        _ => "Weights to zero",
+    };
+    let label = ui.label(theme::label(ui, what));
+    let mut percent = *fraction * 100.0;
+    let slider = Slider::new(&mut percent, 5.0..=95.0)
+        .step_by(1.0)
+        .max_decimals(1)
+        .suffix(" %")
+        .clamping(egui::SliderClamping::Edits);
+    if ui.add(slider).labelled_by(label.id).changed() {
+        *fraction = percent.round() / 100.0;
+    }
+}
+
+fn epochs_ui(ui: &mut Ui, finetune: &mut usize) {
+    ui.horizontal(|ui| {
+        let label = ui.label(theme::label(ui, "Fine-tuning"));
+        let epochs = DragValue::new(finetune).range(0..=200).speed(0.1).suffix(" epochs");
+        ui.add(epochs)
+            .labelled_by(label.id)
+            .on_hover_text("Epochs of training after the step; 0 leaves it as it is");
+    });
+}
+
+fn calibration_ui(ui: &mut Ui, calibration: &mut usize) {
+    ui.horizontal(|ui| {
+        let label = ui.label(theme::label(ui, "Calibration"));
+        let samples = DragValue::new(calibration).range(1..=100_000).suffix(" samples");
+        ui.add(samples)
+            .labelled_by(label.id)
+            .on_hover_text("Training samples that show how large the activations become; a few hundred are enough");
+    });
+}
+
+/// Earlier, later, remove.
+fn order_ui(ui: &mut Ui, place: usize, chain: &Chain) -> Option<Edit> {
+    let mut edit = None;
+    let mut offer = |ui: &mut Ui, name: &str, is_possible: bool, why: Option<&str>, wanted: Edit| {
+        let response = ui.add_enabled(is_possible && why.is_none(), Button::new(name));
+        if response.clicked() {
+            edit = Some(wanted);
+            ui.close();
+        }
+        if let Some(why) = why {
+            response.on_disabled_hover_text(why);
+        }
+    };
+    ui.add_space(theme::SPACE[0]);
+    ui.horizontal(|ui| {
+        let before = place.checked_sub(1);
+        let why = before.and_then(|before| chain.why_not_swap(before));
+        let swap = Edit::Swap(before.unwrap_or_default());
+        offer(ui, "Move earlier", before.is_some(), why, swap);
+        let has_next = place + 1 < chain.steps().len();
+        offer(ui, "Move later", has_next, chain.why_not_swap(place), Edit::Swap(place));
+        offer(ui, "Remove", true, None, Edit::Remove(place));
+    });
+    edit
+}
+
+/// The recipe as the command line takes it, to copy or to type; what is wrong with it, if anything is.
+fn text_ui(ui: &mut Ui, view: &mut CompressView, actions: &mut Actions) -> Option<String> {
+    let mut text = view.typed.clone().unwrap_or_else(|| view.chain.text());
+    ui.horizontal(|ui| {
+        let label = ui.label(theme::label(ui, "As text"));
+        ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
+            let copy = ui.add_enabled(
+                !text.is_empty(),
+                Button::new(theme::icon(icons::ICON_CONTENT_COPY)).frame(false),
+            );
+            copy.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Copy the recipe"));
+            if copy
+                .on_hover_text("Copy the recipe, as `trimtab compress` takes it")
+                .clicked()
+            {
+                actions.push(Action::CopyText(text.clone()));
+            }
+            let field = TextEdit::singleline(&mut text)
+                .font(egui::TextStyle::Monospace)
+                .hint_text("units:0.5:finetune=3+int8-static")
+                .desired_width(f32::INFINITY);
+            let field = ui.add(field).labelled_by(label.id);
+            if field.changed() {
+                match text.parse::<Recipe>() {
+                    Ok(recipe) => view.chain.set(recipe),
+                    Err(_) if text.trim().is_empty() => view.chain.clear(),
+                    Err(_) => {}
+                }
+                view.typed = Some(text.clone());
+            } else if !field.has_focus() && text.parse::<Recipe>().is_ok() {
+                view.typed = None;
+            }
+        });
+    });
+    let typed = view.typed.as_ref().filter(|typed| !typed.trim().is_empty())?;
+    let wrong = typed.parse::<Recipe>().err()?.to_string();
+    let bad = Tokens::of(ui).bad;
+    ui.add(egui::Label::new(egui::RichText::new(&wrong).size(12.0).color(bad)).wrap());
+    Some(wrong)
+}
+
+/// What arithmetic says of the chain, and what words say beyond it.
+fn expected_ui(ui: &mut Ui, model: &Model, parent: &RunRow, chain: &Chain) {
+    let Some(recipe) = chain.recipe() else {
+        ui.label(theme::label(
+            ui,
+            "Add the first step: what to expect of it stands beside it in the menu",
+        ));
+        return;
+    };
+    let network = model.runs.open(parent.run.run).map(|open| &open.record.plan.model);
+    let figures = network.map(|network| (cost::as_trained(network), cost::expected(network, &recipe)));
+    Grid::new("expected").num_columns(3).spacing([12.0, 2.0]).show(ui, |ui| {
+        let mut line = |name: &str, hover: &str, of: fn(&cost::Expected) -> u64, unit: fn(u64) -> String| {
+            ui.label(theme::label(ui, name)).on_hover_text(hover);
+            let (text, share) = figures.as_ref().map_or_else(
+                || ("…".to_owned(), String::new()),
+                |(before, after)| {
+                    let share = of(after) as f64 / of(before).max(1) as f64 * 100.0;
+                    let text = format!("{} to {}", unit(of(before)), unit(of(after)));
+                    (text, format!("{share:.0} %"))
+                },
+            );
+            ui.label(theme::number(text));
+            ui.label(theme::number(share).color(Tokens::of(ui).text_soft));
+            ui.end_row();
+        };
+        line(
+            "Weights",
+            "Bytes of weights, biases and scales as stored, computed from the layers; the file adds a little around them",
+            |expected| expected.weight_bytes,
+            units::bytes,
+        );
+        line(
+            "Multiply-adds",
+            "Arithmetic for one sample, computed from the layers",
+            |expected| expected.multiply_adds,
+            |count| units::count(count as f64),
+        );
+    });
+    ui.add(egui::Label::new(theme::label(ui, outlook::remarks(&recipe))).wrap());
+}
+
+fn buttons_ui(ui: &mut Ui, parent: &RunRow, view: &mut CompressView, wrong: Option<String>, actions: &mut Actions) {
+    let run = parent.run.run;
+    let recipe = view.chain.recipe().filter(|_| wrong.is_none());
+    let is_ready = recipe.is_some();
+    let why = wrong.unwrap_or_else(|| "Add a step first".to_owned());
+    ui.horizontal_wrapped(|ui| {
+        let text = theme::strong("Compress").color(Tokens::of(ui).on_accent);
+        let button = theme::primary_button(ui, text).min_size(vec2(92.0, theme::CONTROL_HEIGHT));
+        let response = ui.add_enabled(is_ready, button);
+        let response = response.on_hover_text("Applies the recipe in the background and measures what comes of it");
+        let is_pressed = response.clicked();
+        response.on_disabled_hover_text(&why);
+        let response = ui.add_enabled(is_ready, Button::new("Add to list"));
+        let response = response.on_hover_text("Puts the recipe aside, to be measured with others in the same rounds");
+        let is_listed = response.clicked();
+        response.on_disabled_hover_text(&why);
+        if let Some(recipe) = recipe {
+            if is_pressed {
+                actions.push(Action::Compress {
+                    run,
+                    recipes: vec![recipe],
+                });
+            } else if is_listed && !view.list.contains(&recipe) {
+                view.list.push(recipe);
+            }
+        }
+        let usual = Recipe::demo();
+        let names = usual.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        if ui
+            .button("Try the usual four")
+            .on_hover_text(format!("Compresses by each of these, one after another:\n{names}"))
+            .clicked()
+        {
+            actions.push(Action::Compress {
+                run,
+                recipes: usual.into(),
+            });
+        }
+    });
+}
+
+/// Recipes put aside.
+fn list_ui(ui: &mut Ui, parent: &RunRow, view: &mut CompressView, actions: &mut Actions) {
+    if view.list.is_empty() {
+        return;
+    }
+    ui.add_space(theme::SPACE[1]);
+    ui.label(theme::label(ui, "List"));
+    let mut gone = None;
+    for (place, recipe) in view.list.iter().enumerate() {
+        ui.horizontal(|ui| {
+            ui.with_layout(Layout::right_to_left(egui::Align::Center), |ui| {
+                let remove = ui.add(Button::new(theme::icon(icons::ICON_CLOSE).size(14.0)).frame(false));
+                let name = format!("Take {recipe} off the list");
+                remove.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+                if remove.on_hover_text(name).clicked() {
+                    gone = Some(place);
+                }
+                ui.with_layout(Layout::left_to_right(egui::Align::Center), |ui| {
+                    let text = recipe.to_string();
+                    ui.add(egui::Label::new(theme::number(&text)).truncate())
+                        .on_hover_text(text);
+                });
+            });
+        });
+    }
+    if let Some(place) = gone {
+        view.list.remove(place);
+    }
+    let count = view.list.len();
+    if count > 0 && ui.button(format!("Compress by the {count} of the list")).clicked() {
+        actions.push(Action::Compress {
+            run: parent.run.run,
+            recipes: std::mem::take(&mut view.list),
+        });
+    }
+}
