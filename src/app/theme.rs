@@ -118,10 +118,10 @@ impl Tokens {
         self.line.gamma_multiply(GRID_OPACITY / 0.4)
     }
 
-    /// Colour number `index` (any number: they repeat) of runs and classes, at least 3:1 on cards.
+    /// Colour number `index` (any number: they repeat) of runs and classes, at least 3:1 on every ground.
     pub fn run(&self, index: usize) -> Color32 {
         let mut colour = RUN_COLOURS[index % RUN_COLOURS.len()];
-        while contrast(colour, self.card) < 3.0 && luminance(self.card) > 0.5 {
+        while contrast(colour, self.base) < 3.0 && luminance(self.base) > 0.5 {
             let [red, green, blue, _] = colour.to_array().map(|part| (f32::from(part) * 0.97) as u8);
             colour = Color32::from_rgb(red, green, blue);
         }

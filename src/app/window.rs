@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use egui::{Context, Ui};
 
-use super::action::Actions;
+use super::action::{Action, Actions};
 use super::state::{Model, Views};
 use super::update::Updater;
 use super::{memory, pages, shell, theme};
 use crate::jobs::{Desk, JobError};
+use crate::spec::{RunConfig, RunId};
 
 /// Longest that draining may take of a frame.
 const DRAIN_BUDGET: Duration = Duration::from_millis(3);
@@ -59,6 +60,48 @@ impl App {
             interval,
             drained: Duration::ZERO,
         })
+    }
+
+    /// Runs in the list.
+    pub fn listed(&self) -> usize {
+        self.model.runs.rows().len()
+    }
+
+    /// Runs whose plan and curves are at hand.
+    pub fn opened(&self) -> usize {
+        let rows = self.model.runs.rows();
+        rows.iter()
+            .filter(|row| self.model.runs.open(row.run.run).is_some())
+            .count()
+    }
+
+    /// Opens the eyes of the latest `count` runs.
+    pub fn show_latest(&mut self, count: usize) {
+        let latest: Vec<RunId> = self
+            .model
+            .runs
+            .rows()
+            .iter()
+            .rev()
+            .take(count)
+            .map(|row| row.run.run)
+            .collect();
+        self.model.runs.shown.extend(latest);
+    }
+
+    /// Puts a configuration into the form.
+    pub fn configure(&mut self, config: RunConfig) {
+        self.actions.push(Action::Edit(Box::new(config)));
+    }
+
+    /// Whether the form's configuration fits its data.
+    pub fn can_run(&self) -> bool {
+        self.model.form.plan().is_some()
+    }
+
+    /// Whether a run is at work.
+    pub fn is_live(&self) -> bool {
+        self.model.live_run().is_some()
     }
 
     /// How long draining took in the last frame.

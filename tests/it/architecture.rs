@@ -209,10 +209,16 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether the module that owns the file declares it for tests only.
+/// Whether a module above the file, or the one that owns it, declares it for tests only.
 fn is_for_tests_only(path: &Path) -> bool {
-    let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
     let folder = path.parent().unwrap();
+    let is_root = folder.file_name().is_none_or(|name| name == "src");
+    let (stem, folder) = if path.file_stem().unwrap() == "mod" && !is_root {
+        (folder.file_name().unwrap(), folder.parent().unwrap())
+    } else {
+        (path.file_stem().unwrap(), folder)
+    };
+    let stem = stem.to_string_lossy();
     let owner = [folder.join("mod.rs"), folder.with_extension("rs")]
         .into_iter()
         .find(|owner| owner.exists());
@@ -220,8 +226,10 @@ fn is_for_tests_only(path: &Path) -> bool {
         .map(|owner| std::fs::read_to_string(owner).unwrap())
         .unwrap_or_default();
     let declared: String = declared.split_whitespace().collect::<Vec<_>>().join(" ");
-    declared.contains(&format!("#[cfg(test)] mod {stem};"))
-        || declared.contains(&format!("#[cfg(test)] pub(crate) mod {stem};"))
+    let is_declared = ["", "pub(crate) "]
+        .iter()
+        .any(|reach| declared.contains(&format!("#[cfg(test)] {reach}mod {stem};")));
+    is_declared || (stem != "mod" && folder.join("mod.rs").exists() && is_for_tests_only(&folder.join("mod.rs")))
 }
 
 /// What is wrong with the shape of the file `name`, one line each.

@@ -65,7 +65,8 @@ impl Stage {
     /// Presses the button of this name.
     pub fn press(&mut self, name: &str) {
         self.harness.get_by_role_and_label(Role::Button, name).click();
-        self.harness.run_steps(4);
+        // The pointer comes, presses, and lets go, each in a frame of its own.
+        self.harness.run_steps(8);
     }
 
     /// Whether any widget says this.
