@@ -19,6 +19,8 @@ pub struct Updater {
     dialogs: Dialogs,
     /// The data that a preview was last asked for.
     previewed: Option<DataConfig>,
+    /// The widget that had the focus in the last frame.
+    focused: Option<egui::Id>,
 }
 
 impl Updater {
@@ -29,6 +31,7 @@ impl Updater {
             desk,
             dialogs: Dialogs::new(ctx),
             previewed: None,
+            focused: None,
         };
         updater.ask(model, Question::Runs);
         updater.check_form(model);
@@ -54,12 +57,18 @@ impl Updater {
     /// Applies what was asked for in this frame, and sees to what the next one needs.
     pub fn apply_all(&mut self, ui: &Ui, model: &mut Model, actions: &mut Actions) {
         let mut hovered = None;
-        let pointer_down = ui.input(|input| input.pointer.any_down());
+        // All that is done to a field while the pointer is held down, or while it has the focus, is one step of undo.
+        let focused = ui.memory(egui::Memory::focused);
+        let in_gesture = focused.is_some() || ui.input(|input| input.pointer.any_down());
+        if focused != self.focused {
+            self.focused = focused;
+            model.form.end_gesture();
+        }
         for action in actions.0.drain(..) {
             match action {
                 Action::Hover(run) => hovered = Some(run),
                 Action::Edit(config) => {
-                    model.form.edit(*config, pointer_down);
+                    model.form.edit(*config, in_gesture);
                     self.check_form(model);
                     ui.request_repaint();
                 }
@@ -69,7 +78,7 @@ impl Updater {
                 }
             }
         }
-        if !pointer_down {
+        if !in_gesture {
             model.form.end_gesture();
         }
         if model.runs.hovered() != hovered {
@@ -266,8 +275,10 @@ impl Updater {
         let data = &model.form.config.data;
         if self.previewed.as_ref() != Some(data) {
             let data = data.clone();
-            self.previewed = Some(data.clone());
-            model.form.preview = PreviewState::Waiting;
+            let before = self.previewed.replace(data.clone());
+            model
+                .form
+                .wait(before.is_some_and(|before| before.source == data.source));
             self.ask(model, Question::Preview(data));
         }
         let form = &mut model.form;

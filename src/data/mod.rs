@@ -65,6 +65,11 @@ pub fn names() -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
+/// Whether this names a set that is generated, with as many points and as much noise as configured.
+pub fn is_generated(source: &str) -> bool {
+    GENERATED.iter().any(|set| set.name == source.trim())
+}
+
 /// Loads the configured set, splits it and preprocesses it with the statistics of its training part.
 pub fn load(config: &DataConfig) -> Result<Dataset, DataError> {
     check(config)?;

@@ -17,6 +17,11 @@ pub fn datasets() -> Vec<(&'static str, &'static str)> {
     data::names()
 }
 
+/// Whether this names a set that is generated, with as many points and as much noise as configured.
+pub fn is_generated(source: &str) -> bool {
+    data::is_generated(source)
+}
+
 /// What a data set is.
 pub fn describe(config: &DataConfig) -> Result<DatasetSummary, DataError> {
     Ok(data::load(config)?.summary)

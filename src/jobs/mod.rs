@@ -30,7 +30,7 @@ mod worker;
 pub use crate::data::{DataError, Part};
 pub use crate::store::{RunRecord, RunRow};
 pub use answers::{
-    Answers, BenchRow, Prediction, bench, check, datasets, describe, exports, home, plan, predict, rows,
+    Answers, BenchRow, Prediction, bench, check, datasets, describe, exports, home, is_generated, plan, predict, rows,
 };
 pub use desk::{Answer, Desk, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile};
 pub use engine::{Engine, JobId, Message, SubmitError, Ticket};

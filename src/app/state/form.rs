@@ -10,6 +10,8 @@ const DEPTH: usize = 200;
 pub struct Form {
     pub config: RunConfig,
     pub preview: PreviewState,
+    /// What was seen of the same source under its settings before.
+    before: Option<Box<Preview>>,
     /// The configuration against its data; empty issues while the data is still being read.
     pub checked: Result<Box<RunPlan>, Vec<ConfigIssue>>,
     undo: Vec<RunConfig>,
@@ -40,6 +42,7 @@ impl Form {
         Self {
             config,
             preview: PreviewState::Waiting,
+            before: None,
             checked: Err(Vec::new()),
             undo: Vec::new(),
             redo: Vec::new(),
@@ -47,34 +50,46 @@ impl Form {
         }
     }
 
-    /// Takes a changed configuration; with the pointer down, all changes until it is up again are one step.
-    pub fn edit(&mut self, config: RunConfig, pointer_down: bool) {
+    /// Takes a changed configuration; all changes within one gesture are one step.
+    pub fn edit(&mut self, config: RunConfig, in_gesture: bool) {
         if config == self.config {
             return;
         }
         let before = std::mem::replace(&mut self.config, config);
-        if !(pointer_down && self.is_dragging) {
+        if !(in_gesture && self.is_dragging) {
             self.undo.push(before);
             if self.undo.len() > DEPTH {
                 self.undo.remove(0);
             }
         }
-        self.is_dragging = pointer_down;
+        self.is_dragging = in_gesture;
         self.redo.clear();
     }
 
-    /// The pointer is up: the next change is a step of its own.
+    /// The next change is a step of its own.
     pub fn end_gesture(&mut self) {
         self.is_dragging = false;
     }
 
+    /// The data are being read; what was seen of the same source stays to be shown meanwhile.
+    pub fn wait(&mut self, is_same_source: bool) {
+        let seen = std::mem::take(&mut self.preview);
+        if !is_same_source {
+            self.before = None;
+        } else if let PreviewState::Ready(preview) = seen {
+            self.before = Some(preview);
+        }
+    }
+
     pub fn undo(&mut self) {
+        self.is_dragging = false;
         if let Some(config) = self.undo.pop() {
             self.redo.push(std::mem::replace(&mut self.config, config));
         }
     }
 
     pub fn redo(&mut self) {
+        self.is_dragging = false;
         if let Some(config) = self.redo.pop() {
             self.undo.push(std::mem::replace(&mut self.config, config));
         }
@@ -94,6 +109,11 @@ impl Form {
             PreviewState::Ready(preview) => Some(preview),
             PreviewState::Waiting | PreviewState::Failed(_) => None,
         }
+    }
+
+    /// The preview, or the one before it while the data are being read again.
+    pub fn last_preview(&self) -> Option<&Preview> {
+        self.preview().or(self.before.as_deref())
     }
 
     /// The data whose preview is missing, if it is.

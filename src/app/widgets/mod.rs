@@ -1,5 +1,8 @@
 //! Parts that pages share.
 
 pub mod chart;
+pub mod field;
+pub mod ledger;
 pub mod mark;
+pub mod network;
 pub mod picture;

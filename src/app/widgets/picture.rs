@@ -7,6 +7,10 @@ use crate::spec::{SampleView, Shape};
 
 /// Pixels as squares (ink in the text's colour on the card's), `side` points wide; three channels are drawn in colour.
 pub fn pixels_ui(ui: &mut Ui, shape: Shape, pixels: &[f32], side: f32, name: &str) -> Response {
+    sensing_ui(ui, shape, pixels, side, name, Sense::click())
+}
+
+fn sensing_ui(ui: &mut Ui, shape: Shape, pixels: &[f32], side: f32, name: &str, sense: Sense) -> Response {
     let (channels, height, width) = match shape {
         Shape::Image {
             channels,
@@ -17,7 +21,7 @@ pub fn pixels_ui(ui: &mut Ui, shape: Shape, pixels: &[f32], side: f32, name: &st
     };
     let cell = side / width.max(height) as f32;
     let size = Vec2::new(cell * width as f32, cell * height as f32);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let (rect, response) = ui.allocate_exact_size(size, sense);
     let tokens = Tokens::of(ui);
     let at = |channel: usize, place: usize| pixels.get(channel * width * height + place).copied().unwrap_or(0.0);
     let mut mesh = egui::Mesh::default();
@@ -58,5 +62,20 @@ pub fn sample_ui(ui: &mut Ui, sample: &SampleView, side: f32) -> Response {
         response
     })
     .inner
+    .on_hover_text(name)
+}
+
+/// A sample's picture with its truth below it, not to be pressed.
+pub fn thumbnail_ui(ui: &mut Ui, sample: &SampleView, side: f32) -> Response {
+    let name = format!("row {}: {}", sample.row, sample.truth);
+    ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 1.0;
+        ui.set_width(side);
+        if let Some((shape, pixels)) = &sample.pixels {
+            sensing_ui(ui, *shape, pixels, side, &name, Sense::hover());
+        }
+        ui.vertical_centered(|ui| ui.add(egui::Label::new(crate::app::theme::hint(ui, &sample.truth)).truncate()));
+    })
+    .response
     .on_hover_text(name)
 }

@@ -1,0 +1,300 @@
+//! What the data look like: images as pictures, points of the plane as a scatter, other tables as rows.
+
+use egui::{Align, Button, Label, Layout, Pos2, Rect, ScrollArea, Sense, Ui, vec2};
+use egui_extras::{Column, TableBuilder};
+use egui_material_icons::icons;
+use egui_plot::{HoverPosition, Plot, Points};
+
+use super::data::facts;
+use crate::app::action::{Action, Actions};
+use crate::app::state::{Form, PreviewState};
+use crate::app::theme::{self, Tokens};
+use crate::app::widgets::{field, mark, picture};
+use crate::jobs::Preview;
+use crate::spec::{SampleView, Task, units};
+
+/// Height of the box, whatever is in it.
+const HEIGHT: f32 = 150.0;
+/// More columns than these are not read, only waded through.
+const MOST_COLUMNS: usize = 24;
+const ROW_HEIGHT: f32 = 19.0;
+/// Most classes that stand side by side as columns of pictures.
+const MOST_CLASSES_ABREAST: usize = 12;
+const PICTURE_GAP: f32 = 4.0;
+/// Height of a picture's label.
+const PICTURE_LABEL: f32 = 15.0;
+
+pub fn preview_ui(ui: &mut Ui, form: &Form, notes_open: &mut bool, actions: &mut Actions) {
+    let frame = theme::card(ui).inner_margin(egui::Margin::same(8));
+    frame.show(ui, |ui| {
+        let size = vec2(ui.available_width(), HEIGHT);
+        let rect = Rect::from_min_size(ui.cursor().min, size);
+        ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
+            ui.set_min_size(size);
+            ui.set_max_size(size);
+            match &form.preview {
+                PreviewState::Failed(_) if !form.config.data.issues().is_empty() => {
+                    centred_ui(ui, "The data appear when their settings are right");
+                }
+                PreviewState::Failed(reason) => failure_ui(ui, reason, actions),
+                PreviewState::Ready(_) | PreviewState::Waiting => match form.last_preview() {
+                    Some(preview) => samples_ui(ui, preview),
+                    None => centred_ui(ui, "Reading the data"),
+                },
+            }
+        });
+        if matches!(form.preview, PreviewState::Waiting) {
+            waiting_ui(ui, rect.right_top() + vec2(-18.0, 6.0));
+        }
+    });
+    let Some(preview) = form.last_preview() else { return };
+    if matches!(form.preview, PreviewState::Failed(_)) {
+        return;
+    }
+    let summary = &preview.summary;
+    ui.horizontal(|ui| {
+        ui.add_space(field::GUTTER);
+        ui.add(Label::new(theme::label(ui, facts(summary).join(" · "))).truncate());
+    });
+    notes_ui(ui, &summary.notes, notes_open);
+}
+
+/// What the importer filled in, left out or assumed.
+fn notes_ui(ui: &mut Ui, notes: &[String], is_open: &mut bool) {
+    if notes.is_empty() {
+        return;
+    }
+    let icon = if *is_open {
+        icons::ICON_EXPAND_MORE
+    } else {
+        icons::ICON_CHEVRON_RIGHT
+    };
+    let text = match notes.len() {
+        1 => "1 note on the import".to_owned(),
+        count => format!("{count} notes on the import"),
+    };
+    ui.horizontal(|ui| {
+        ui.add_space(field::GUTTER - 4.0);
+        ui.spacing_mut().button_padding = vec2(4.0, 2.0);
+        let button = Button::new((theme::icon(icon).size(14.0), theme::label(ui, &text))).frame_when_inactive(false);
+        if ui.add(button).accessible_name(&text).clicked() {
+            *is_open = !*is_open;
+        }
+    });
+    if *is_open {
+        for note in notes {
+            ui.horizontal_top(|ui| {
+                ui.add_space(2.0 * field::GUTTER);
+                ui.add(Label::new(theme::hint(ui, format!("· {note}"))).wrap());
+            });
+        }
+    }
+}
+
+fn centred_ui(ui: &mut Ui, text: &str) {
+    ui.centered_and_justified(|ui| {
+        ui.label(theme::hint(ui, text));
+    });
+}
+
+/// Three dots, one of them lit in turn.
+fn waiting_ui(ui: &Ui, place: Pos2) {
+    const TURN: f64 = 0.25;
+    let tokens = Tokens::of(ui);
+    let is_moving = ui.style().animation_time > 0.0;
+    let lit = if is_moving {
+        ui.ctx().request_repaint_after_secs(TURN as f32);
+        (ui.input(|input| input.time) / TURN) as usize % 3
+    } else {
+        1
+    };
+    for dot in 0..3 {
+        let colour = if dot == lit { tokens.accent } else { tokens.edge };
+        ui.painter()
+            .circle_filled(place + vec2(dot as f32 * 7.0, 0.0), 2.0, colour);
+    }
+}
+
+/// Why there are no data, and the ways on.
+fn failure_ui(ui: &mut Ui, reason: &str, actions: &mut Actions) {
+    let tokens = Tokens::of(ui);
+    ui.horizontal(|ui| {
+        ui.label(theme::icon(icons::ICON_ERROR).size(16.0).color(tokens.bad));
+        ui.label(theme::strong("The data cannot be used").color(tokens.bad));
+    });
+    let room = ui.available_height() - 36.0;
+    ScrollArea::vertical()
+        .max_height(room)
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            ui.add(Label::new(egui::RichText::new(field::sentence(reason)).size(12.0)).wrap());
+        });
+    if ui.button("Open another table…").clicked() {
+        actions.push(Action::ChooseDataFile);
+    }
+}
+
+fn samples_ui(ui: &mut Ui, preview: &Preview) {
+    let has_pictures = preview.samples.iter().any(|sample| sample.pixels.is_some());
+    if has_pictures {
+        pictures_ui(ui, preview);
+    } else if preview.points.is_empty() {
+        rows_ui(ui, preview);
+    } else {
+        scatter_ui(ui, preview);
+    }
+}
+
+/// A column of pictures for each class, where there are few.
+fn pictures_ui(ui: &mut Ui, preview: &Preview) {
+    let classes = match &preview.summary.task {
+        Task::Classification { classes } if classes.len() <= MOST_CLASSES_ABREAST => classes.as_slice(),
+        _ => &[],
+    };
+    let width = ui.available_width();
+    let abreast = if classes.is_empty() { 10 } else { classes.len().max(5) };
+    let side = ((width + PICTURE_GAP) / abreast as f32 - PICTURE_GAP).min(44.0);
+    let rows = ((ui.available_height() + PICTURE_GAP) / (side + PICTURE_LABEL + PICTURE_GAP)) as usize;
+    let shown: Vec<&SampleView> = if classes.is_empty() {
+        preview.samples.iter().collect()
+    } else {
+        let of_class = |class: &str, nth: usize| {
+            let mut samples = preview.samples.iter().filter(move |sample| sample.truth == class);
+            samples.nth(nth)
+        };
+        (0..rows)
+            .flat_map(|nth| classes.iter().filter_map(move |class| of_class(class, nth)))
+            .collect()
+    };
+    let columns = if classes.is_empty() { abreast } else { classes.len() };
+    ui.spacing_mut().item_spacing = vec2(PICTURE_GAP, PICTURE_GAP);
+    for row in shown.chunks(columns.max(1)).take(rows) {
+        ui.horizontal_top(|ui| {
+            for sample in row {
+                picture::thumbnail_ui(ui, sample, side);
+            }
+        });
+    }
+}
+
+/// The first rows as in the file, the target first.
+fn rows_ui(ui: &mut Ui, preview: &Preview) {
+    let summary = &preview.summary;
+    let tokens = Tokens::of(ui);
+    let shown = summary.columns.len().min(MOST_COLUMNS);
+    let more = summary.columns.len() - shown;
+    let is_number = |cell: &str| cell.parse::<f64>().is_ok();
+    ScrollArea::horizontal()
+        .id_salt("rows")
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            ui.spacing_mut().item_spacing.x = 10.0;
+            let mut table = TableBuilder::new(ui)
+                .id_salt(&summary.name)
+                .vscroll(true)
+                .auto_shrink(false)
+                .cell_layout(Layout::left_to_right(Align::Center))
+                .column(Column::auto().at_least(40.0).at_most(140.0).clip(true));
+            for _ in 0..shown {
+                table = table.column(Column::auto().at_least(36.0).at_most(140.0).clip(true));
+            }
+            if more > 0 {
+                table = table.column(Column::auto());
+            }
+            let head = |ui: &mut Ui, text: &str, colour| {
+                let text = egui::RichText::new(text).size(11.0).color(colour);
+                ui.add(Label::new(text).extend());
+            };
+            table
+                .header(ROW_HEIGHT, |mut row| {
+                    row.col(|ui| head(ui, &summary.target, tokens.accent));
+                    for column in &summary.columns[..shown] {
+                        row.col(|ui| head(ui, column, tokens.text_soft));
+                    }
+                    if more > 0 {
+                        row.col(|ui| head(ui, &format!("and {more} columns more"), tokens.text_faint));
+                    }
+                })
+                .body(|body| {
+                    body.rows(ROW_HEIGHT, preview.samples.len(), |mut row| {
+                        let Some(sample) = preview.samples.get(row.index()) else {
+                            return;
+                        };
+                        for cell in std::iter::once(&sample.truth).chain(sample.cells.iter().take(shown)) {
+                            row.col(|ui| {
+                                let text = theme::number(cell).size(11.5);
+                                if is_number(cell) {
+                                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.label(text));
+                                } else {
+                                    ui.add(Label::new(text).truncate());
+                                }
+                            });
+                        }
+                        if more > 0 {
+                            row.col(|_| {});
+                        }
+                    });
+                });
+        });
+}
+
+/// Two inputs as a plane, the classes by their colours.
+fn scatter_ui(ui: &mut Ui, preview: &Preview) {
+    let tokens = Tokens::of(ui);
+    let summary = &preview.summary;
+    let classes: &[String] = match &summary.task {
+        Task::Classification { classes } => classes,
+        Task::Regression => std::slice::from_ref(&summary.target),
+    };
+    let [x, y] = [0, 1].map(|axis| summary.columns.get(axis).cloned().unwrap_or_default());
+    let legend = 16.0;
+    let height = ui.available_height() - legend - ui.spacing().item_spacing.y;
+    let response = Plot::new("scatter")
+        .height(height)
+        .show_axes(false)
+        .show_grid(false)
+        .show_background(false)
+        .allow_zoom(false)
+        .allow_drag(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .allow_double_click_reset(false)
+        .sense(Sense::hover())
+        .label_formatter(move |position| match position {
+            HoverPosition::NearDataPoint {
+                plot_name, position, ..
+            } => Some(format!(
+                "{plot_name}\n{x} {}\n{y} {}",
+                units::significant(position.x),
+                units::significant(position.y)
+            )),
+            HoverPosition::Elsewhere { .. } => None,
+        })
+        .show(ui, |plot| {
+            for (place, class) in classes.iter().enumerate() {
+                let points: Vec<[f64; 2]> = preview
+                    .points
+                    .iter()
+                    .filter(|(_, class)| *class as usize == place)
+                    .map(|(point, _)| *point)
+                    .collect();
+                let points = Points::new(class.clone(), points).radius(1.6).color(tokens.run(place));
+                plot.points(points);
+            }
+        })
+        .response;
+    let name = format!(
+        "Scatter of {} points in {} colours",
+        preview.points.len(),
+        classes.len()
+    );
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
+    ui.horizontal(|ui| {
+        ui.set_height(legend);
+        ui.spacing_mut().item_spacing.x = 4.0;
+        for (place, class) in classes.iter().enumerate().take(8) {
+            mark::dot(ui, tokens.run(place));
+            ui.label(theme::hint(ui, class));
+        }
+    });
+}
