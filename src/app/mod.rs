@@ -25,4 +25,5 @@ mod update;
 mod widgets;
 mod window;
 
+pub use action::Page;
 pub use window::{App, open};

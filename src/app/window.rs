@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use egui::{Context, Ui};
 
-use super::action::{Action, Actions};
-use super::state::{Model, Views};
+use super::action::{Action, Actions, Dialog, Page};
+use super::state::{Model, Seen, Views};
 use super::update::Updater;
 use super::{memory, pages, shell, theme};
 use crate::jobs::{Desk, JobError};
@@ -97,6 +97,37 @@ impl App {
     /// Whether the form's configuration fits its data.
     pub fn can_run(&self) -> bool {
         self.model.form.plan().is_some()
+    }
+
+    /// Opens a run on the present page.
+    pub fn select(&mut self, run: RunId) {
+        self.actions.push(Action::Select(run));
+    }
+
+    pub fn go(&mut self, page: Page) {
+        self.actions.push(Action::Go(page));
+    }
+
+    /// Opens the export of a run.
+    pub fn ask_export(&mut self, run: RunId) {
+        self.actions.push(Action::Open(Dialog::Export(run)));
+    }
+
+    pub fn set_theme(&mut self, ctx: &Context, theme: egui::ThemePreference) {
+        self.model.theme = theme;
+        ctx.set_theme(theme);
+    }
+
+    /// Shows another place as that of the store.
+    pub fn name_home(&mut self, home: &str) {
+        self.model.home = home.into();
+    }
+
+    /// Whether an answer is awaited: pictures of the focus run, samples, trials.
+    pub fn is_waiting(&self) -> bool {
+        let runs = &self.model.runs;
+        let focus = self.model.focus().and_then(|run| runs.seen(run));
+        matches!(focus, Some(Seen::Loading)) || self.model.trial.is_waiting
     }
 
     /// Whether a run is at work.

@@ -1,5 +1,6 @@
 //! What surrounds the pages: rail, top bar, keys, and all that lies over a page.
 
+mod hints;
 mod keys;
 mod over;
 mod queue;
@@ -25,8 +26,11 @@ pub struct ShellView {
     pub pasted: String,
 }
 
-/// Rail and top bar.
+/// Rail, top bar, and the first steps.
 pub fn frame_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
     rail::rail_ui(ui, model, actions);
     top_bar::top_bar_ui(ui, model, actions);
+    if model.hints {
+        hints::hints_ui(ui, model, actions);
+    }
 }

@@ -1,15 +1,14 @@
-//! What lies over the page: dialogs, notices, the first steps.
+//! What lies over the page: dialogs and notices.
 
 use egui::{Align, Align2, Area, Id, Key, Layout, Modal, Order, RichText, ScrollArea, TextEdit, Ui, vec2};
 use egui_material_icons::icons;
 
 use super::ShellView;
 use super::queue::queue_ui;
-use crate::app::action::{Action, Actions, Command, Dialog, Page};
+use crate::app::action::{Action, Actions, Command, Dialog};
 use crate::app::pages::export;
 use crate::app::state::{Model, Notice, Tone, Views};
 use crate::app::theme::{self, Tokens};
-use crate::spec::RunStatus;
 
 /// Seconds that a notice stays on the screen; one that is bad, or has a button, stays longer.
 const STAY_SECS: f64 = 5.0;
@@ -31,9 +30,6 @@ pub fn over_ui(ui: &mut Ui, model: &Model, views: &mut Views, actions: &mut Acti
         }
     }
     notices_ui(ui, model, actions);
-    if model.hints {
-        hints_ui(ui, model, actions);
-    }
 }
 
 fn width_of(dialog: Dialog) -> f32 {
@@ -317,62 +313,5 @@ fn notices_ui(ui: &Ui, model: &Model, actions: &mut Actions) {
                     });
                 });
             }
-        });
-}
-
-/// The five first steps, with the next one marked.
-fn hints_ui(ui: &Ui, model: &Model, actions: &mut Actions) {
-    let rows = model.runs.rows();
-    let has_run = !rows.is_empty();
-    let has_finished = rows.iter().any(|row| row.run.status == RunStatus::Finished);
-    let has_child = rows
-        .iter()
-        .any(|row| row.origin.is_some() && row.run.status == RunStatus::Finished);
-    let steps: [(&str, bool, Action); 5] = [
-        ("Press Run", has_run, Action::Train),
-        ("Watch it learn", has_finished, Action::Go(Page::Train)),
-        ("Compress it", has_child, Action::Go(Page::Compress)),
-        ("Compare", model.visited_compare, Action::Go(Page::Compare)),
-        ("Try it", model.visited_try, Action::Go(Page::TryIt)),
-    ];
-    let next = steps.iter().position(|(_, done, _)| !done);
-    let tokens = Tokens::of(ui);
-    Area::new(Id::unique("first steps"))
-        .order(Order::Middle)
-        .anchor(Align2::CENTER_BOTTOM, vec2(0.0, -14.0))
-        .show(ui, |ui| {
-            egui::Frame::popup(ui.style()).show(ui, |ui| {
-                ui.horizontal(|ui| {
-                    for (place, (name, done, action)) in steps.into_iter().enumerate() {
-                        let colour = if done {
-                            tokens.good
-                        } else if next == Some(place) {
-                            tokens.accent
-                        } else {
-                            tokens.text_faint
-                        };
-                        if done {
-                            ui.label(theme::icon(icons::ICON_CHECK).size(14.0).color(colour));
-                        } else {
-                            ui.label(theme::number(format!("{}", place + 1)).color(colour));
-                        }
-                        let text = RichText::new(name).color(colour);
-                        let text = if next == Some(place) { text.strong() } else { text };
-                        let response = ui.add_enabled(next == Some(place), egui::Button::new(text).frame(false));
-                        response.widget_info(|| {
-                            egui::WidgetInfo::labeled(egui::Role::Button, true, format!("Step {}: {name}", place + 1))
-                        });
-                        if response.clicked() {
-                            actions.push(action);
-                        }
-                    }
-                    ui.separator();
-                    let close = ui.add(egui::Button::new(theme::icon(icons::ICON_CLOSE).size(14.0)).frame(false));
-                    close.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Hide the first steps"));
-                    if close.on_hover_text("Hide the first steps").clicked() {
-                        actions.push(Action::ShowHints(false));
-                    }
-                });
-            });
         });
 }

@@ -89,41 +89,52 @@ fn command_ui(
 
 /// What is going on, or what the form would do.
 fn status_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
-    let tokens = Tokens::of(ui);
-    let Some(job) = model.queue.first() else {
-        match why_not(model) {
-            Some(why) => {
-                ui.add(egui::Label::new(egui::RichText::new(&why).color(tokens.warn)).truncate())
-                    .on_hover_text(why);
-            }
-            None => {
-                ui.add(egui::Label::new(theme::label(ui, form_line(model))).truncate());
+    if let Some(job) = model.queue.first() {
+        let (words, share) = model.progress_of(job);
+        let line = words.map_or_else(|| job.what.clone(), |words| format!("{words} · {}", job.what));
+        if let Some(share) = share {
+            bar_ui(ui, share);
+        }
+        let waiting = model.queue.len() - 1;
+        if waiting > 0 {
+            let response = ui.button(format!("{waiting} waiting"));
+            if response
+                .on_hover_text("Shows the queue: reorder or cancel what waits")
+                .clicked()
+            {
+                actions.push(Action::Open(Dialog::Queue));
             }
         }
-        return;
-    };
-    let (words, share) = model.progress_of(job);
-    let line = words.map_or_else(|| job.what.clone(), |words| format!("{words} · {}", job.what));
-    if let Some(share) = share {
-        let bar = ProgressBar::new(share)
-            .desired_width(110.0)
-            .desired_height(8.0)
-            .fill(tokens.accent);
-        let response = ui.add(bar);
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress of the job"));
-    }
-    let waiting = model.queue.len() - 1;
-    if waiting > 0 {
-        let response = ui.button(format!("{waiting} waiting"));
-        if response
-            .on_hover_text("Shows the queue: reorder or cancel what waits")
-            .clicked()
-        {
-            actions.push(Action::Open(Dialog::Queue));
+        line_ui(ui, theme::number(&line), line);
+    } else if let Some(row) = model.run_elsewhere().and_then(|run| model.runs.row(run)) {
+        let progress = model.progress_of_run(row.run.run);
+        if let Some((_, share)) = &progress {
+            bar_ui(ui, *share);
         }
+        let words = progress.map_or_else(String::new, |(words, _)| format!("{words} · "));
+        let line = format!("{words}{} · at work in another process", row.run.name);
+        line_ui(ui, theme::number(&line), line);
+    } else if let Some(why) = why_not(model) {
+        let text = egui::RichText::new(&why).color(Tokens::of(ui).warn);
+        line_ui(ui, text, why);
+    } else {
+        let line = form_line(model);
+        line_ui(ui, theme::label(ui, &line), line);
     }
-    ui.add(egui::Label::new(theme::number(&line)).truncate())
-        .on_hover_text(line);
+}
+
+fn bar_ui(ui: &mut Ui, share: f32) {
+    let bar = ProgressBar::new(share)
+        .desired_width(110.0)
+        .desired_height(8.0)
+        .fill(Tokens::of(ui).accent);
+    let response = ui.add(bar);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress of the job"));
+}
+
+/// One line that ends where the space does; whole on hover.
+fn line_ui(ui: &mut Ui, text: egui::RichText, whole: String) {
+    ui.add(egui::Label::new(text).truncate()).on_hover_text(whole);
 }
 
 /// The form in a line: data, architecture, optimizer.

@@ -18,7 +18,7 @@ use super::pages::{
 };
 use super::shell::ShellView;
 use crate::jobs::{JobId, RunRow, Tried, WrittenFile};
-use crate::spec::{Command, RunControl, RunId, SampleView, units};
+use crate::spec::{Command, RunControl, RunId, RunStatus, SampleView, units};
 
 /// The truth as far as the window knows it.
 #[derive(Debug, Default)]
@@ -180,6 +180,15 @@ impl Model {
         self.current_job().and_then(|job| job.run)
     }
 
+    /// A run that another process works on.
+    pub fn run_elsewhere(&self) -> Option<RunId> {
+        let own = self.live_run();
+        let rows = self.runs.rows().iter().rev().map(|row| &row.run);
+        rows.filter(|run| matches!(run.status, RunStatus::Running | RunStatus::Paused))
+            .map(|run| run.run)
+            .find(|run| Some(*run) != own)
+    }
+
     pub fn is_running(&self) -> bool {
         !self.queue.is_empty()
     }
@@ -202,21 +211,28 @@ impl Model {
         if let Some((what, done, total)) = &job.progress {
             return (said(what.clone()), share(*done, *total));
         }
-        let Some(view) = job.run.and_then(|run| self.runs.open(run)).map(|open| &open.view) else {
-            return (word.map(str::to_owned), None);
-        };
+        match job.run.and_then(|run| self.progress_of_run(run)) {
+            Some((words, share)) => (said(words), Some(share)),
+            None => (word.map(str::to_owned), None),
+        }
+    }
+
+    /// What a run at work does, and how much of it is done.
+    pub fn progress_of_run(&self, run: RunId) -> Option<(String, f32)> {
+        let share = |done: usize, total: usize| done as f32 / total.max(1) as f32;
+        let view = &self.runs.open(run)?.view;
         if let Some(progress) = &view.progress {
-            return (said(progress.what.clone()), share(progress.done, progress.total));
+            return Some((progress.what.clone(), share(progress.done, progress.total)));
         }
         if view.total_steps == 0 {
-            return (word.map(str::to_owned), None);
+            return None;
         }
         let epoch = view.step.div_ceil(view.steps_per_epoch.max(1)).max(1);
         let eta = view
             .remaining_secs()
             .map_or_else(String::new, |secs| format!(" · ETA {}", units::clock(secs)));
         let line = format!("epoch {epoch}/{}{eta}", view.total_epochs());
-        (said(line), share(view.step, view.total_steps))
+        Some((line, share(view.step, view.total_steps)))
     }
 
     /// The run that the Compress page compresses: the one in focus or the one that it stems from, else the latest that can be.

@@ -1,0 +1,116 @@
+//! The recorded store: a digits network and its four compressions, one in training, one that diverged, one on moons.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use trimtab::jobs::{Engine, Job, Message};
+use trimtab::spec::{Architecture, Command, Recipe, RunConfig, RunId, RunStatus};
+use trimtab::store::{RunLock, Store};
+
+pub const BASELINE: RunId = RunId(1);
+pub const MOONS: RunId = RunId(6);
+pub const FAILED: RunId = RunId(7);
+pub const RUNNING: RunId = RunId(8);
+/// Runs in the store.
+pub const RUNS: usize = 8;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/store")
+}
+
+/// Copies the recorded store to `to` and holds the run that is in training.
+pub fn unpack(to: &Path) -> RunLock {
+    copy(&folder(), to);
+    let store = Store::open(to).unwrap();
+    let lock = store.lock_run(RUNNING).unwrap();
+    let mut run = store.run(RUNNING).unwrap().run;
+    run.status = RunStatus::Running;
+    store.update_run(&lock, &run).unwrap();
+    lock
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Trains, compresses and measures anew.
+pub fn record() {
+    let folder = folder();
+    let _ = fs::remove_dir_all(&folder);
+    {
+        let store = Store::open(&folder).unwrap();
+        let engine = Engine::start(std::sync::Arc::new(store), || ()).unwrap();
+        let digits = RunConfig::digits_cnn();
+        finish(&engine, Job::Train { config: digits.clone() }, None);
+        let recipes = Recipe::demo().to_vec();
+        finish(&engine, Job::Compress { run: BASELINE, recipes }, None);
+
+        let mut moons = RunConfig::default();
+        "moons".clone_into(&mut moons.data.source);
+        moons.model.architecture = Architecture::Mlp;
+        finish(&engine, Job::Train { config: moons }, None);
+
+        let mut diverging = digits.clone();
+        diverging.run.name = Some("too-fast".to_owned());
+        diverging.train.optimizer = trimtab::spec::OptimizerKind::Sgd;
+        diverging.train.learning_rate = 1000.0;
+        finish(&engine, Job::Train { config: diverging }, None);
+
+        let mut running = digits;
+        running.run.name = Some("digits-wider".to_owned());
+        running.model.filters = vec![24, 48];
+        finish(&engine, Job::Train { config: running }, Some(12));
+    }
+    // The last run is still in training: its end has not been told.
+    let database = rusqlite::Connection::open(folder.join("trimtab.sqlite")).unwrap();
+    let last = "DELETE FROM events WHERE run = ?1 AND seq = (SELECT max(seq) FROM events WHERE run = ?1)";
+    assert_eq!(database.execute(last, [RUNNING.0]).unwrap(), 1);
+    drop(database);
+    // What only a resumption needs is not needed here, and the database is one file.
+    for run in 1..=RUNS as i64 {
+        let directory = folder.join("runs").join(RunId(run).to_string());
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("checkpoint"))
+            {
+                fs::remove_file(path).unwrap();
+            }
+        }
+    }
+    println!("recorded in {}", folder.display());
+}
+
+/// Waits for the job; stops it after `stop_after` epochs.
+fn finish(engine: &Engine, job: Job, stop_after: Option<usize>) {
+    let ticket = engine.submit(job).unwrap();
+    let began = Instant::now();
+    loop {
+        match engine.next_within(Duration::from_mins(2)) {
+            Some(Message::Closed { job, outcome }) if job == ticket.job => {
+                println!("{outcome:?} after {:?}", began.elapsed());
+                return;
+            }
+            Some(Message::Event(envelope)) => {
+                if let trimtab::spec::Event::Epoch { epoch, .. } = envelope.event
+                    && Some(epoch) == stop_after
+                {
+                    ticket.control.request(Command::Stop);
+                }
+            }
+            Some(_) => {}
+            None => panic!("the job is stuck"),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! The window at a size and in a theme, brought into a state and drawn.
+
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use egui_kittest::wgpu::WgpuTestRenderer;
+use egui_kittest::{Harness, SnapshotOptions};
+use trimtab::app::{App, Page};
+use trimtab::spec::RunId;
+use trimtab::store::RunLock;
+
+use super::recorded;
+
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Theme and size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    is_dark: bool,
+    is_wide: bool,
+}
+
+pub struct Stage {
+    harness: Harness<'static, App>,
+    /// Held by this process as if it were at work on the run.
+    _lock: Option<RunLock>,
+    _folder: tempfile::TempDir,
+}
+
+impl Look {
+    /// The README's look first.
+    pub const ALL: [Self; 4] = [
+        Self {
+            is_dark: true,
+            is_wide: true,
+        },
+        Self {
+            is_dark: false,
+            is_wide: true,
+        },
+        Self {
+            is_dark: true,
+            is_wide: false,
+        },
+        Self {
+            is_dark: false,
+            is_wide: false,
+        },
+    ];
+}
+
+impl fmt::Display for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let theme = if self.is_dark { "dark" } else { "light" };
+        let size = if self.is_wide { "1440x900" } else { "1024x700" };
+        write!(f, "{theme}_{size}")
+    }
+}
+
+/// Whether pictures can be drawn here at all.
+pub fn has_adapter() -> bool {
+    let hook = std::panic::take_hook();
+    // The renderer's constructor panics where there is no adapter.
+    std::panic::set_hook(Box::new(|_| ()));
+    let found = std::panic::catch_unwind(WgpuTestRenderer::new).is_ok();
+    std::panic::set_hook(hook);
+    found
+}
+
+impl Stage {
+    /// Over an empty store.
+    pub fn empty(look: Look) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::over(look, folder, None)
+    }
+
+    /// Over a copy of the recorded store.
+    pub fn recorded(look: Look) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = recorded::unpack(folder.path());
+        let mut stage = Self::over(look, folder, Some(lock));
+        stage.until("the recorded runs are listed", |app| app.listed() == recorded::RUNS);
+        stage.harness.state_mut().show_latest(recorded::RUNS);
+        stage.until("their curves are at hand", |app| app.opened() == recorded::RUNS);
+        stage
+    }
+
+    fn over(look: Look, folder: tempfile::TempDir, lock: Option<RunLock>) -> Self {
+        let size = if look.is_wide { [1440.0, 900.0] } else { [1024.0, 700.0] };
+        let theme = if look.is_dark {
+            egui::ThemePreference::Dark
+        } else {
+            egui::ThemePreference::Light
+        };
+        let store = folder.path().to_owned();
+        let harness = Harness::builder()
+            .with_size(size)
+            .with_max_steps(64)
+            .with_options(SnapshotOptions::new())
+            .renderer(WgpuTestRenderer::new())
+            .build_eframe(move |creation| {
+                let mut app = App::new(&creation.egui_ctx, None, Some(Path::new(&store))).unwrap();
+                app.set_theme(&creation.egui_ctx, theme);
+                // The place of the store differs from run to run.
+                app.name_home("/home/you/.local/share/trimtab");
+                app
+            });
+        let mut stage = Self {
+            harness,
+            _lock: lock,
+            _folder: folder,
+        };
+        stage.until("the data is read", App::can_run);
+        stage
+    }
+
+    /// Frames until `reached`, and a few more for what follows from it.
+    fn until(&mut self, what: &str, reached: impl Fn(&App) -> bool) {
+        let began = Instant::now();
+        while !reached(self.harness.state()) {
+            self.harness.step();
+            assert!(began.elapsed() < PATIENCE, "not reached: {what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.harness.run_steps(4);
+    }
+
+    pub fn select(&mut self, run: RunId) {
+        self.harness.state_mut().select(run);
+        self.harness.run_steps(2);
+        self.until("its pictures are at hand", |app| !app.is_waiting());
+    }
+
+    pub fn go(&mut self, page: Page) {
+        self.harness.state_mut().go(page);
+        self.harness.run_steps(2);
+        self.until("the page is at rest", |app| !app.is_waiting());
+    }
+
+    pub fn export(&mut self, run: RunId) {
+        self.harness.state_mut().ask_export(run);
+        self.harness.run_steps(4);
+    }
+
+    pub fn palette(&mut self) {
+        self.harness.key_press_modifiers(egui::Modifiers::COMMAND, egui::Key::K);
+        self.harness.run_steps(6);
+    }
+
+    pub fn render(&mut self) -> Result<image::RgbaImage, String> {
+        // Notices of the opening go, spinners and carets are at rest.
+        self.harness.run_steps(8);
+        self.harness.render()
+    }
+}
