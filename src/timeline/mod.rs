@@ -3,11 +3,15 @@
 //!
 //! What is deliberately absent: clocks and files. Time is what the envelopes say.
 
-mod downsample;
+mod alarm;
 mod progress;
+mod series;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod view;
 
-pub use downsample::min_max;
+pub use alarm::{Alarm, Concern, Watch, alarms};
+pub use series::Series;
+pub use trace::{Curve, Trace, TracePoint, XAxis};
 pub use view::{EpochPoint, Progress, Reading, RunView};

@@ -1,6 +1,8 @@
 //! A run told by events: started, interrupted, resumed, ended.
 
-use super::RunView;
+use proptest::prelude::*;
+
+use super::{Curve, RunView, Trace, XAxis};
 use crate::spec::{
     Ended, Envelope, Event, Failure, MemoryLedger, MemoryReading, Metrics, Run, RunId, RunStatus, StepRecord,
 };
@@ -50,6 +52,26 @@ fn accuracy(accuracy: f64) -> Metrics {
     Metrics {
         accuracy: Some(accuracy),
         ..Metrics::default()
+    }
+}
+
+/// A step whose loss is given.
+fn step(step: usize, loss: f32) -> Event {
+    let Event::Steps {
+        mut steps,
+        samples_per_second,
+        memory,
+        cpu_cores,
+    } = steps(step..step + 1, loss, 100.0, 1)
+    else {
+        unreachable!("steps are steps")
+    };
+    steps[0].gradient_norm = loss / 2.0;
+    Event::Steps {
+        steps,
+        samples_per_second,
+        memory,
+        cpu_cores,
     }
 }
 
@@ -118,6 +140,81 @@ fn a_resumed_run_is_one_curve_and_its_pace_is_that_of_the_sitting() {
     assert_eq!((view.steps[9].loss, view.steps[10].loss), (1.0, 2.0));
     assert_eq!(view.remaining_secs(), Some(2.0));
     assert_eq!(view.best().map(|point| point.epoch), Some(1));
+    assert_eq!((view.rewrites, view.readings.len(), view.readings[1].step), (1, 2, 20));
+    let places = |axis| [10, 15, 20].map(|step| view.place(axis, step));
+    assert_eq!(places(XAxis::Time), [10.0, 14.5, 15.0]);
+    assert_eq!(places(XAxis::Epoch), [1.0, 1.5, 2.0]);
+    assert_eq!(view.extent(XAxis::Step), Some([1.0, 20.0]));
+}
+
+#[test]
+fn what_is_lost_with_a_crash_is_forgotten_and_the_peak_is_not() {
+    let view = RunView::of(&told([
+        (0.0, started(0)),
+        (1.0, steps(0..10, 1.0, 1.0, 70)),
+        (1.0, epoch(1, 0.5, true)),
+        (2.0, steps(10..20, 1.0, 1.0, 90)),
+        (2.0, epoch(2, 0.9, true)),
+        (2.0, started(10)),
+    ]));
+    assert_eq!((view.step, view.steps.len(), view.readings.len()), (10, 10, 1));
+    assert_eq!(view.best().map(|point| point.epoch), Some(1));
+    assert_eq!((view.peak_bytes(), view.rewrites), (90, 1));
+}
+
+#[test]
+fn an_average_without_a_pull_towards_its_start() {
+    let view = RunView::of(&told((0..4).map(|at| (1.0, step(at, [2.0, 4.0, f32::NAN, 0.0][at])))));
+    let mut curve = Curve::new(Trace::TrainLoss, XAxis::Step, 0.5);
+    curve.take(&view);
+    assert_eq!(curve.raw().points(), &[[1.0, 2.0], [2.0, 4.0], [4.0, 0.0]]);
+    let smooth: Vec<f64> = curve.shown().points().iter().map(|point| point[1]).collect();
+    assert_eq!(
+        smooth,
+        [2.0, (0.5 * 2.0 + 1.0 * 4.0) / 1.5, (0.25 * 2.0 + 0.5 * 4.0) / 1.75]
+    );
+    curve.smooth_by(0.0);
+    assert_eq!(curve.shown().points(), curve.raw().points());
+}
+
+proptest! {
+    #[test]
+    fn a_curve_that_grows_with_its_run_is_that_of_the_whole(
+        losses in prop::collection::vec(prop_oneof![9 => -10.0..10.0_f32, 1 => Just(f32::NAN)], 1..120),
+        resumed_at in 0.0..1.0_f64,
+        back in 0_usize..30,
+        smoothing in prop_oneof![Just(0.0), 0.0..0.99_f64],
+    ) {
+        let break_at = (resumed_at * losses.len() as f64) as usize;
+        let first_step = break_at.saturating_sub(back);
+        let mut events = vec![(0.0, started(0))];
+        events.extend(losses[..break_at].iter().enumerate().map(|(at, &loss)| (at as f64, step(at, loss))));
+        events.push((break_at as f64, started(first_step)));
+        for (at, &loss) in losses.iter().enumerate().skip(first_step) {
+            events.push((2.0 * at as f64, step(at, loss)));
+            if (at + 1) % 10 == 0 {
+                events.push((2.0 * at as f64, epoch((at + 1) / 10, f64::from(loss), false)));
+            }
+        }
+        let traces = [Trace::TrainLoss, Trace::GradientNorm, Trace::ValidationScore, Trace::SamplesPerSecond];
+        for axis in [XAxis::Step, XAxis::Epoch, XAxis::Time] {
+            let mut view = RunView::new();
+            let mut growing = traces.map(|trace| Curve::new(trace, axis, smoothing));
+            for envelope in told(events.clone()) {
+                view.apply(&envelope);
+                growing.iter_mut().for_each(|curve| curve.take(&view));
+            }
+            for (curve, trace) in growing.iter().zip(traces) {
+                let mut whole = Curve::new(trace, axis, 0.0);
+                whole.take(&view);
+                whole.smooth_by(smoothing);
+                prop_assert_eq!(curve.raw().points(), whole.raw().points());
+                prop_assert_eq!(curve.shown().points(), whole.shown().points());
+                prop_assert_eq!(curve.version(), whole.version());
+                prop_assert_eq!(trace.points(&view).filter(|point| point.value.is_finite()).count(), curve.raw().points().len());
+            }
+        }
+    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What a run's events amount to.
 
+use super::XAxis;
 use crate::spec::{Ended, Envelope, Event, MemoryLedger, MemoryReading, Metrics, Run, RunStatus, StepRecord};
 
 /// A run as told by its events so far, over all sittings.
 ///
-/// A resumed run may take a few steps and epochs again; the later telling of each replaces the earlier one.
+/// A resumed run goes on from where its checkpoint was made: what was told of later steps is forgotten.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunView {
     pub status: RunStatus,
@@ -26,10 +27,16 @@ pub struct RunView {
     pub ended: Option<Ended>,
     /// Seconds of work.
     pub elapsed_secs: f64,
+    /// How often something told earlier was changed, rather than added to.
+    pub rewrites: u64,
     /// Where the present sitting began: its first step and the seconds of work before it.
     sitting: (usize, f64),
     /// Steps seen, and the seconds that they took by the reported throughput, per sample.
     measured: (f64, f64),
+    /// Largest tracked heap of all readings.
+    peak_bytes: u64,
+    /// Steps done and seconds of work at moments of which both are known, in order.
+    clock: Vec<(usize, f64)>,
 }
 
 /// An epoch's scores.
@@ -47,6 +54,8 @@ pub struct EpochPoint {
 /// Speed and memory at a moment of work.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
+    /// Steps done.
+    pub step: usize,
     pub elapsed_secs: f64,
     pub samples_per_second: f64,
     pub memory: MemoryReading,
@@ -78,8 +87,11 @@ impl RunView {
             notes: Vec::new(),
             ended: None,
             elapsed_secs: 0.0,
+            rewrites: 0,
             sitting: (0, 0.0),
             measured: (0.0, 0.0),
+            peak_bytes: 0,
+            clock: Vec::new(),
         }
     }
 
@@ -103,6 +115,8 @@ impl RunView {
             } => {
                 self.status = RunStatus::Running;
                 self.ended = None;
+                self.rewind(*first_step);
+                self.clock.push((*first_step, envelope.elapsed_secs));
                 self.step = *first_step;
                 self.total_steps = *total_steps;
                 self.steps_per_epoch = *steps_per_epoch;
@@ -116,7 +130,7 @@ impl RunView {
                 cpu_cores,
             } => {
                 for step in steps {
-                    put(&mut self.steps, *step, |step| step.step);
+                    self.rewrites += u64::from(!put(&mut self.steps, *step, |step| step.step));
                     self.step = step.step + 1;
                 }
                 if *samples_per_second > 0.0 {
@@ -124,7 +138,10 @@ impl RunView {
                     self.measured.1 += steps.len() as f64 / samples_per_second;
                 }
                 self.progress = None;
+                self.peak_bytes = self.peak_bytes.max(memory.peak_bytes);
+                self.clock.push((self.step, envelope.elapsed_secs));
                 self.readings.push(Reading {
+                    step: self.step,
                     elapsed_secs: envelope.elapsed_secs,
                     samples_per_second: *samples_per_second,
                     memory: *memory,
@@ -145,7 +162,7 @@ impl RunView {
                     validation: *validation,
                     is_best: *is_best,
                 };
-                put(&mut self.epochs, point, |point| point.epoch);
+                self.rewrites += u64::from(!put(&mut self.epochs, point, |point| point.epoch));
             }
             Event::Paused { .. } => self.status = RunStatus::Paused,
             Event::Resumed { .. } => self.status = RunStatus::Running,
@@ -163,6 +180,66 @@ impl RunView {
                 self.ended = Some(ended.clone());
             }
         }
+    }
+
+    /// Forgets what came after `step`.
+    fn rewind(&mut self, step: usize) {
+        let told = self.records();
+        self.steps
+            .truncate(self.steps.partition_point(|record| record.step < step));
+        self.epochs
+            .truncate(self.epochs.partition_point(|point| point.step <= step));
+        self.readings
+            .truncate(self.readings.partition_point(|reading| reading.step <= step));
+        self.clock
+            .truncate(self.clock.partition_point(|&(done, _)| done <= step));
+        self.rewrites += u64::from(self.records() < told);
+    }
+
+    /// Number of steps, epochs and readings: with [`Self::rewrites`] it tells whether there is something new to draw.
+    pub fn records(&self) -> usize {
+        self.steps.len() + self.epochs.len() + self.readings.len()
+    }
+
+    /// Where on an axis the moment lies at which so many steps were done.
+    pub fn place(&self, axis: XAxis, step: usize) -> f64 {
+        match axis {
+            XAxis::Step => step as f64,
+            XAxis::Epoch => self.epoch_at(step),
+            XAxis::Time => self.secs_at(step),
+        }
+    }
+
+    /// The places of the first and the last step on an axis.
+    pub fn extent(&self, axis: XAxis) -> Option<[f64; 2]> {
+        let place = |record: &StepRecord| self.place(axis, record.step + 1);
+        Some([place(self.steps.first()?), place(self.steps.last()?)])
+    }
+
+    fn epoch_at(&self, step: usize) -> f64 {
+        let after = self.epochs.partition_point(|point| point.step < step);
+        let before = after.checked_sub(1).and_then(|place| self.epochs.get(place));
+        let (from_step, from_epoch) = before.map_or((0, 0), |point| (point.step, point.epoch));
+        let steps_an_epoch = match self.epochs.get(after) {
+            Some(next) => next.step.saturating_sub(from_step) as f64 / (next.epoch - from_epoch) as f64,
+            None => self.steps_per_epoch.max(1) as f64,
+        };
+        from_epoch as f64 + (step - from_step) as f64 / steps_an_epoch.max(1.0)
+    }
+
+    /// Between two moments that are known, as if every step had taken the same time.
+    fn secs_at(&self, step: usize) -> f64 {
+        let after = self.clock.partition_point(|&(done, _)| done < step);
+        let Some(&(next_step, next_secs)) = self.clock.get(after) else {
+            return self.clock.last().map_or(0.0, |&(_, secs)| secs);
+        };
+        let (from_step, from_secs) = after
+            .checked_sub(1)
+            .and_then(|place| self.clock.get(place))
+            .copied()
+            .unwrap_or_default();
+        let share = (step - from_step) as f64 / (next_step - from_step) as f64;
+        from_secs + share * (next_secs - from_secs)
     }
 
     /// Epochs planned; 0 before the run has started.
@@ -183,8 +260,7 @@ impl RunView {
 
     /// Largest tracked heap above what was live before the first step.
     pub fn peak_bytes(&self) -> u64 {
-        let peaks = self.readings.iter().map(|reading| reading.memory.peak_bytes);
-        peaks.max().unwrap_or(0)
+        self.peak_bytes
     }
 
     /// Seconds until all planned steps are done, at this sitting's pace; early stopping may end a run before that.
@@ -240,15 +316,17 @@ impl Default for RunView {
     }
 }
 
-/// Inserts into a list that is ordered by `key`, replacing what has the same key. At the end, as nearly always, this is a push.
-fn put<T>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> usize) {
+/// Inserts into a list that is ordered by `key`, replacing what has the same key. At the end, as nearly always, this is a
+/// push; only then it is true.
+fn put<T>(list: &mut Vec<T>, item: T, key: impl Fn(&T) -> usize) -> bool {
     let wanted = key(&item);
     if list.last().is_none_or(|last| key(last) < wanted) {
         list.push(item);
-        return;
+        return true;
     }
     match list.binary_search_by_key(&wanted, key) {
         Ok(place) => list[place] = item,
         Err(place) => list.insert(place, item),
     }
+    false
 }

@@ -1,0 +1,444 @@
+//! What a person should look at in a run: rules that an outlier alone does not set off.
+
+use std::collections::VecDeque;
+
+use super::RunView;
+use crate::spec::units;
+
+/// Something that went wrong, or is about to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alarm {
+    /// Steps done when it was seen.
+    pub step: usize,
+    pub about: Concern,
+    /// What happened and what to do about it.
+    pub text: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Concern {
+    /// The training loss jumped.
+    LossSpike,
+    /// The validation loss rises while the training loss falls.
+    OverFitting,
+    GradientExplosion,
+    /// More memory is in use than was predicted.
+    Memory,
+}
+
+/// Steps whose median is compared with those before it: fewer than half of them can be outliers.
+const BLOCK: usize = 5;
+/// Blocks that a new one is compared with, and the least number of them.
+const HISTORY: usize = 32;
+const LEAST_HISTORY: usize = 8;
+/// A spike lies this many scaled median absolute deviations above the median, and this many times as high.
+const SPIKE_DEVIATIONS: f64 = 6.0;
+const SPIKE_RATIO: f64 = 1.5;
+/// Makes the median absolute deviation that of a normal distribution (Hampel 1974).
+const DEVIATION_SCALE: f64 = 1.4826;
+/// An exploding gradient is this many times as long as those before it.
+const EXPLOSION_RATIO: f64 = 10.0;
+/// Epochs in a row in which the validation loss rises and the training loss falls, and how far it must have risen.
+const RISING_EPOCHS: usize = 3;
+const RISE_RATIO: f64 = 1.02;
+/// Memory in use above the prediction, as a fraction, that is too much.
+const MEMORY_MARGIN: f64 = 0.15;
+
+/// Every alarm of a run, in order of their steps.
+pub fn alarms(view: &RunView) -> Vec<Alarm> {
+    let mut watch = Watch::default();
+    watch.take(view);
+    watch.alarms
+}
+
+/// Watches over a run: what it takes in of a growing view costs what is new.
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
+    alarms: Vec<Alarm>,
+    rewrites: u64,
+    /// Steps, epochs and readings taken in.
+    steps: usize,
+    epochs: usize,
+    readings: usize,
+    loss: Jumps,
+    gradient: Jumps,
+    /// Epochs in a row that over-fitted, the validation loss before them, and whether that was said.
+    rising: usize,
+    rising_from: f64,
+    said_rising: bool,
+    /// The prediction of whose excess was told, in bytes.
+    exceeded: Option<u64>,
+}
+
+impl Watch {
+    /// In order of their steps.
+    pub fn alarms(&self) -> &[Alarm] {
+        &self.alarms
+    }
+
+    /// Takes in what the view has more than it had; all of it, if it was rewritten.
+    pub fn take(&mut self, view: &RunView) {
+        if self.rewrites != view.rewrites {
+            *self = Self {
+                rewrites: view.rewrites,
+                ..Self::default()
+            };
+        }
+        let told = self.alarms.len();
+        self.take_steps(view);
+        self.take_epochs(view);
+        self.take_readings(view);
+        if self.alarms.len() > told {
+            self.alarms.sort_by_key(|alarm| alarm.step);
+        }
+    }
+
+    fn take_steps(&mut self, view: &RunView) {
+        for record in view.steps.iter().skip(self.steps) {
+            let step = record.step + 1;
+            let is_spike = |value: f64, usual: Usual| {
+                value > usual.median + SPIKE_DEVIATIONS * usual.deviation && value > SPIKE_RATIO * usual.median
+            };
+            if let Some((value, usual)) = self.loss.take(f64::from(record.loss), is_spike) {
+                let text = format!(
+                    "The training loss rose from {} to {}: lower the learning rate, or clip the gradients",
+                    units::significant(usual),
+                    units::significant(value)
+                );
+                self.say(step, Concern::LossSpike, text);
+            }
+            let explodes = |value: f64, usual: Usual| value > EXPLOSION_RATIO * usual.median;
+            if let Some((value, usual)) = self.gradient.take(f64::from(record.gradient_norm), explodes) {
+                let text = format!(
+                    "The gradients grew from a norm of {} to {}: lower the learning rate, or clip them",
+                    units::significant(usual),
+                    units::significant(value)
+                );
+                self.say(step, Concern::GradientExplosion, text);
+            }
+        }
+        self.steps = view.steps.len();
+    }
+
+    fn take_epochs(&mut self, view: &RunView) {
+        for place in self.epochs..view.epochs.len() {
+            let point = &view.epochs[place];
+            let before = place.checked_sub(1).map(|before| &view.epochs[before]);
+            match before {
+                Some(before)
+                    if point.validation.loss > before.validation.loss && point.train.loss < before.train.loss =>
+                {
+                    if self.rising == 0 {
+                        self.rising_from = before.validation.loss;
+                    }
+                    self.rising += 1;
+                }
+                _ => self.rising = 0,
+            }
+            self.said_rising &= !point.is_best;
+            let has_risen = self.rising >= RISING_EPOCHS && point.validation.loss > RISE_RATIO * self.rising_from;
+            if has_risen && !self.said_rising {
+                self.said_rising = true;
+                let text = format!(
+                    "The validation loss has risen for {} epochs while the training loss fell: the network learns its \
+                     samples by heart. Early stopping, weight decay or dropout help",
+                    self.rising
+                );
+                self.say(point.step, Concern::OverFitting, text);
+            }
+        }
+        self.epochs = view.epochs.len();
+    }
+
+    fn take_readings(&mut self, view: &RunView) {
+        let predicted = view.predicted.total();
+        for reading in view.readings.iter().skip(self.readings) {
+            let measured = reading.memory.peak_bytes;
+            let excess = measured as f64 / predicted as f64 - 1.0;
+            if predicted > 0 && excess > MEMORY_MARGIN && self.exceeded != Some(predicted) {
+                self.exceeded = Some(predicted);
+                let text = format!(
+                    "{} of heap are in use, {:.0} % more than the {} that were predicted",
+                    units::bytes(measured),
+                    excess * 100.0,
+                    units::bytes(predicted)
+                );
+                self.say(reading.step, Concern::Memory, text);
+            }
+        }
+        self.readings = view.readings.len();
+    }
+
+    fn say(&mut self, step: usize, about: Concern, text: String) {
+        self.alarms.push(Alarm { step, about, text });
+    }
+}
+
+/// What blocks of values were like of late.
+#[derive(Debug, Clone, Copy)]
+struct Usual {
+    median: f64,
+    deviation: f64,
+}
+
+/// Finds the blocks of values that rise far above those before them; of a rise only the first is told.
+#[derive(Debug, Clone, Default)]
+struct Jumps {
+    block: Vec<f64>,
+    /// Medians of the blocks before, without those that rose far.
+    history: VecDeque<f64>,
+    is_high: bool,
+}
+
+impl Jumps {
+    /// The value of a block that is complete now and `is_far` above what was usual, and the usual one.
+    fn take(&mut self, value: f64, is_far: impl Fn(f64, Usual) -> bool) -> Option<(f64, f64)> {
+        self.block.push(value);
+        if self.block.len() < BLOCK {
+            return None;
+        }
+        let level = median(&mut self.block);
+        self.block.clear();
+        let usual = self.usual();
+        let was_high = self.is_high;
+        self.is_high = usual.is_some_and(|usual| is_far(level, usual) || !level.is_finite());
+        if self.is_high && was_high {
+            // What stays high becomes usual.
+            self.remember(level);
+            return None;
+        }
+        if !self.is_high {
+            self.remember(level);
+            return None;
+        }
+        usual.map(|usual| (level, usual.median))
+    }
+
+    fn remember(&mut self, level: f64) {
+        if !level.is_finite() {
+            return;
+        }
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(level);
+    }
+
+    fn usual(&self) -> Option<Usual> {
+        if self.history.len() < LEAST_HISTORY {
+            return None;
+        }
+        let mut levels: Vec<f64> = self.history.iter().copied().collect();
+        let median = self::median(&mut levels);
+        for level in &mut levels {
+            *level = (*level - median).abs();
+        }
+        Some(Usual {
+            median,
+            deviation: DEVIATION_SCALE * self::median(&mut levels),
+        })
+    }
+}
+
+/// The middle value, the upper one of two; values are put in another order, NaN counts as largest.
+fn median(values: &mut [f64]) -> f64 {
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Envelope, Event, MemoryLedger, MemoryReading, Metrics, RunId, StepRecord};
+
+    /// A run whose steps have these losses and gradient norms.
+    fn run(steps: impl IntoIterator<Item = (f64, f64)>) -> Vec<Event> {
+        let steps = steps.into_iter().enumerate();
+        let record = |(step, (loss, norm)): (usize, (f64, f64))| StepRecord {
+            step,
+            loss: loss as f32,
+            learning_rate: 0.1,
+            gradient_norm: norm as f32,
+        };
+        vec![
+            Event::Started {
+                first_step: 0,
+                total_steps: 1000,
+                steps_per_epoch: 10,
+                predicted: MemoryLedger::default(),
+            },
+            Event::Steps {
+                steps: steps.map(record).collect(),
+                samples_per_second: 1.0,
+                memory: MemoryReading::default(),
+                cpu_cores: 0.0,
+            },
+        ]
+    }
+
+    fn view(events: Vec<Event>) -> RunView {
+        let mut view = RunView::new();
+        for (seq, event) in events.into_iter().enumerate() {
+            view.apply(&Envelope {
+                run: RunId(1),
+                seq: seq as u64,
+                elapsed_secs: seq as f64,
+                event,
+            });
+        }
+        view
+    }
+
+    fn concerns(view: &RunView) -> Vec<(usize, Concern)> {
+        alarms(view).iter().map(|alarm| (alarm.step, alarm.about)).collect()
+    }
+
+    /// Between -1 and 1, without a pattern that matters.
+    fn noise(step: usize) -> f64 {
+        ((step * 7919 + 13) % 1009) as f64 / 504.5 - 1.0
+    }
+
+    fn falling(step: usize) -> f64 {
+        (1.0 + 0.3 * noise(step)) * (0.1 + 2.0 * (-0.01 * step as f64).exp())
+    }
+
+    #[test]
+    fn a_noisy_run_that_learns_sets_off_nothing() {
+        let steps = (0..1000).map(|step| (falling(step), 2.0 + noise(step)));
+        assert_eq!(concerns(&view(run(steps))), []);
+    }
+
+    #[test]
+    fn outliers_alone_set_off_nothing() {
+        let steps = (0..1000).map(|step| {
+            let far = if step % 50 < 2 { 40.0 } else { 1.0 };
+            (falling(step) * far, far)
+        });
+        assert_eq!(concerns(&view(run(steps))), []);
+    }
+
+    #[test]
+    fn a_jump_is_told_once() {
+        let steps = (0..1000).map(|step| {
+            let far = if (600..650).contains(&step) { 20.0 } else { 1.0 };
+            (falling(step) * far, far)
+        });
+        assert_eq!(
+            concerns(&view(run(steps))),
+            [(605, Concern::LossSpike), (605, Concern::GradientExplosion)]
+        );
+    }
+
+    #[test]
+    fn gradients_that_are_no_numbers_any_more_are_told() {
+        let steps = (0..100).map(|step| (1.0, if step < 80 { 1.0 } else { f64::NAN }));
+        assert_eq!(concerns(&view(run(steps))), [(85, Concern::GradientExplosion)]);
+    }
+
+    fn epoch(epoch: usize, train: f64, validation: f64, is_best: bool) -> Event {
+        let loss = |loss| Metrics {
+            loss,
+            ..Metrics::default()
+        };
+        Event::Epoch {
+            epoch,
+            step: epoch * 10,
+            train: loss(train),
+            validation: loss(validation),
+            is_best,
+        }
+    }
+
+    #[test]
+    fn over_fitting_is_told_at_the_third_epoch_and_again_after_a_new_best() {
+        let told = |losses: &[(f64, f64)]| {
+            let mut events = run([]);
+            let mut best = f64::INFINITY;
+            for (place, &(train, validation)) in losses.iter().enumerate() {
+                events.push(epoch(place + 1, train, validation, validation < best));
+                best = best.min(validation);
+            }
+            concerns(&view(events))
+        };
+        let mut losses = vec![(1.0, 1.0), (0.9, 0.8), (0.8, 0.9), (0.7, 1.0)];
+        assert_eq!(told(&losses), []);
+        losses.extend([(0.6, 1.1), (0.5, 1.2)]);
+        assert_eq!(told(&losses), [(50, Concern::OverFitting)]);
+        losses.extend([(0.4, 0.5), (0.3, 0.6), (0.2, 0.7), (0.1, 0.8)]);
+        assert_eq!(told(&losses), [(50, Concern::OverFitting), (100, Concern::OverFitting)]);
+        assert_eq!(told(&[(0.4, 0.5), (0.5, 0.6), (0.6, 0.7), (0.7, 0.8)]), []);
+    }
+
+    #[test]
+    fn memory_is_told_once_when_it_is_15_percent_above_the_prediction() {
+        let mut events = run([]);
+        events[0] = Event::Started {
+            first_step: 0,
+            total_steps: 10,
+            steps_per_epoch: 10,
+            predicted: MemoryLedger {
+                weights: 100,
+                ..MemoryLedger::default()
+            },
+        };
+        for (step, peak_bytes) in [110, 115, 130, 140].into_iter().enumerate() {
+            let steps = vec![StepRecord {
+                step,
+                loss: 1.0,
+                learning_rate: 0.1,
+                gradient_norm: 1.0,
+            }];
+            let memory = MemoryReading {
+                peak_bytes,
+                ..MemoryReading::default()
+            };
+            events.push(Event::Steps {
+                steps,
+                samples_per_second: 1.0,
+                memory,
+                cpu_cores: 0.0,
+            });
+        }
+        let found = alarms(&view(events));
+        assert_eq!((found.len(), found[0].step, found[0].about), (1, 3, Concern::Memory));
+        assert_eq!(
+            found[0].text,
+            "130 B of heap are in use, 30 % more than the 100 B that were predicted"
+        );
+    }
+
+    #[test]
+    fn watching_a_growing_run_tells_what_watching_the_whole_does() {
+        let losses = |step: usize| if (600..650).contains(&step) { 20.0 } else { 1.0 };
+        let mut growing = RunView::new();
+        let mut watch = Watch::default();
+        let events = run((0..1000).map(|step| (losses(step), 1.0)));
+        let [started, Event::Steps { steps, .. }] = events.as_slice() else {
+            panic!("{events:?}");
+        };
+        let mut events = vec![started.clone()];
+        events.extend(steps.chunks(7).map(|steps| Event::Steps {
+            steps: steps.to_vec(),
+            samples_per_second: 1.0,
+            memory: MemoryReading::default(),
+            cpu_cores: 0.0,
+        }));
+        events.push(Event::Started {
+            first_step: 610,
+            total_steps: 1000,
+            steps_per_epoch: 10,
+            predicted: MemoryLedger::default(),
+        });
+        for (seq, event) in events.into_iter().enumerate() {
+            growing.apply(&Envelope {
+                run: RunId(1),
+                seq: seq as u64,
+                elapsed_secs: seq as f64,
+                event,
+            });
+            watch.take(&growing);
+            assert_eq!(watch.alarms(), alarms(&growing));
+        }
+        assert_eq!(watch.alarms().len(), 1);
+    }
+}
