@@ -9,6 +9,7 @@ use crate::app::action::{Action, Actions, Command, Dialog};
 use crate::app::pages::export;
 use crate::app::state::{Model, Notice, Tone, Views};
 use crate::app::theme::{self, Tokens};
+use crate::app::widgets::samples::asked_samples_ui;
 
 /// Seconds that a notice stays on the screen; one that is bad, or has a button, stays longer.
 const STAY_SECS: f64 = 5.0;
@@ -29,6 +30,7 @@ pub fn over_ui(ui: &mut Ui, model: &Model, views: &mut Views, actions: &mut Acti
             actions.push(Action::Close);
         }
     }
+    asked_samples_ui(ui, model, actions);
     notices_ui(ui, model, actions);
 }
 

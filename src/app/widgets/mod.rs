@@ -6,3 +6,4 @@ pub mod ledger;
 pub mod mark;
 pub mod network;
 pub mod picture;
+pub mod samples;

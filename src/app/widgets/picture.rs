@@ -7,10 +7,6 @@ use crate::spec::{SampleView, Shape};
 
 /// Pixels as squares (ink in the text's colour on the card's), `side` points wide; three channels are drawn in colour.
 pub fn pixels_ui(ui: &mut Ui, shape: Shape, pixels: &[f32], side: f32, name: &str) -> Response {
-    sensing_ui(ui, shape, pixels, side, name, Sense::click())
-}
-
-fn sensing_ui(ui: &mut Ui, shape: Shape, pixels: &[f32], side: f32, name: &str, sense: Sense) -> Response {
     let (channels, height, width) = match shape {
         Shape::Image {
             channels,
@@ -21,7 +17,11 @@ fn sensing_ui(ui: &mut Ui, shape: Shape, pixels: &[f32], side: f32, name: &str, 
     };
     let cell = side / width.max(height) as f32;
     let size = Vec2::new(cell * width as f32, cell * height as f32);
-    let (rect, response) = ui.allocate_exact_size(size, sense);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name));
+    if !ui.is_rect_visible(rect) {
+        return response;
+    }
     let tokens = Tokens::of(ui);
     let at = |channel: usize, place: usize| pixels.get(channel * width * height + place).copied().unwrap_or(0.0);
     let mut mesh = egui::Mesh::default();
@@ -35,8 +35,13 @@ fn sensing_ui(ui: &mut Ui, shape: Shape, pixels: &[f32], side: f32, name: &str, 
         mesh.add_colored_rect(egui::Rect::from_min_size(corner, Vec2::splat(cell)), colour);
     }
     ui.painter().add(mesh);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name));
     response
+}
+
+/// Whether the answer to a sample is its true class; none where nobody was asked, or a value was.
+pub fn is_right(sample: &SampleView) -> Option<bool> {
+    let (class, _) = sample.answer.rsplit_once(" (")?;
+    Some(class == sample.truth)
 }
 
 /// A sample's picture with its truth and, where there is one, the answer below it.
@@ -47,17 +52,20 @@ pub fn sample_ui(ui: &mut Ui, sample: &SampleView, side: f32) -> Response {
     } else {
         format!("row {}: {}, answered {}", sample.row, sample.truth, sample.answer)
     };
+    let line = |ui: &mut Ui, text: &str, colour| {
+        let text = egui::RichText::new(text).size(11.0).color(colour);
+        ui.add(egui::Label::new(text).truncate());
+    };
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 2.0;
         let response = match &sample.pixels {
             Some((shape, pixels)) => pixels_ui(ui, *shape, pixels, side, &name),
             None => ui.label(crate::app::theme::number(sample.cells.join("  "))),
         };
-        let is_wrong = !sample.answer.is_empty() && !sample.answer.starts_with(&sample.truth);
-        ui.label(egui::RichText::new(&sample.truth).size(11.0).color(tokens.text_soft));
+        line(ui, &sample.truth, tokens.text_soft);
         if !sample.answer.is_empty() {
-            let colour = if is_wrong { tokens.bad } else { tokens.text_soft };
-            ui.label(egui::RichText::new(&sample.answer).size(11.0).color(colour));
+            let is_wrong = is_right(sample) == Some(false);
+            line(ui, &sample.answer, if is_wrong { tokens.bad } else { tokens.text_soft });
         }
         response
     })
@@ -72,10 +80,31 @@ pub fn thumbnail_ui(ui: &mut Ui, sample: &SampleView, side: f32) -> Response {
         ui.spacing_mut().item_spacing.y = 1.0;
         ui.set_width(side);
         if let Some((shape, pixels)) = &sample.pixels {
-            sensing_ui(ui, *shape, pixels, side, &name, Sense::hover());
+            pixels_ui(ui, *shape, pixels, side, &name);
         }
         ui.vertical_centered(|ui| ui.add(egui::Label::new(crate::app::theme::hint(ui, &sample.truth)).truncate()));
     })
     .response
     .on_hover_text(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_right_where_its_class_is_the_truth() {
+        let answered = |truth: &str, answer: &str| SampleView {
+            row: 0,
+            truth: truth.to_owned(),
+            answer: answer.to_owned(),
+            columns: Vec::new(),
+            cells: Vec::new(),
+            pixels: None,
+        };
+        assert_eq!(is_right(&answered("1", "10 (54.0 %)")), Some(false));
+        assert_eq!(is_right(&answered("a (b)", "a (b) (54.0 %)")), Some(true));
+        assert_eq!(is_right(&answered("151", "148")), None);
+        assert_eq!(is_right(&answered("1", "")), None);
+    }
 }

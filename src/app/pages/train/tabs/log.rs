@@ -1,0 +1,191 @@
+//! What a run has to say: how it stands, why it failed and what to do about it, its notes and its epochs.
+
+use egui::{Align, Button, Label, Layout, RichText, ScrollArea, Ui};
+use egui_material_icons::icons;
+
+use super::empty_ui;
+use crate::app::action::{Action, Actions};
+use crate::app::state::{Model, RowExt as _};
+use crate::app::theme::{self, Tokens};
+use crate::app::widgets::mark;
+use crate::jobs::RunRow;
+use crate::spec::{Ended, Metrics, RunStatus, units};
+use crate::timeline::{EpochPoint, RunView};
+
+pub fn log_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
+    let Some(row) = model.focus().and_then(|run| model.runs.row(run)) else {
+        let purpose = "What a run has to say: its epochs, notes and failures";
+        return empty_ui(ui, purpose, "Press Run: it speaks from its first step on");
+    };
+    let run = row.run.run;
+    let view = model.runs.open(run).map(|open| &open.view);
+    let trouble = Trouble::of(row, view.and_then(|view| view.ended.as_ref()));
+    ui.horizontal(|ui| {
+        ui.label(mark::status_icon(ui, row.run.status));
+        ui.add(Label::new(standing(row, view)).selectable(true).truncate());
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let button = Button::new((theme::icon(icons::ICON_CONTENT_COPY), "Copy log"));
+            let button = ui.add(button);
+            if button.on_hover_text("Puts the whole log on the clipboard").clicked() {
+                actions.push(Action::CopyText(text(row, view, trouble.as_ref())));
+            }
+            if row.can_resume() && !is_busy(model, row) {
+                let button = Button::new((theme::icon(icons::ICON_PLAY_ARROW), "Resume"));
+                let hover = "Takes the run up where its last checkpoint stands";
+                if ui.add(button).on_hover_text(hover).clicked() {
+                    actions.push(Action::Resume(run));
+                }
+            }
+        });
+    });
+    ScrollArea::vertical()
+        .id_salt(("log", run.0))
+        .auto_shrink(false)
+        .stick_to_bottom(row.run.status.is_open())
+        .show_viewport(ui, |ui, viewport| {
+            if let Some(trouble) = &trouble {
+                trouble_ui(ui, trouble);
+            }
+            if let Some(reason) = model.runs.failure(run) {
+                ui.label(RichText::new(reason).color(Tokens::of(ui).bad));
+            }
+            let Some(view) = view else { return };
+            for note in &view.notes {
+                ui.horizontal_top(|ui| {
+                    ui.label(theme::icon(icons::ICON_INFO).size(14.0).color(Tokens::of(ui).text_soft));
+                    ui.add(Label::new(note).selectable(true).wrap());
+                });
+            }
+            epochs_ui(ui, view, viewport);
+        });
+}
+
+/// Whether a job for this run is waiting or at work.
+fn is_busy(model: &Model, row: &RunRow) -> bool {
+    let resumes = crate::app::state::JobKind::Resume(row.run.run);
+    model
+        .queue
+        .iter()
+        .any(|job| job.run == Some(row.run.run) || job.kind == resumes)
+}
+
+/// Why a run did not come to its end.
+struct Trouble {
+    what: String,
+    remedy: String,
+}
+
+impl Trouble {
+    fn of(row: &RunRow, ended: Option<&Ended>) -> Option<Self> {
+        let (what, remedy) = match (row.run.status, ended) {
+            (RunStatus::Failed, Some(Ended::Failed { failure })) => {
+                (format!("{}: {}", failure.place, failure.what), failure.remedy.clone())
+            }
+            (RunStatus::Failed, _) => (row.run.failure.clone()?, String::new()),
+            (RunStatus::Crashed, _) => (
+                row.run.failure.clone().unwrap_or_default(),
+                "this is a fault of the program; what was recorded is kept, and the run can be resumed".to_owned(),
+            ),
+            (RunStatus::Interrupted, _) => (
+                "the program ended while this run was at work".to_owned(),
+                "resume it: it goes on where its last checkpoint stands".to_owned(),
+            ),
+            _ => return None,
+        };
+        Some(Self { what, remedy })
+    }
+}
+
+fn trouble_ui(ui: &mut Ui, trouble: &Trouble) {
+    let tokens = Tokens::of(ui);
+    ui.add(
+        Label::new(RichText::new(&trouble.what).color(tokens.bad))
+            .selectable(true)
+            .wrap(),
+    );
+    if !trouble.remedy.is_empty() {
+        let text = format!("What to do: {}", trouble.remedy);
+        ui.add(
+            Label::new(RichText::new(text).color(tokens.text))
+                .selectable(true)
+                .wrap(),
+        );
+    }
+    ui.add_space(theme::SPACE[0]);
+}
+
+/// Only the lines in the viewport, because a run may have thousands of epochs.
+fn epochs_ui(ui: &mut Ui, view: &RunView, viewport: egui::Rect) {
+    let height = ui.text_style_height(&egui::TextStyle::Monospace) + 2.0;
+    let top = ui.cursor().top() - ui.max_rect().top();
+    let epochs = &view.epochs;
+    let first = (((viewport.top() - top) / height).floor().max(0.0) as usize).min(epochs.len());
+    let last = (((viewport.bottom() - top) / height).ceil().max(0.0) as usize).min(epochs.len());
+    ui.spacing_mut().item_spacing.y = 0.0;
+    ui.add_space(first as f32 * height);
+    for point in &epochs[first..last.max(first)] {
+        let colour = if point.is_best {
+            Tokens::of(ui).text
+        } else {
+            Tokens::of(ui).text_soft
+        };
+        let text = theme::number(epoch_line(point)).color(colour);
+        let (rect, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), height), egui::Sense::hover());
+        ui.place(rect, Label::new(text).selectable(true).halign(Align::Min).truncate());
+    }
+    ui.add_space((epochs.len() - last.max(first)) as f32 * height);
+}
+
+/// How a run stands, in a line.
+fn standing(row: &RunRow, view: Option<&RunView>) -> String {
+    let run = &row.run;
+    let mut line = format!("{} · {}", run.name, run.status);
+    if let Some(view) = view.filter(|_| run.status.is_open()) {
+        return format!("{line} · {}", view.progress_line());
+    }
+    match run.epochs {
+        0 => {}
+        1 => line.push_str(" · 1 epoch"),
+        epochs => line.push_str(&format!(" · {epochs} epochs")),
+    }
+    if let Some(best) = run.best_epoch {
+        line.push_str(&format!(" · best epoch {best}"));
+    }
+    if run.elapsed_secs > 0.0 {
+        line.push_str(&format!(" · {}", units::clock(run.elapsed_secs)));
+    }
+    line
+}
+
+fn epoch_line(point: &EpochPoint) -> String {
+    let score = |metrics: &Metrics| match (metrics.accuracy, metrics.r2) {
+        (Some(accuracy), _) => format!("accuracy {}", units::percent(accuracy)),
+        (None, Some(r2)) => format!("R2 {}", units::significant(r2)),
+        (None, None) => String::new(),
+    };
+    let best = if point.is_best { "  best so far" } else { "" };
+    format!(
+        "epoch {:>4}   training loss {:<8} {:<17} validation loss {:<8} {}{best}",
+        point.epoch,
+        units::significant(point.train.loss),
+        score(&point.train),
+        units::significant(point.validation.loss),
+        score(&point.validation),
+    )
+}
+
+/// The log as text.
+fn text(row: &RunRow, view: Option<&RunView>, trouble: Option<&Trouble>) -> String {
+    let mut lines = vec![standing(row, view)];
+    if let Some(trouble) = trouble {
+        lines.push(trouble.what.clone());
+        if !trouble.remedy.is_empty() {
+            lines.push(format!("What to do: {}", trouble.remedy));
+        }
+    }
+    if let Some(view) = view {
+        lines.extend(view.notes.iter().cloned());
+        lines.extend(view.epochs.iter().map(epoch_line));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,159 @@
+//! How the values of each weight tensor are spread: small multiples, one a tensor.
+
+use egui::{Rect, ScrollArea, Sense, Stroke, Ui, pos2, vec2};
+
+use crate::app::theme::{self, Tokens};
+use crate::spec::{Histogram, units};
+
+/// Size of one picture with its words, in points.
+const WIDTH: f32 = 210.0;
+const BARS: f32 = 72.0;
+const HEIGHT: f32 = BARS + 62.0;
+
+pub fn weights_ui(ui: &mut Ui, histograms: &[Histogram]) {
+    if histograms.is_empty() {
+        ui.label(theme::label(ui, "This network has no weight tensor"));
+        return;
+    }
+    let gap = theme::SPACE[4];
+    let in_a_row = (((ui.available_width() + gap) / (WIDTH + gap)) as usize).max(1);
+    let lines = histograms.len().div_ceil(in_a_row);
+    let area = ScrollArea::vertical().id_salt("weights").auto_shrink(false);
+    area.show_rows(ui, HEIGHT, lines, |ui, shown| {
+        ui.spacing_mut().item_spacing.x = gap;
+        for line in histograms.chunks(in_a_row).skip(shown.start).take(shown.len()) {
+            ui.horizontal_top(|ui| {
+                for histogram in line {
+                    ui.allocate_ui(vec2(WIDTH, HEIGHT), |ui| {
+                        ui.set_min_size(vec2(WIDTH, HEIGHT));
+                        ui.set_max_width(WIDTH);
+                        histogram_ui(ui, histogram);
+                    });
+                }
+            });
+        }
+    });
+}
+
+fn histogram_ui(ui: &mut Ui, histogram: &Histogram) {
+    let tokens = Tokens::of(ui);
+    ui.spacing_mut().item_spacing.y = 2.0;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
+        ui.add(egui::Label::new(theme::label(ui, &histogram.name)).truncate())
+            .on_hover_text(&histogram.name);
+    });
+    let (rect, response) = ui.allocate_exact_size(vec2(WIDTH, BARS), Sense::hover());
+    let zeros = zeros_text(histogram);
+    let name = format!(
+        "{}: {} values from {} to {}, {zeros}",
+        histogram.name,
+        histogram.values,
+        units::significant(f64::from(histogram.low)),
+        units::significant(f64::from(histogram.high)),
+    );
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, &name));
+    response.on_hover_text(&name);
+    bars_ui(ui, rect, histogram, tokens);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
+        ui.label(theme::hint(ui, units::significant(f64::from(histogram.low))));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
+            ui.label(theme::hint(ui, units::significant(f64::from(histogram.high))));
+        });
+    });
+    ui.horizontal(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
+        ui.label(theme::hint(
+            ui,
+            format!("{} values", units::count(histogram.values as f64)),
+        ));
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
+            let colour = if histogram.zeros > 0.0 {
+                tokens.text
+            } else {
+                tokens.text_faint
+            };
+            ui.label(egui::RichText::new(zeros).size(11.0).color(colour));
+        });
+    });
+}
+
+fn zeros_text(histogram: &Histogram) -> String {
+    if histogram.zeros > 0.0 {
+        format!("{} zeros", units::percent(f64::from(histogram.zeros)))
+    } else {
+        "no zeros".to_owned()
+    }
+}
+
+/// The counts without the exact zeros, which would dwarf the others after pruning.
+fn nonzero_counts(histogram: &Histogram) -> Vec<f32> {
+    let zeros = (histogram.zeros * histogram.values as f32).round();
+    let span = histogram.high - histogram.low;
+    let bins = histogram.counts.len();
+    let place = ((0.0 - histogram.low) / span * bins as f32) as usize;
+    let zero_bin = (histogram.low <= 0.0 && histogram.high >= 0.0).then_some(place.min(bins.saturating_sub(1)));
+    let counts = histogram.counts.iter().enumerate();
+    counts
+        .map(|(bin, &count)| {
+            if zero_bin == Some(bin) {
+                (count as f32 - zeros).max(0.0)
+            } else {
+                count as f32
+            }
+        })
+        .collect()
+}
+
+fn bars_ui(ui: &Ui, rect: Rect, histogram: &Histogram, tokens: Tokens) {
+    if !ui.is_rect_visible(rect) {
+        return;
+    }
+    let painter = ui.painter();
+    let counts = nonzero_counts(histogram);
+    let most = counts.iter().copied().fold(1.0, f32::max);
+    let width = rect.width() / counts.len().max(1) as f32;
+    for (bin, count) in counts.iter().enumerate() {
+        if *count <= 0.0 {
+            continue;
+        }
+        let left = rect.left() + width * bin as f32;
+        let height = (rect.height() * count / most).max(1.0);
+        let bar = Rect::from_min_max(
+            pos2(left, rect.bottom() - height),
+            pos2(left + width - 0.5, rect.bottom()),
+        );
+        painter.rect_filled(bar, 0, tokens.accent);
+    }
+    painter.hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, tokens.line));
+    if histogram.low < 0.0 && histogram.high > 0.0 {
+        let zero = egui::remap(0.0, histogram.low..=histogram.high, rect.left()..=rect.right());
+        let line = [pos2(zero, rect.top()), pos2(zero, rect.bottom())];
+        painter.extend(egui::Shape::dashed_line(
+            &line,
+            Stroke::new(1.0, tokens.text_faint),
+            2.0,
+            3.0,
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_zeros_are_not_in_the_bars() {
+        let histogram = Histogram {
+            name: "layers.0.weight".to_owned(),
+            low: -1.0,
+            high: 1.0,
+            counts: vec![2, 1, 6, 1],
+            zeros: 0.5,
+            values: 10,
+        };
+        assert_eq!(nonzero_counts(&histogram), [2.0, 1.0, 1.0, 1.0]);
+        assert_eq!(zeros_text(&histogram), "50.0 % zeros");
+    }
+}
