@@ -1,7 +1,17 @@
 //! Runs against a baseline: what compression cost in accuracy and bought in size, time and memory. Pure functions over
 //! measured rows, shared by every door of the program.
 
-use crate::spec::{Deployed, Run, units};
+mod axis;
+mod differences;
+mod listing;
+mod pareto;
+
+pub use axis::Axis;
+pub use differences::{Difference, differences};
+pub use listing::{Field, Line, Sort, order};
+pub use pareto::{Point, front, staircase};
+
+use crate::spec::{Deployed, Metrics, Run, RunId, Verdict, units};
 
 /// Measured rows beside the one they are compared with.
 #[derive(Debug, Clone)]
@@ -47,27 +57,61 @@ impl Delta {
     }
 }
 
-/// Compares the measured ones among `runs`. The baseline is the first uncompressed one, else the first measured one;
-/// none are measured: no comparison.
-pub fn compare(runs: &[Run]) -> Option<Comparison<'_>> {
-    let measured: Vec<(&Run, &Deployed)> = runs
-        .iter()
-        .filter_map(|run| run.deployed.as_ref().map(|deployed| (run, deployed)))
-        .collect();
-    let (baseline, reference) = measured
-        .iter()
-        .find(|(_, deployed)| deployed.recipe.is_none())
-        .or_else(|| measured.first())
-        .copied()?;
-    let rows = measured
-        .iter()
-        .map(|&(run, deployed)| Row {
+impl<'a> Comparison<'a> {
+    /// The measured ones among `runs` beside `baseline`, which comes first; none if that is not measured.
+    pub fn against(baseline: &'a Run, runs: impl IntoIterator<Item = &'a Run>) -> Option<Self> {
+        baseline.deployed.as_ref()?;
+        let others = runs.into_iter().filter(|run| run.run != baseline.run);
+        Some(Self {
+            baseline,
+            rows: rows(baseline, std::iter::once(baseline).chain(others)),
+        })
+    }
+}
+
+/// Compares the measured ones among `runs`, in their order. The baseline is the first uncompressed one, else the first
+/// measured one; none are measured: no comparison.
+pub fn compare<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Option<Comparison<'a>> {
+    let measured: Vec<&Run> = runs.into_iter().filter(|run| run.deployed.is_some()).collect();
+    let is_uncompressed = |run: &&&Run| run.deployed.as_ref().is_some_and(|deployed| deployed.recipe.is_none());
+    let baseline = *measured.iter().find(is_uncompressed).or_else(|| measured.first())?;
+    Some(Comparison {
+        baseline,
+        rows: rows(baseline, measured),
+    })
+}
+
+fn rows<'a>(baseline: &'a Run, runs: impl IntoIterator<Item = &'a Run>) -> Vec<Row<'a>> {
+    let row = |run: &'a Run| {
+        let deployed = run.deployed.as_ref()?;
+        let reference = baseline.deployed.as_ref().filter(|_| run.run != baseline.run);
+        Some(Row {
             run,
             deployed,
-            delta: (run.run != baseline.run).then(|| Delta::between(reference, deployed)),
+            delta: reference.map(|reference| Delta::between(reference, deployed)),
         })
-        .collect();
-    Some(Comparison { baseline, rows })
+    };
+    runs.into_iter().filter_map(row).collect()
+}
+
+/// Difference of two runs' scores in their own unit, where both were scored on the same part of the data: on the test
+/// rows, else on the validation rows of the best epoch.
+pub fn score_difference(run: &Run, baseline: &Run) -> Option<f64> {
+    if run.folds.is_some() || baseline.folds.is_some() {
+        return None;
+    }
+    let of = |metrics: Option<Metrics>| metrics.and_then(|metrics| metrics.accuracy.or(metrics.r2));
+    let test = |run: &Run| run.deployed.as_ref().map(|deployed| deployed.accuracy).or(of(run.test));
+    let pair = test(run)
+        .zip(test(baseline))
+        .or_else(|| of(run.validation).zip(of(baseline.validation)))?;
+    Some(pair.0 - pair.1)
+}
+
+/// The verdicts at batch 1 and at batch 64 where they are against `baseline`, timed in turn with it.
+pub fn verdicts(deployed: &Deployed, baseline: RunId) -> Option<[Verdict; 2]> {
+    let timed_beside = deployed.against.or(deployed.parent)?;
+    (timed_beside == baseline).then_some([deployed.verdict_batch1, deployed.verdict])
 }
 
 /// Column titles and cells of the comparison as text, ready for a table.
@@ -174,11 +218,11 @@ fn quoted(cell: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::spec::{Latency, LatencySummary, Metrics, RunId, RunStatus, Speed, Verdict};
 
-    fn run(id: i64, recipe: Option<&str>, accuracy: f64, size: u64, median: f64) -> Run {
+    pub fn run(id: i64, recipe: Option<&str>, accuracy: f64, size: u64, median: f64) -> Run {
         let summary = |median| LatencySummary {
             p10: median,
             median,
@@ -219,6 +263,7 @@ mod tests {
                 speed: Speed::Measured,
                 int8_layers: 0,
                 sha256: "00".to_owned(),
+                against: recipe.map(|_| RunId(1)),
                 verdict: Verdict::Faster,
                 verdict_batch1: Verdict::CannotTell,
                 engine: "scalar".to_owned(),
@@ -269,6 +314,61 @@ mod tests {
     fn nothing_measured_is_no_comparison() {
         let mut unmeasured = run(1, None, 0.9, 1, 1.0);
         unmeasured.deployed = None;
-        assert!(compare(&[unmeasured]).is_none());
+        assert!(compare(&[unmeasured.clone()]).is_none());
+        assert!(Comparison::against(&unmeasured, &[run(2, None, 0.9, 1, 1.0)]).is_none());
+    }
+
+    #[test]
+    fn a_chosen_baseline_comes_first_and_once() {
+        let runs = [
+            run(1, None, 0.98, 1000, 20.0),
+            run(2, Some("fp16"), 0.96, 500, 10.0),
+            run(3, Some("int8-static"), 0.95, 250, 5.0),
+        ];
+        let comparison = Comparison::against(&runs[1], &runs).unwrap();
+        let numbers: Vec<i64> = comparison.rows.iter().map(|row| row.run.run.0).collect();
+        assert_eq!(numbers, [2, 1, 3]);
+        let deltas: Vec<Option<f64>> = comparison
+            .rows
+            .iter()
+            .map(|row| row.delta.map(|delta| delta.size))
+            .collect();
+        assert_eq!(deltas, [None, Some(2.0), Some(0.5)]);
+    }
+
+    #[test]
+    fn scores_are_compared_on_the_same_rows_only() {
+        let (baseline, measured) = (run(1, None, 0.98, 1000, 20.0), run(2, Some("fp16"), 0.96, 500, 10.0));
+        let close = |difference: Option<f64>, expected: f64| (difference.unwrap() - expected).abs() < 1e-12;
+        assert!(close(score_difference(&measured, &baseline), -0.02));
+        let mut training = measured.clone();
+        (training.deployed, training.test) = (None, None);
+        assert_eq!(score_difference(&training, &baseline), None, "no score yet");
+        let validation = |accuracy| {
+            Some(Metrics {
+                accuracy: Some(accuracy),
+                ..Metrics::default()
+            })
+        };
+        training.validation = validation(0.9);
+        assert_eq!(score_difference(&training, &baseline), None, "validation against test");
+        let mut both = baseline.clone();
+        both.validation = validation(0.95);
+        assert!(close(score_difference(&training, &both), -0.05));
+    }
+
+    #[test]
+    fn verdicts_count_only_against_the_run_that_was_timed_in_turn() {
+        let run = run(2, Some("fp16"), 0.96, 500, 10.0);
+        let mut deployed = run.deployed.unwrap();
+        assert_eq!(
+            verdicts(&deployed, RunId(1)),
+            Some([Verdict::CannotTell, Verdict::Faster])
+        );
+        assert_eq!(verdicts(&deployed, RunId(3)), None);
+        deployed.against = Some(RunId(3));
+        assert!(verdicts(&deployed, RunId(3)).is_some() && verdicts(&deployed, RunId(1)).is_none());
+        (deployed.against, deployed.parent) = (None, None);
+        assert_eq!(verdicts(&deployed, RunId(1)), None);
     }
 }

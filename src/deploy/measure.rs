@@ -52,6 +52,7 @@ impl Measured {
             speed,
             int8_layers: self.int8_layers,
             sha256: self.sha256,
+            against: None,
             verdict: self.verdict,
             verdict_batch1: self.verdict_batch1,
             engine: self.engine,

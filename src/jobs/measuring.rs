@@ -53,7 +53,8 @@ impl Worker<'_> {
                 .as_ref()
                 .map_or(Speed::Measured, |(_, recipe)| compress::speed(recipe));
             let (parent, recipe) = origin.unzip();
-            let deployed = figures.deployed(recipe, parent, &contender.test, speed);
+            let mut deployed = figures.deployed(recipe, parent, &contender.test, speed);
+            deployed.against = Some(baseline.record.run.run).filter(|&run| run != contender.record.run.run);
             let lock = self.store.lock_run(contender.record.run.run)?;
             let mut run = self.store.run(lock.run())?.run;
             run.deployed = Some(deployed);

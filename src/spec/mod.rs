@@ -34,7 +34,7 @@ pub use model::{ActivationKind, BATCH_NORM_EPSILON, LayerSpec, ModelSpec, Shape,
 pub use quantization::{ActivationQuantization, QuantizationRanges, Range, symmetric_scale};
 pub use recipe::{DEFAULT_CALIBRATION, Recipe, RecipeError, RecipeStep};
 pub use run::{Artifact, Deployed, FoldScores, Latency, LatencySummary, Run, RunId, RunStatus, Speed, Verdict};
-pub use schema::{ConfigError, KEYS, Key, annotated_toml, apply_overrides, parse_config};
+pub use schema::{ConfigError, KEYS, Key, annotated_toml, apply_overrides, dotted, parse_config};
 pub use snapshot::{AnswersSeen, ClassAnswer, Histogram, SampleView, Snapshot, Surface};
 pub use stream::stream;
 pub use weights::{NamedTensor, Weights};

@@ -163,9 +163,12 @@ pub struct Deployed {
     pub int8_layers: usize,
     /// Of the exported bytes.
     pub sha256: String,
-    /// Against the baseline at batch 64.
+    /// The run that it was timed in turn with, and that the verdicts are against; none for that run itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub against: Option<RunId>,
+    /// At batch 64.
     pub verdict: Verdict,
-    /// Against the baseline at batch 1.
+    /// At batch 1.
     pub verdict_batch1: Verdict,
     /// Instruction set the runtime chose.
     pub engine: String,

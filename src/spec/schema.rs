@@ -278,6 +278,21 @@ fn nearest(path: &str) -> String {
         .unwrap_or_default()
 }
 
+/// Every dotted key in the order of the file with its value as text; none where an optional key is absent.
+pub fn dotted(config: &RunConfig) -> Vec<(&'static str, Option<String>)> {
+    let mut leaves = Vec::new();
+    if let Ok(table) = Table::try_from(config) {
+        flatten("", &table, &mut leaves);
+    }
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let keys = KEYS.iter().filter(|key| key.path.contains('.'));
+    keys.map(|key| {
+        let leaf = leaves.iter().find(|(path, _)| path == key.path);
+        (key.path, leaf.map(|(_, value)| text(value)))
+    })
+    .collect()
+}
+
 /// The configuration as TOML with every key and a comment on each; absent optional keys stand as comments.
 pub fn annotated_toml(config: &RunConfig) -> Result<String, ConfigError> {
     let table = Table::try_from(config).map_err(|error| ConfigError::Syntax(error.to_string()))?;

@@ -21,6 +21,26 @@ pub fn clock(secs: f64) -> String {
     }
 }
 
+/// A moment given in seconds since 1970: `2026-11-21 04:50 UTC`.
+pub fn utc(unix_secs: i64) -> String {
+    let (day, second) = (unix_secs.div_euclid(86_400), unix_secs.rem_euclid(86_400));
+    // Days since the first of March of year 0, so that a leap day ends its year (Hinnant 2013, `civil_from_days`).
+    let day = day + 719_468;
+    let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let of_month = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    let year = year + era * 400 + i64::from(month <= 2);
+    let (hour, minute) = (second / 3600, second / 60 % 60);
+    format!("{year}-{month:02}-{of_month:02} {hour:02}:{minute:02} UTC")
+}
+
 /// A count: `987`, `36.1 k`, `4.60 M`.
 pub fn count(count: f64) -> String {
     scaled(count, &["", "k", "M", "G", "T"])
@@ -80,5 +100,19 @@ mod tests {
         assert_eq!(clock(3723.2), "1:02:03");
         assert_eq!(clock(7.0), "0:07");
         assert_eq!(percent(0.974_07), "97.4 %");
+    }
+
+    #[test]
+    fn moments_are_dates_of_the_calendar() {
+        for (unix_secs, text) in [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_400, "2000-02-29 00:00 UTC"),
+            (1_709_251_199, "2024-02-29 23:59 UTC"),
+            (1_735_689_600, "2025-01-01 00:00 UTC"),
+            (4_107_542_400, "2100-03-01 00:00 UTC"),
+            (-1, "1969-12-31 23:59 UTC"),
+        ] {
+            assert_eq!(utc(unix_secs), text);
+        }
     }
 }

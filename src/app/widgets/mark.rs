@@ -121,7 +121,12 @@ pub fn badge_ui(ui: &mut Ui, badge: Badge) -> Response {
 /// A change in percent with its sign; `better` gives the colour.
 pub fn change_text(ui: &Ui, ratio: f64, lower_is_better: bool) -> RichText {
     let percent = (ratio - 1.0) * 100.0;
-    let text = format!("{percent:+.0} %");
-    let better = (percent.abs() >= 0.5).then_some((percent < 0.0) == lower_is_better);
+    let is_visible = percent.abs() >= 0.5;
+    let text = if is_visible {
+        format!("{percent:+.0} %")
+    } else {
+        "±0 %".to_owned()
+    };
+    let better = is_visible.then_some((percent < 0.0) == lower_is_better);
     theme::number(text).size(11.0).color(Tokens::of(ui).signed(better))
 }

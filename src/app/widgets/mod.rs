@@ -2,6 +2,7 @@
 
 pub mod chart;
 pub mod field;
+pub mod figures;
 pub mod ledger;
 pub mod mark;
 pub mod network;

@@ -1,0 +1,135 @@
+//! A run's figures with their difference to the baseline, the same in every table of runs.
+
+use egui::{Align, Layout, RichText, Ui};
+
+use super::mark::change_text;
+use crate::app::state::RowExt as _;
+use crate::app::theme::{self, Tokens};
+use crate::compare::{Axis, score_difference, verdicts};
+use crate::jobs::RunRow;
+use crate::spec::{Verdict, units};
+
+/// A figure as it stands in a table.
+#[derive(Debug)]
+pub struct Figure {
+    pub text: String,
+    /// The difference to the baseline, for runs other than that.
+    pub change: Option<RichText>,
+    /// The exact value, and what it is.
+    pub hover: String,
+}
+
+/// Accuracy or R2; none before the first epoch has ended.
+pub fn score(ui: &Ui, row: &RunRow, baseline: Option<&RunRow>) -> Option<Figure> {
+    let score = row.score()?;
+    let run = &row.run;
+    let of_what = if run.deployed.is_some() {
+        "on the test rows, answered by the exported file".to_owned()
+    } else if run.test.is_some() {
+        "on the test rows, before the export".to_owned()
+    } else if let Some(folds) = row.folds.filter(|_| run.folds.is_some()) {
+        format!("mean of {folds} folds")
+    } else {
+        "on the validation rows, of the best epoch so far".to_owned()
+    };
+    let difference = baseline.and_then(|baseline| score_difference(run, &baseline.run));
+    Some(Figure {
+        text: score_text(row, score),
+        change: difference.map(|difference| difference_text(ui, row, difference)),
+        hover: format!("{} {score}, {of_what}", row.score_name()),
+    })
+}
+
+/// A cost; none where it was not measured.
+pub fn cost(ui: &Ui, axis: Axis, row: &RunRow, baseline: Option<&RunRow>) -> Option<Figure> {
+    let value = axis.of(&row.run)?;
+    let mut hover = match axis.spread(&row.run) {
+        Some([low, high]) => format!(
+            "{}: {value:.2} us, 80 % of the calls between {low:.2} and {high:.2} us",
+            axis.doc()
+        ),
+        None => format!("{}: {value}", axis.doc()),
+    };
+    let ratio = baseline.and_then(|baseline| axis.ratio(&row.run, &baseline.run));
+    let change = ratio.zip(baseline).map(|(ratio, baseline)| {
+        let text = change_text(ui, ratio, true);
+        match time_verdict(axis, row, baseline) {
+            None | Some(Some(Verdict::Faster | Verdict::Slower)) => text,
+            Some(verdict) => {
+                hover.push_str(match verdict {
+                    Some(_) => ". The difference lies within the noise",
+                    None => ". Not timed in turn with the baseline: measure both together for a verdict",
+                });
+                text.color(Tokens::of(ui).text_soft)
+            }
+        }
+    });
+    Some(Figure {
+        text: axis.text(value),
+        change,
+        hover,
+    })
+}
+
+/// For times: the verdict against the baseline, if the two were timed in turn.
+fn time_verdict(axis: Axis, row: &RunRow, baseline: &RunRow) -> Option<Option<Verdict>> {
+    let deployed = row.run.deployed.as_ref()?;
+    let verdicts = verdicts(deployed, baseline.run.run);
+    match axis {
+        Axis::Batch1 => Some(verdicts.map(|[batch1, _]| batch1)),
+        Axis::Batch64 => Some(verdicts.map(|[_, batch64]| batch64)),
+        _ => None,
+    }
+}
+
+/// `97.4 %` for an accuracy, `0.812` for an R2.
+pub fn score_text(row: &RunRow, score: f64) -> String {
+    if row.score_name() == "R2" {
+        units::significant(score)
+    } else {
+        units::percent(score)
+    }
+}
+
+/// A difference of scores with its sign: `-0.4 pt` for accuracies, in percentage points.
+pub fn difference_text(ui: &Ui, row: &RunRow, difference: f64) -> RichText {
+    let (text, is_visible) = if row.score_name() == "R2" {
+        (format!("{difference:+.3}"), difference.abs() >= 5e-4)
+    } else {
+        (format!("{:+.1} pt", difference * 100.0), difference.abs() >= 5e-4)
+    };
+    let text = if is_visible {
+        text
+    } else {
+        text.replace(['+', '-'], "±")
+    };
+    let better = is_visible.then_some(difference > 0.0);
+    theme::number(text).size(11.0).color(Tokens::of(ui).signed(better))
+}
+
+/// A figure in a table's cell, to the right, with the difference below it.
+pub fn figure_ui(ui: &mut Ui, figure: Option<Figure>) {
+    let Some(figure) = figure else {
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.label(theme::hint(ui, "–"))
+        });
+        return;
+    };
+    two_lines_ui(ui, Align::Max, theme::number(figure.text), figure.change, &figure.hover);
+}
+
+/// One or two short lines in the middle of a cell's height.
+pub fn two_lines_ui(ui: &mut Ui, align: Align, first: RichText, second: Option<RichText>, hover: &str) {
+    const LINES: [f32; 2] = [17.0, 15.0];
+    ui.with_layout(Layout::top_down(align), |ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        let height = LINES[0] + if second.is_some() { LINES[1] } else { 0.0 };
+        ui.add_space(((ui.available_height() - height) / 2.0).max(0.0));
+        for text in [Some(first), second].into_iter().flatten() {
+            let response = ui.label(text);
+            if !hover.is_empty() {
+                response.on_hover_text(hover);
+            }
+        }
+    });
+}
