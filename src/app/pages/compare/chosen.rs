@@ -1,0 +1,205 @@
+//! The selected run against the baseline, in big figures.
+
+use egui::{Align, Color32, Layout, Ui, Vec2, vec2};
+
+use super::contents::Contents;
+use crate::app::action::{Action, Actions, Dialog, Page};
+use crate::app::state::{Model, RowExt as _};
+use crate::app::theme::{self, Tokens};
+use crate::app::widgets::figures;
+use crate::app::widgets::mark::{self, Badge, badge_ui};
+use crate::compare::{Axis, Delta, score_difference, verdicts};
+use crate::jobs::RunRow;
+use crate::spec::{Deployed, Verdict, units};
+
+pub fn chosen_ui(ui: &mut Ui, model: &Model, contents: &Contents<'_>, size: Vec2, actions: &mut Actions) {
+    ui.allocate_ui(size, |ui| {
+        theme::card(ui).show(ui, |ui| {
+            let inner = (size - vec2(26.0, 26.0)).max(Vec2::ZERO);
+            ui.set_min_size(inner);
+            ui.set_max_width(inner.x);
+            ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                ui.spacing_mut().item_spacing.y = 4.0;
+                let selected = model.runs.selected();
+                let row =
+                    selected.and_then(|selected| contents.rows.iter().find(|row| row.run.run == selected.run.run));
+                match row {
+                    Some(row) => run_ui(ui, model, row, contents, actions),
+                    None => invitation_ui(ui, contents),
+                }
+            });
+        });
+    });
+}
+
+fn invitation_ui(ui: &mut Ui, contents: &Contents<'_>) {
+    ui.label(theme::strong("Against the baseline"));
+    let words = if contents.rows.len() > 1 {
+        "Click a point or a row: what it costs and buys stands here".to_owned()
+    } else {
+        format!(
+            "{} is the only measured run in sight. Compress it, or open the eye of another run",
+            contents.baseline.run.name
+        )
+    };
+    ui.label(theme::label(ui, words));
+}
+
+fn run_ui(ui: &mut Ui, model: &Model, row: &RunRow, contents: &Contents<'_>, actions: &mut Actions) {
+    let run = row.run.run;
+    ui.horizontal(|ui| {
+        mark::dot(ui, mark::run_colour(ui, model, run));
+        ui.add(egui::Label::new(theme::strong(&row.run.name)).truncate());
+    });
+    if let Some((_, recipe)) = &row.origin {
+        ui.add(egui::Label::new(theme::hint(ui, recipe.to_string())).truncate());
+    }
+    let Some(deployed) = &row.run.deployed else { return };
+    match (contents.baseline_of(row), &contents.baseline.run.deployed) {
+        (Some(baseline), Some(reference)) => {
+            ui.label(theme::hint(ui, format!("against {}", baseline.run.name)));
+            ui.add_space(theme::SPACE[0]);
+            deltas_ui(ui, row, deployed, baseline, reference);
+        }
+        _ => {
+            ui.label(theme::hint(ui, "the baseline"));
+            ui.add_space(theme::SPACE[0]);
+            own_ui(ui, row, deployed);
+        }
+    }
+    ui.add_space(theme::SPACE[0]);
+    badge_ui(ui, Badge::of(deployed));
+    ui.add_space(theme::SPACE[0]);
+    ui.horizontal(|ui| {
+        if ui
+            .button("Try it")
+            .on_hover_text("Ask it and the baseline side by side")
+            .clicked()
+        {
+            actions.push(Action::Go(Page::TryIt));
+        }
+        if ui.button("Export…").on_hover_text("Take the file away").clicked() {
+            actions.push(Action::Open(Dialog::Export(run)));
+        }
+        if row.origin.is_none() && ui.button("Compress").clicked() {
+            actions.push(Action::Go(Page::Compress));
+        }
+    });
+}
+
+/// A big figure with what it is, in two columns.
+fn grid_ui(ui: &mut Ui, figures: [(&str, String, Color32, String); 4]) {
+    let columns = if ui.available_width() > 480.0 { 4 } else { 2 };
+    let width = (ui.available_width() - 8.0 * (columns as f32 - 1.0)) / columns as f32;
+    for line in figures.chunks(columns) {
+        ui.horizontal_top(|ui| {
+            for (name, text, colour, hover) in line {
+                ui.allocate_ui_with_layout(vec2(width, 62.0), Layout::top_down(Align::Min), |ui| {
+                    ui.set_min_width(width);
+                    ui.spacing_mut().item_spacing.y = 0.0;
+                    ui.label(theme::label(ui, *name));
+                    ui.label(theme::big_number(text).size(20.0).color(*colour))
+                        .on_hover_text(hover);
+                    ui.label(theme::hint(ui, hover));
+                });
+            }
+        });
+    }
+}
+
+fn deltas_ui(ui: &mut Ui, row: &RunRow, deployed: &Deployed, baseline: &RunRow, reference: &Deployed) {
+    let tokens = Tokens::of(ui);
+    let delta = Delta::between(reference, deployed);
+    let difference = score_difference(&row.run, &baseline.run).unwrap_or_default();
+    let score = figures::difference_text(ui, row, difference);
+    let is_visible = !score.text().starts_with('±');
+    let colour = tokens.signed(is_visible.then_some(difference > 0.0));
+    let is_r2 = row.score_name() == "R2";
+    let points = score.text().trim_end_matches(" pt").to_owned();
+    let score = (
+        if is_r2 { "R2" } else { "Accuracy, points" },
+        points,
+        colour,
+        format!(
+            "{} from {}",
+            figures::score_text(row, deployed.accuracy),
+            figures::score_text(baseline, reference.accuracy)
+        ),
+    );
+    let cost = |name: &'static str, axis: Axis, ratio: f64| {
+        let text = |row: &RunRow| axis.of(&row.run).map_or_else(String::new, |value| axis.text(value));
+        (
+            name,
+            times_text(ratio),
+            tokens.signed(((ratio - 1.0).abs() >= 0.005).then_some(ratio < 1.0)),
+            format!("{} from {}", text(row), text(baseline)),
+        )
+    };
+    let verdict = verdicts(deployed, baseline.run.run).map(|[batch1, _]| batch1);
+    let (word, colour) = match verdict {
+        Some(Verdict::Faster) => ("faster", tokens.good),
+        Some(Verdict::Slower) => ("slower", tokens.bad),
+        Some(Verdict::CannotTell) => ("cannot tell", tokens.text_soft),
+        None => ("not timed in turn", tokens.text_soft),
+    };
+    let speed = (
+        "Speed, batch 1",
+        format!("{:.2}×", delta.speedup_batch1),
+        colour,
+        format!("{word}, {}", units::microseconds(deployed.latency_us.batch1.median)),
+    );
+    grid_ui(
+        ui,
+        [
+            score,
+            cost("Size", Axis::Size, delta.size),
+            speed,
+            cost("Memory", Axis::Memory, delta.memory),
+        ],
+    );
+}
+
+/// The baseline's own figures.
+fn own_ui(ui: &mut Ui, row: &RunRow, deployed: &Deployed) {
+    let text = Tokens::of(ui).text;
+    let is_r2 = row.score_name() == "R2";
+    grid_ui(
+        ui,
+        [
+            (
+                if is_r2 { "R2" } else { "Accuracy" },
+                figures::score_text(row, deployed.accuracy),
+                text,
+                "on the test rows".to_owned(),
+            ),
+            (
+                "Size",
+                units::bytes(deployed.size_bytes),
+                text,
+                "of the exported file".to_owned(),
+            ),
+            (
+                "Latency, batch 1",
+                units::microseconds(deployed.latency_us.batch1.median),
+                text,
+                "median of a call".to_owned(),
+            ),
+            (
+                "Memory",
+                units::bytes(deployed.memory_bytes),
+                text,
+                "at batch 64".to_owned(),
+            ),
+        ],
+    );
+}
+
+/// A ratio of costs as a factor below 1, or a growth: `0.25×` is a quarter.
+fn times_text(ratio: f64) -> String {
+    let percent = (ratio - 1.0) * 100.0;
+    if percent.abs() < 0.5 {
+        "±0 %".to_owned()
+    } else {
+        format!("{percent:+.0} %")
+    }
+}

@@ -1,0 +1,98 @@
+//! What is compared: the measured runs with an open eye on one data set, beside their baseline.
+
+use std::collections::BTreeMap;
+
+use crate::app::state::{Model, RowExt as _};
+use crate::jobs::RunRow;
+use crate::spec::RunId;
+
+/// The measured runs of every data set; made anew when the list of runs has changed.
+#[derive(Debug, Default)]
+pub struct Overview {
+    revision: u64,
+    measured: BTreeMap<String, Vec<RunId>>,
+    /// The data set of the latest measured run.
+    latest: Option<String>,
+}
+
+impl Overview {
+    pub fn refresh(&mut self, model: &Model) {
+        if self.revision == model.runs.revision() {
+            return;
+        }
+        self.revision = model.runs.revision();
+        self.measured.clear();
+        self.latest = None;
+        for row in model.runs.rows() {
+            if row.is_usable() && row.run.deployed.is_some() {
+                match self.measured.get_mut(&row.dataset) {
+                    Some(runs) => runs.push(row.run.run),
+                    None => {
+                        self.measured.insert(row.dataset.clone(), vec![row.run.run]);
+                    }
+                }
+                if self.latest.as_ref() != Some(&row.dataset) {
+                    self.latest = Some(row.dataset.clone());
+                }
+            }
+        }
+    }
+
+    /// Data sets with a measured run, by name.
+    pub fn datasets(&self) -> impl Iterator<Item = &str> {
+        self.measured.keys().map(String::as_str)
+    }
+
+    /// The wanted data set, if it has measured runs, else that of the latest measured run.
+    pub fn choice(&self, wanted: Option<&str>) -> Option<&str> {
+        let wanted = wanted.and_then(|wanted| self.measured.get_key_value(wanted));
+        wanted.map(|(name, _)| name.as_str()).or(self.latest.as_deref())
+    }
+
+    /// Measured runs on a data set, the oldest first.
+    pub fn measured(&self, dataset: &str) -> &[RunId] {
+        self.measured.get(dataset).map_or(&[], Vec::as_slice)
+    }
+
+    /// The run that the others on the data set are compared with: the pinned one where it is measured, else the first
+    /// uncompressed one with an open eye, else the parent of the first one, else that itself.
+    pub fn baseline<'a>(&self, model: &'a Model, dataset: &str) -> Option<&'a RunRow> {
+        let usable = |row: &&RunRow| row.dataset == dataset && row.is_usable() && row.run.deployed.is_some();
+        if let Some(pinned) = model.runs.pinned.and_then(|run| model.runs.row(run)).filter(usable) {
+            return Some(pinned);
+        }
+        let shown: Vec<&RunRow> = model.runs.visible().filter(usable).collect();
+        let first = *shown.first()?;
+        let parent = first.origin.as_ref().and_then(|(parent, _)| model.runs.row(*parent));
+        let uncompressed = shown.into_iter().find(|row| row.origin.is_none());
+        Some(uncompressed.or(parent.filter(usable)).unwrap_or(first))
+    }
+}
+
+/// The compared runs.
+#[derive(Debug)]
+pub struct Contents<'a> {
+    pub baseline: &'a RunRow,
+    /// The baseline first, then the others with an open eye, the oldest first.
+    pub rows: Vec<&'a RunRow>,
+}
+
+impl<'a> Contents<'a> {
+    /// None where every eye on the data set is closed.
+    pub fn of(model: &'a Model, overview: &Overview, dataset: &str) -> Option<Self> {
+        let baseline = overview.baseline(model, dataset)?;
+        let others = model.runs.visible().filter(|row| {
+            let is_measured = row.is_usable() && row.run.deployed.is_some();
+            is_measured && row.dataset == dataset && row.run.run != baseline.run.run
+        });
+        Some(Self {
+            baseline,
+            rows: std::iter::once(baseline).chain(others).collect(),
+        })
+    }
+
+    /// The baseline of a row: none for itself.
+    pub fn baseline_of(&self, row: &RunRow) -> Option<&'a RunRow> {
+        (row.run.run != self.baseline.run.run).then_some(self.baseline)
+    }
+}
