@@ -19,13 +19,13 @@ pub(super) struct Generated {
 pub(super) const GENERATED: [Generated; 2] = [
     Generated {
         name: "spirals",
-        about: "two interleaved spirals in the plane, generated with as many points and as much noise as set",
+        about: "two interleaved spirals in the plane, generated; you set points and noise",
         classes: ["spiral_0", "spiral_1"],
         curve: spiral,
     },
     Generated {
         name: "moons",
-        about: "two interleaved half circles in the plane, generated with as many points and as much noise as set",
+        about: "two interleaved half circles in the plane, generated; you set points and noise",
         classes: ["moon_0", "moon_1"],
         curve: moon,
     },

@@ -218,7 +218,7 @@ impl ModelSpec {
             if matches!(input, Shape::Features { .. }) {
                 issues.push(ConfigIssue::new(
                     "model.architecture",
-                    "cnn needs images, and this data is a table",
+                    "a cnn needs images, and this data is a table",
                     "choose mlp or linear",
                 ));
             }

@@ -1,7 +1,7 @@
 //! The set-up form: a configuration, its way back and forth, and what is known of its data.
 
 use crate::jobs::Preview;
-use crate::spec::{ConfigIssue, DataConfig, RunConfig, RunPlan, annotated_toml};
+use crate::spec::{ConfigIssue, RunConfig, RunPlan, annotated_toml};
 
 /// Steps of undo that are kept.
 const DEPTH: usize = 200;
@@ -116,11 +116,6 @@ impl Form {
         self.preview().or(self.before.as_deref())
     }
 
-    /// The data whose preview is missing, if it is.
-    pub fn data(&self) -> &DataConfig {
-        &self.config.data
-    }
-
     /// Why the field with this dotted key is wrong.
     pub fn issues_of<'a>(&'a self, field: &'a str) -> impl Iterator<Item = &'a ConfigIssue> {
         self.checked
@@ -170,6 +165,23 @@ mod tests {
         form.undo();
         form.edit(with_epochs(5), false);
         assert!(!form.can_redo());
+    }
+
+    #[test]
+    fn what_was_seen_stays_while_the_same_source_is_read_again() {
+        let mut form = Form::default();
+        let preview = |form: &Form| Preview {
+            summary: crate::data::load(&form.config.data).unwrap().summary,
+            samples: Vec::new(),
+            points: Vec::new(),
+        };
+        form.preview = PreviewState::Ready(Box::new(preview(&form)));
+        form.wait(true);
+        assert!(form.preview().is_none() && form.last_preview().is_some());
+        form.wait(true);
+        assert!(form.last_preview().is_some());
+        form.wait(false);
+        assert!(form.last_preview().is_none());
     }
 
     #[test]

@@ -47,6 +47,21 @@ fn undo_and_redo_go_over_the_form() {
 }
 
 #[test]
+fn what_is_typed_in_one_visit_of_a_field_is_one_step_of_undo() {
+    let mut stage = Stage::new();
+    stage.harness.get_by_label("Epochs").focus();
+    stage.harness.run_steps(3);
+    for digit in ["1", "2", "5"] {
+        stage.harness.get_by_label("Epochs").type_text(digit);
+        stage.harness.run_steps(3);
+    }
+    assert_eq!(stage.model().form.config.train.epochs, 125);
+    stage.act(Action::Undo);
+    assert_eq!(stage.model().form.config.train.epochs, 30);
+    assert!(!stage.model().form.can_undo());
+}
+
+#[test]
 fn control_enter_runs_and_space_pauses_and_goes_on() {
     let mut stage = Stage::new();
     stage.configure(|config| config.train.epochs = 2000);

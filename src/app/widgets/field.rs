@@ -5,8 +5,8 @@ use std::cell::RefCell;
 
 use egui::emath::Numeric;
 use egui::{
-    Align, Button, ComboBox, DragValue, Label, Layout, Response, Role, Sense, Slider, SliderClamping, TextEdit,
-    TextStyle, Ui, vec2,
+    Align, Button, ComboBox, DragValue, Key, Label, Layout, Modifiers, Response, Role, Sense, Slider, SliderClamping,
+    TextEdit, TextStyle, Ui, vec2,
 };
 use egui_material_icons::icons;
 
@@ -14,11 +14,11 @@ use crate::app::theme::{self, CONTROL_HEIGHT, Tokens};
 
 /// Room for the dot of a changed field.
 pub const GUTTER: f32 = 10.0;
-const LABEL_WIDTH: f32 = 100.0;
-const RESET_WIDTH: f32 = 22.0;
+const LABEL_WIDTH: f32 = 96.0;
+const RESET_WIDTH: f32 = 18.0;
 const GAP: f32 = 4.0;
 /// Width of the number beside a slider.
-const BESIDE_SLIDER: f32 = 62.0;
+const BESIDE_SLIDER: f32 = 56.0;
 
 /// What surrounds a control.
 #[derive(Debug, Clone, Copy)]
@@ -97,7 +97,7 @@ impl Field<'_> {
         }
         let icon = theme::icon(icons::ICON_UNDO).size(15.0).color(Tokens::of(ui).text_soft);
         ui.scope(|ui| {
-            ui.spacing_mut().button_padding = vec2(2.0, 2.0);
+            ui.spacing_mut().button_padding = vec2(1.0, 2.0);
             ui.add(Button::new(icon).frame_when_inactive(false).min_size(size))
         })
         .inner
@@ -113,7 +113,7 @@ pub fn problem_ui(ui: &mut Ui, problem: &str) {
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = GAP;
         ui.add_space(GUTTER);
-        ui.label(theme::icon(icons::ICON_ERROR).size(13.0).color(tokens.bad));
+        ui.label(theme::icon(icons::ICON_ERROR).size(12.0).color(tokens.bad));
         let text = egui::RichText::new(sentence(problem)).size(11.5).color(tokens.bad);
         ui.add(Label::new(text).wrap());
     });
@@ -134,7 +134,27 @@ pub struct Typed {
     /// The value beside which it was typed; where the value has changed since, the text is out of date.
     beside: String,
     /// Why it is no value.
-    pub problem: Option<String>,
+    problem: Option<String>,
+}
+
+impl Typed {
+    /// The text of a value.
+    fn standing(text: String) -> Self {
+        Self {
+            beside: text.clone(),
+            text,
+            problem: None,
+        }
+    }
+
+    /// Why it is no value, and what holds meanwhile.
+    pub fn problem(&self) -> Option<String> {
+        let problem = self.problem.as_ref()?;
+        Some(match self.beside.as_str() {
+            "" => problem.clone(),
+            beside => format!("{problem}; still in use: {beside}"),
+        })
+    }
 }
 
 /// A field of text that stands for a value; `hint` is seen while it is empty.
@@ -185,7 +205,8 @@ pub fn text_ui<T>(
         });
     }
     if !response.has_focus() {
-        typed.take_if(|typed| typed.problem.is_none());
+        let is_given_up = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Escape));
+        typed.take_if(|typed| is_given_up || typed.problem.is_none());
     }
     response
 }
@@ -193,31 +214,71 @@ pub fn text_ui<T>(
 /// How a number is shown and dragged.
 #[derive(Debug, Clone, Copy)]
 pub struct Number {
-    pub unit: &'static str,
+    before: &'static str,
+    after: &'static str,
     /// Change for each point of dragging.
-    pub speed: f64,
+    speed: f64,
 }
 
-/// A number of at least 0, to be dragged or typed.
+impl Number {
+    pub const fn by(speed: f64) -> Self {
+        Self {
+            before: "",
+            after: "",
+            speed,
+        }
+    }
+
+    pub const fn unit(self, unit: &'static str) -> Self {
+        Self { after: unit, ..self }
+    }
+
+    pub const fn called(self, name: &'static str) -> Self {
+        Self { before: name, ..self }
+    }
+
+    fn step(self, is_whole: bool) -> f64 {
+        if is_whole { 1.0 } else { self.speed }
+    }
+}
+
+/// A number of at least 0, to be dragged, typed, or moved with the arrow keys.
 pub fn number_ui<N: Numeric>(ui: &mut Ui, value: &mut N, typed: &mut Option<Typed>, look: Number) -> Response {
     let show = |value: &N| plain(value.to_f64());
     let read = |text: &str| read_number(text, N::INTEGRAL);
     typed.take_if(|typed| typed.beside != show(value));
     if typed.is_some() {
-        return text_ui(ui, value, typed, "", show, |text| read(text).map(N::from_f64));
+        let id = ui.next_auto_id();
+        let steps = if ui.memory(|memory| memory.has_focus(id)) {
+            ui.input_mut(|input| {
+                input.count_and_consume_key(Modifiers::NONE, Key::ArrowUp) as f64
+                    - input.count_and_consume_key(Modifiers::NONE, Key::ArrowDown) as f64
+            })
+        } else {
+            0.0
+        };
+        if steps != 0.0 {
+            let moved = (value.to_f64() + steps * look.step(N::INTEGRAL)).max(0.0);
+            *value = N::from_f64(if N::INTEGRAL { moved } else { three_digits(moved) });
+            *typed = Some(Typed::standing(show(value)));
+        }
+        let response = text_ui(ui, value, typed, "", show, |text| read(text).map(N::from_f64));
+        ui.ctx()
+            .accesskit_node_builder(response.id, |node| node.set_role(Role::SpinButton));
+        return response;
     }
     let refused = RefCell::new(None);
     let size = vec2(ui.available_width(), CONTROL_HEIGHT);
-    let unit = if look.unit.is_empty() {
-        String::new()
-    } else {
-        format!(" {}", look.unit)
+    let spaced = |text: &str, space: [&str; 2]| match text {
+        "" => String::new(),
+        text => format!("{}{text}{}", space[0], space[1]),
     };
     let drag = DragValue::new(value)
         .range(N::from_f64(0.0)..=N::MAX)
         .clamp_existing_to_range(false)
         .speed(look.speed)
-        .suffix(unit)
+        .prefix(spaced(look.before, ["", " "]))
+        .suffix(spaced(look.after, [" ", ""]))
         .min_size(size)
         .clip_text(true)
         .custom_formatter(|value, _| plain(value))
@@ -229,12 +290,14 @@ pub fn number_ui<N: Numeric>(ui: &mut Ui, value: &mut N, typed: &mut Option<Type
             }
         });
     let response = ui.add(drag);
-    if let Some((text, problem)) = refused.into_inner() {
-        *typed = Some(Typed {
-            text,
-            beside: show(value),
-            problem: Some(problem),
-        });
+    // From the next frame on it is a text field with the same id, which keeps what is no number.
+    if response.has_focus() {
+        let mut standing = Typed::standing(show(value));
+        if let Some((text, problem)) = refused.into_inner() {
+            standing.text = text;
+            standing.problem = Some(problem);
+        }
+        *typed = Some(standing);
     }
     response
 }
@@ -265,6 +328,16 @@ pub fn slider_ui(
         };
     }
     number_ui(ui, value, typed, look)
+}
+
+/// A box to be checked, with an edge that can be seen.
+pub fn switch_ui(ui: &mut Ui, is_on: &mut bool) -> Response {
+    ui.scope(|ui| {
+        let edge = Tokens::of(ui).edge;
+        ui.visuals_mut().widgets.inactive.bg_stroke.color = edge;
+        ui.checkbox(is_on, "")
+    })
+    .inner
 }
 
 /// One of a few, from a list that opens.
@@ -318,7 +391,7 @@ fn read_list(text: &str) -> Result<Vec<usize>, String> {
     words
         .filter(|word| !word.is_empty())
         .map(|word| {
-            let wrong = |_| format!("\"{word}\" is not a whole number; write numbers as in 32, 16");
+            let wrong = |_| format!("\"{word}\" is not a whole number");
             word.parse().map_err(wrong)
         })
         .collect()
@@ -343,6 +416,11 @@ fn read_number(text: &str, is_whole: bool) -> Result<f64, String> {
     };
     let kind = if is_whole { "a whole number" } else { "a number" };
     number.ok_or_else(|| format!("\"{text}\" is not {kind} of at least 0"))
+}
+
+/// Rounded to three significant digits.
+pub fn three_digits(value: f64) -> f64 {
+    format!("{value:.2e}").parse().unwrap_or(value)
 }
 
 /// All digits of a number; small ones with an exponent.

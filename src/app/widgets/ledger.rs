@@ -95,9 +95,12 @@ fn in_words(bands: &[Band], total: u64) -> String {
 /// Colour, name, bytes and share of every band; that under the pointer with what it is.
 fn legend_ui(ui: &mut Ui, bands: &[Band], total: u64, under_pointer: Option<usize>) {
     let tokens = Tokens::of(ui);
+    ui.spacing_mut().interact_size.y = 16.0;
+    ui.spacing_mut().item_spacing.y = 2.0;
     egui::Grid::new("legend")
         .num_columns(4)
-        .spacing(vec2(10.0, 3.0))
+        .min_col_width(0.0)
+        .spacing(vec2(10.0, 2.0))
         .show(ui, |ui| {
             for (place, band) in bands.iter().enumerate() {
                 mark::dot(ui, band_colour(&tokens, place));
@@ -106,10 +109,10 @@ fn legend_ui(ui: &mut Ui, bands: &[Band], total: u64, under_pointer: Option<usiz
                 } else {
                     theme::label(ui, band.name)
                 });
-                let right = egui::Layout::right_to_left(egui::Align::Center);
-                ui.with_layout(right, |ui| ui.label(theme::number(units::bytes(band.bytes))));
                 let share = band.bytes as f64 / total.max(1) as f64;
-                ui.with_layout(right, |ui| ui.label(theme::number(units::percent(share))));
+                // Digits are equally wide, so spaces align them.
+                ui.label(theme::number(format!("{:>8}", units::bytes(band.bytes))));
+                ui.label(theme::number(format!("{:>7}", units::percent(share))));
                 ui.end_row();
             }
         });

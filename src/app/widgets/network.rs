@@ -1,6 +1,9 @@
 //! A network as a picture: a bar for each layer, as high as it has filters or units.
 
-use egui::{Align2, Color32, CornerRadius, FontId, Pos2, Rect, Response, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use egui::{
+    Align2, Color32, CornerRadius, FontId, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2,
+    vec2,
+};
 
 use crate::app::theme::{self, Tokens};
 use crate::cost;
@@ -93,9 +96,12 @@ pub fn network_ui(ui: &mut Ui, blocks: &[Block], height: f32, is_current: bool) 
     let faint = if is_current { 1.0 } else { 0.4 };
     for (place, (block, (slot, bar))) in blocks.iter().zip(&bars).enumerate() {
         let colour = block.colour(&tokens).gamma_multiply(faint);
-        let is_lit = under_pointer == Some(place);
-        ui.painter()
-            .rect_filled(*bar, CornerRadius::same(2), if is_lit { tokens.text } else { colour });
+        let corner = CornerRadius::same(2);
+        ui.painter().rect_filled(*bar, corner, colour);
+        if under_pointer == Some(place) {
+            let stroke = Stroke::new(1.5, tokens.text);
+            ui.painter().rect_stroke(*bar, corner, stroke, StrokeKind::Outside);
+        }
         if block.has_label() {
             let place = pos2(slot.center().x, rect.bottom());
             label(
@@ -137,7 +143,7 @@ fn bars(ui: &Ui, id: egui::Id, room: Rect, blocks: &[Block]) -> Vec<(Rect, Rect)
             let gap = (wide * 0.12).clamp(0.0, 2.0);
             let high = (share * room.height()).max(2.0);
             // A wide bar would say that a layer is long.
-            let thick = (wide - 2.0 * gap).clamp(0.5, 34.0);
+            let thick = (wide - 2.0 * gap).clamp(0.5, 34.0 * thickness(block));
             let bar = Rect::from_center_size(slot.center(), vec2(thick, high));
             left += wide;
             (slot, bar)

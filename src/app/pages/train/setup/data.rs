@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use egui::text::{LayoutJob, TextFormat};
-use egui::{Button, ComboBox, DragValue, FontId, Label, Response, Role, Ui, vec2};
+use egui::{Align, Button, ComboBox, FontId, Label, Layout, Response, Role, Ui, vec2};
 use egui_material_icons::icons;
 
 use super::fields::Fields;
@@ -11,11 +11,12 @@ use super::preview::preview_ui;
 use crate::app::action::{Action, Actions};
 use crate::app::state::{Form, Model, PreviewState};
 use crate::app::theme::{self, CONTROL_HEIGHT, Tokens};
-use crate::app::widgets::field::{self, Number};
+use crate::app::widgets::field::{self, Number, Typed};
 use crate::jobs::is_generated;
 use crate::spec::{DataConfig, DatasetSummary, RunConfig, Shape, Task, TaskKind};
 
 const PARTS: [&str; 3] = ["train", "valid.", "test"];
+const PART_KEYS: [&str; 3] = ["data.split.train", "data.split.validation", "data.split.test"];
 const PART_NAMES: [&str; 3] = ["Training share", "Validation share", "Test share"];
 
 /// The columns of the form's data, for as long as the source is the same.
@@ -23,14 +24,25 @@ const PART_NAMES: [&str; 3] = ["Training share", "Validation share", "Test share
 pub struct Columns {
     source: String,
     names: Vec<String>,
+    /// Whether there are columns to choose from; as it was while that is not known.
+    is_table: bool,
 }
 
 impl Columns {
-    pub fn keep(&mut self, form: &Form) {
+    /// `is_file` tells that the source is none of the sets by name.
+    pub fn keep(&mut self, form: &Form, is_file: bool) {
         let source = &form.config.data.source;
         if self.source != *source {
             self.source.clone_from(source);
             self.names.clear();
+        }
+        match &form.preview {
+            PreviewState::Ready(preview) => {
+                let is_image = matches!(preview.summary.input, Shape::Image { .. });
+                self.is_table = !is_image && !is_generated(source);
+            }
+            PreviewState::Failed(_) => self.is_table |= is_file,
+            PreviewState::Waiting => {}
         }
         if let Some(preview) = form.preview()
             && !self.names.contains(&preview.summary.target)
@@ -100,7 +112,7 @@ pub fn data_ui(
             "data.samples",
             &mut data.samples,
             &defaults.samples,
-            |ui, value, typed| field::number_ui(ui, value, typed, Number { unit: "", speed: 5.0 }),
+            |ui, value, typed| field::number_ui(ui, value, typed, Number::by(5.0)),
         );
     }
     if generated || fields.is_wrong("data.noise") {
@@ -110,15 +122,13 @@ pub fn data_ui(
             &mut data.noise,
             &defaults.noise,
             |ui, value, typed| {
-                let look = Number { unit: "", speed: 0.005 };
+                let look = Number::by(0.005);
                 field::slider_ui(ui, value, typed, look, (0.0, 1.0), "Noise")
             },
         );
     }
     let preview = fields.form.last_preview();
-    let is_image = preview.is_some_and(|preview| matches!(preview.summary.input, Shape::Image { .. }));
-    let is_table = !generated && !is_image;
-    if is_table || data.target.is_some() {
+    if columns.is_table || data.target.is_some() {
         let by_itself = preview.map_or("", |preview| preview.summary.target.as_str());
         fields.show(
             ui,
@@ -137,28 +147,30 @@ pub fn data_ui(
             },
         );
     }
-    if is_table || data.task.is_some() {
+    if columns.is_table || data.task.is_some() {
         fields.show(ui, "data.task", &mut data.task, &defaults.task, |ui, value, _| {
             let options = [
-                (None, "by the target column"),
+                (None, "automatic"),
                 (Some(TaskKind::Classification), "classification"),
                 (Some(TaskKind::Regression), "regression"),
             ];
             field::choice_ui(ui, value, &options)
         });
     }
-    fields.show_wide(ui, "data.split", &mut data.split, &defaults.split, |ui, value, _| {
-        split_ui(ui, value)
-    });
-    if let Some(preview) = preview {
-        let split = preview.summary.split;
-        let text = format!(
-            "{} training, {} validation and {} test rows",
-            split.train, split.validation, split.test
-        );
+    split_ui(ui, fields, &mut data.split, &defaults.split);
+    let is_lost = matches!(fields.form.preview, PreviewState::Failed(_));
+    if !is_lost {
+        // Room is kept while they are read.
+        let rows = preview.map_or_else(String::new, |preview| {
+            let split = preview.summary.split;
+            format!(
+                "{} training, {} validation, {} test rows",
+                split.train, split.validation, split.test
+            )
+        });
         ui.horizontal(|ui| {
             ui.add_space(field::GUTTER);
-            ui.add(Label::new(theme::hint(ui, text)).truncate());
+            ui.add(Label::new(theme::hint(ui, rows)).truncate());
         });
     }
     fields.show(
@@ -211,9 +223,10 @@ fn source_ui(
             let text = egui::RichText::new("drop it to open it").size(11.0);
             ui.label(text.color(Tokens::of(ui).accent));
         } else {
-            ui.add(Label::new(theme::hint(ui, "or drop it on the window")).truncate());
+            ui.add(Label::new(theme::hint(ui, "or drop it here")).truncate());
         }
     });
+    ui.add_space(4.0);
 }
 
 /// The sets that need no file, each with what it is.
@@ -243,15 +256,15 @@ fn sets_ui(ui: &mut Ui, source: &mut String, sets: &[(&str, &str)]) -> Response 
 fn target_ui(ui: &mut Ui, target: &mut Option<String>, columns: &[String], by_itself: &str) -> Response {
     let shown = match target {
         Some(target) => target.clone(),
-        None if by_itself.is_empty() => "by default".to_owned(),
-        None => format!("{by_itself} (by default)"),
+        None if by_itself.is_empty() => "default".to_owned(),
+        None => format!("{by_itself} (default)"),
     };
     ComboBox::from_id_salt("columns")
         .width(ui.available_width())
         .truncate()
         .selected_text(shown)
         .show_ui(ui, |ui| {
-            ui.selectable_value(target, None, "by default");
+            ui.selectable_value(target, None, "default");
             for column in columns {
                 ui.selectable_value(target, Some(column.clone()), column);
             }
@@ -260,31 +273,36 @@ fn target_ui(ui: &mut Ui, target: &mut Option<String>, columns: &[String], by_it
 }
 
 /// Three shares in percent, which stay a whole.
-fn split_ui(ui: &mut Ui, split: &mut [f64; 3]) -> Response {
-    let group = ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        let width = (ui.available_width() - 8.0) / 3.0;
-        for part in 0..3 {
-            let mut percent = tidy(split[part] * 100.0);
-            let drag = DragValue::new(&mut percent)
-                .range(0.0..=100.0)
-                .clamp_existing_to_range(false)
-                .speed(0.2)
-                .max_decimals(2)
-                .prefix(format!("{} ", PARTS[part]))
-                .suffix(" %")
-                .clip_text(true)
-                .min_size(vec2(width, CONTROL_HEIGHT));
-            let response = ui.add_sized(vec2(width, CONTROL_HEIGHT), drag);
-            if response.accessible_name(PART_NAMES[part]).changed() {
-                share(split, part, percent / 100.0);
+fn split_ui(ui: &mut Ui, fields: &mut Fields, split: &mut [f64; 3], default: &[f64; 3]) {
+    let mut typed = PART_KEYS.map(|key| fields.typing.remove(key));
+    fields.show_wide(ui, "data.split", split, default, |ui, split, _| {
+        let group = ui.horizontal(|ui| {
+            ui.spacing_mut().button_padding.x = 4.0;
+            let size = vec2((ui.available_width() - 8.0) / 3.0, CONTROL_HEIGHT);
+            for (part, typed) in typed.iter_mut().enumerate() {
+                let before = tidy(split[part] * 100.0);
+                let mut percent = before;
+                let look = Number::by(0.2).called(PARTS[part]).unit("%");
+                let layout = Layout::left_to_right(Align::Center);
+                ui.allocate_ui_with_layout(size, layout, |ui| {
+                    field::number_ui(ui, &mut percent, typed, look).accessible_name(PART_NAMES[part])
+                });
+                if percent != before {
+                    share(split, part, percent / 100.0);
+                }
             }
-        }
+        });
+        let response = group.response;
+        ui.ctx()
+            .accesskit_node_builder(response.id, |node| node.set_role(Role::Group));
+        response
     });
-    let response = group.response;
-    ui.ctx()
-        .accesskit_node_builder(response.id, |node| node.set_role(Role::Group));
-    response
+    for (key, typed) in PART_KEYS.into_iter().zip(typed) {
+        if let Some(problem) = typed.as_ref().and_then(Typed::problem) {
+            field::problem_ui(ui, &problem);
+        }
+        fields.typing.extend(typed.map(|typed| (key, typed)));
+    }
 }
 
 /// Gives `part` this share: of the training rows at the others' expense in their proportion, else at that of the training rows.

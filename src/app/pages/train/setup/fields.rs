@@ -89,7 +89,7 @@ impl Fields<'_> {
         control: impl FnOnce(&mut Ui, &mut T, &mut Option<Typed>) -> Response,
     ) {
         let mut typed = self.typing.remove(key);
-        let is_no_value = typed.as_ref().is_some_and(|typed| typed.problem.is_some());
+        let is_no_value = typed.as_ref().is_some_and(|typed| typed.problem().is_some());
         let field = Field {
             label: label_of(key),
             doc: doc_of(key),
@@ -100,8 +100,8 @@ impl Fields<'_> {
             *value = default.clone();
             typed = None;
         }
-        if let Some(problem) = typed.as_ref().and_then(|typed| typed.problem.as_ref()) {
-            problem_ui(ui, problem);
+        if let Some(problem) = typed.as_ref().and_then(Typed::problem) {
+            problem_ui(ui, &problem);
         }
         self.problems_ui(ui, key);
         if let Some(typed) = typed {
@@ -128,7 +128,7 @@ pub fn problem_count(form: &Form, typing: &Typing, section: &str) -> usize {
     let issues = form.checked.as_ref().err().into_iter().flatten();
     let typed = typing
         .iter()
-        .filter(|(key, typed)| is_inside(key) && typed.problem.is_some());
+        .filter(|(key, typed)| is_inside(key) && typed.problem().is_some());
     issues.filter(|issue| is_inside(&issue.field)).count() + typed.count()
 }
 

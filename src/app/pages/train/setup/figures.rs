@@ -10,7 +10,7 @@ use crate::cost;
 use crate::spec::{MemoryLedger, RunPlan, units};
 
 /// Height of the block, whatever it shows.
-pub const HEIGHT: f32 = 108.0;
+pub const HEIGHT: f32 = 100.0;
 
 /// A plan with all that is computed from it.
 #[derive(Debug)]
@@ -46,16 +46,22 @@ pub fn are_current(form: &Form) -> bool {
     }
 }
 
+/// What there must be before there are figures.
+pub fn what_is_missing(form: &Form) -> &'static str {
+    match (&form.preview, &form.checked) {
+        (_, Err(issues)) if !issues.is_empty() => "the settings are right",
+        (PreviewState::Failed(_), _) => "there are data",
+        _ => "the data are read",
+    }
+}
+
 pub fn cost_ui(ui: &mut Ui, form: &Form, figures: Option<&Figures>) {
+    ui.spacing_mut().interact_size.y = 18.0;
+    ui.spacing_mut().item_spacing.y = 4.0;
     ui.label(theme::strong("Cost"));
     let Some(figures) = figures.filter(|_| are_current(form)) else {
-        let (text, size) = if are_current(form) {
-            ("Cost appears when the data are read", ui.available_size())
-        } else {
-            ("Cost appears when the settings are right", ui.available_size())
-        };
-        ui.allocate_ui_with_layout(size, Layout::centered_and_justified(egui::Direction::TopDown), |ui| {
-            ui.label(theme::hint(ui, text));
+        ui.centered_and_justified(|ui| {
+            ui.label(theme::hint(ui, format!("Cost appears when {}", what_is_missing(form))));
         });
         return;
     };
@@ -71,18 +77,17 @@ pub fn cost_ui(ui: &mut Ui, form: &Form, figures: Option<&Figures>) {
                 " for one sample",
                 count,
             );
-            figure_ui(size, "exported, fp32", figures.bytes, " bytes of weights", bytes);
+            figure_ui(size, "fp32 size", figures.bytes, " bytes of weights", bytes);
         }
     });
-    ui.add_space(2.0);
     ui.horizontal(|ui| {
-        ui.label(theme::label(ui, "Memory in training"));
+        ui.label(theme::label(ui, "Memory in training, predicted"));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let total = figures.ledger.total();
             ui.label(theme::number(moving(ui, "memory", total, |value| {
                 units::bytes(value as u64)
             })))
-            .on_hover_text(format!("{total} bytes, predicted"));
+            .on_hover_text(format!("{total} bytes"));
         });
     });
     ledger_ui(ui, &figures.ledger, 12.0);

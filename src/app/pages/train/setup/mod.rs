@@ -5,13 +5,15 @@ mod fields;
 mod figures;
 mod model;
 mod preview;
+#[cfg(test)]
+mod tests;
 mod training;
 
 use egui::{Align, Button, Frame, Label, Layout, Margin, Panel, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2};
 use egui_material_icons::{MaterialIcon, icons};
 
 use crate::app::action::{Action, Actions, Dialog};
-use crate::app::state::{Form, Model, PreviewState};
+use crate::app::state::{Model, PreviewState};
 use crate::app::theme::{self, Tokens};
 use crate::spec::RunConfig;
 use data::Columns;
@@ -53,13 +55,15 @@ impl Default for SetupView {
 
 impl SetupView {
     /// Takes from the form what stays on the screen while it is wrong.
-    fn keep(&mut self, form: &Form) {
+    fn keep(&mut self, model: &Model) {
+        let form = &model.form;
         if let Some(plan) = form.plan()
             && self.figures.as_ref().is_none_or(|figures| figures.plan != *plan)
         {
             self.figures = Some(Figures::of(plan));
         }
-        self.columns.keep(form);
+        let is_file = model.datasets.iter().all(|(name, _)| *name != form.config.data.source);
+        self.columns.keep(form, is_file);
     }
 }
 
@@ -74,7 +78,7 @@ pub fn setup_ui(ui: &mut Ui, model: &Model, view: &mut SetupView, actions: &mut 
             right: 10,
             ..Margin::ZERO
         });
-    view.keep(&model.form);
+    view.keep(model);
     Panel::left("setup")
         .default_size(if is_narrow { NARROW_WIDTH } else { WIDTH })
         .size_range(NARROW_WIDTH..=WIDEST)
@@ -251,7 +255,16 @@ impl Head<'_> {
         };
         line.add_space(-4.0);
         line.label(theme::icon(icon).size(16.0).color(tokens.text_faint));
-        line.label(theme::strong(self.name));
+        // Painted: the head as a whole bears the name.
+        let title = egui::WidgetText::from(theme::strong(self.name).color(tokens.text));
+        let title = title.into_galley(
+            &line,
+            Some(egui::TextWrapMode::Extend),
+            f32::INFINITY,
+            egui::TextStyle::Body,
+        );
+        let (place, _) = line.allocate_exact_size(title.size(), Sense::hover());
+        line.painter().galley(place.min, title, tokens.text);
         if self.problems > 0 {
             line.label(theme::icon(icons::ICON_ERROR).size(14.0).color(tokens.bad));
             let text = format!("{} to mend", self.problems);

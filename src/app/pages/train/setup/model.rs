@@ -4,7 +4,7 @@ use egui::{Align, Button, Layout, Response, Ui, vec2};
 use egui_material_icons::{MaterialIcon, icons};
 
 use super::fields::Fields;
-use super::figures::{Figures, are_current};
+use super::figures::{Figures, are_current, what_is_missing};
 use crate::app::theme::{self, CONTROL_HEIGHT};
 use crate::app::widgets::field::{self, Number, Typed};
 use crate::app::widgets::network::network_ui;
@@ -81,7 +81,7 @@ pub fn model_ui(
         });
         let key = "model.batch_norm";
         fields.show(ui, key, &mut model.batch_norm, &defaults.batch_norm, |ui, value, _| {
-            ui.checkbox(value, "")
+            field::switch_ui(ui, value)
         });
     }
     if !is_linear || fields.is_wrong("model.hidden") {
@@ -93,7 +93,7 @@ pub fn model_ui(
     if !is_linear || fields.is_wrong("model.dropout") {
         let key = "model.dropout";
         fields.show(ui, key, &mut model.dropout, &defaults.dropout, |ui, value, typed| {
-            let look = Number { unit: "", speed: 0.005 };
+            let look = Number::by(0.005);
             field::slider_ui(ui, value, typed, look, (0.0, 0.9), "Dropout")
         });
     }
@@ -108,12 +108,10 @@ fn picture_ui(ui: &mut Ui, fields: &Fields, figures: Option<&Figures>) {
         let size = vec2(ui.available_width(), PICTURE_HEIGHT);
         let layout = Layout::centered_and_justified(egui::Direction::TopDown);
         ui.allocate_ui_with_layout(size, layout, |ui| {
-            let text = if is_current {
-                "The network appears when the data are read"
-            } else {
-                "The network appears when the settings are right"
-            };
-            ui.label(theme::hint(ui, text));
+            ui.label(theme::hint(
+                ui,
+                format!("The network appears when {}", what_is_missing(fields.form)),
+            ));
         });
     }
 }

@@ -14,7 +14,7 @@ use crate::jobs::Preview;
 use crate::spec::{SampleView, Task, units};
 
 /// Height of the box, whatever is in it.
-const HEIGHT: f32 = 150.0;
+const HEIGHT: f32 = 128.0;
 /// More columns than these are not read, only waded through.
 const MOST_COLUMNS: usize = 24;
 const ROW_HEIGHT: f32 = 19.0;
@@ -22,7 +22,7 @@ const ROW_HEIGHT: f32 = 19.0;
 const MOST_CLASSES_ABREAST: usize = 12;
 const PICTURE_GAP: f32 = 4.0;
 /// Height of a picture's label.
-const PICTURE_LABEL: f32 = 15.0;
+const PICTURE_LABEL: f32 = 14.0;
 
 pub fn preview_ui(ui: &mut Ui, form: &Form, notes_open: &mut bool, actions: &mut Actions) {
     let frame = theme::card(ui).inner_margin(egui::Margin::same(8));
@@ -47,16 +47,17 @@ pub fn preview_ui(ui: &mut Ui, form: &Form, notes_open: &mut bool, actions: &mut
             waiting_ui(ui, rect.right_top() + vec2(-18.0, 6.0));
         }
     });
-    let Some(preview) = form.last_preview() else { return };
     if matches!(form.preview, PreviewState::Failed(_)) {
         return;
     }
-    let summary = &preview.summary;
+    let summary = form.last_preview().map(|preview| &preview.summary);
+    // Room is kept while it is read.
+    let facts = summary.map_or_else(String::new, |summary| facts(summary).join(" · "));
     ui.horizontal(|ui| {
         ui.add_space(field::GUTTER);
-        ui.add(Label::new(theme::label(ui, facts(summary).join(" · "))).truncate());
+        ui.add(Label::new(theme::label(ui, facts)).truncate());
     });
-    notes_ui(ui, &summary.notes, notes_open);
+    notes_ui(ui, summary.map_or(&[], |summary| &summary.notes), notes_open);
 }
 
 /// What the importer filled in, left out or assumed.
@@ -259,6 +260,7 @@ fn scatter_ui(ui: &mut Ui, preview: &Preview) {
         .allow_scroll(false)
         .allow_boxed_zoom(false)
         .allow_double_click_reset(false)
+        .show_crosshair(false)
         .sense(Sense::hover())
         .label_formatter(move |position| match position {
             HoverPosition::NearDataPoint {

@@ -63,13 +63,12 @@ pub fn training_ui(
     figures: Option<&Figures>,
 ) {
     let (train, defaults) = (&mut config.train, &defaults.train);
-    let whole = |unit, speed| Number { unit, speed };
     fields.show(
         ui,
         "train.epochs",
         &mut train.epochs,
         &defaults.epochs,
-        |ui, value, typed| field::number_ui(ui, value, typed, whole("", 0.2)),
+        |ui, value, typed| field::number_ui(ui, value, typed, Number::by(0.2)),
     );
     let key = "train.batch_size";
     fields.show(
@@ -77,12 +76,12 @@ pub fn training_ui(
         key,
         &mut train.batch_size,
         &defaults.batch_size,
-        |ui, value, typed| field::number_ui(ui, value, typed, whole("samples", 0.5)),
+        |ui, value, typed| field::number_ui(ui, value, typed, Number::by(0.5).unit("samples")),
     );
     let key = "train.learning_rate";
     let rate = &mut train.learning_rate;
     fields.show(ui, key, rate, &defaults.learning_rate, |ui, value, typed| {
-        let look = whole("", (*value * 0.01).max(1e-7));
+        let look = Number::by((*value * 0.01).max(1e-7));
         field::slider_ui(ui, value, typed, look, (1e-5, 1.0), "Learning rate")
     });
     let key = "train.schedule";
@@ -97,7 +96,7 @@ pub fn training_ui(
             key,
             &mut train.step_epochs,
             &defaults.step_epochs,
-            |ui, value, typed| field::number_ui(ui, value, typed, whole("epochs", 0.1)),
+            |ui, value, typed| field::number_ui(ui, value, typed, Number::by(0.1).unit("epochs")),
         );
     }
     if is_step || fields.is_wrong("train.step_factor") {
@@ -107,13 +106,13 @@ pub fn training_ui(
             key,
             &mut train.step_factor,
             &defaults.step_factor,
-            |ui, value, typed| field::number_ui(ui, value, typed, whole("of the rate", 0.005)),
+            |ui, value, typed| field::number_ui(ui, value, typed, Number::by(0.005).unit("of the rate")),
         );
     }
     let key = "train.warmup_epochs";
     let warmup = &mut train.warmup_epochs;
     fields.show(ui, key, warmup, &defaults.warmup_epochs, |ui, value, typed| {
-        field::number_ui(ui, value, typed, whole("epochs", 0.02))
+        field::number_ui(ui, value, typed, Number::by(0.02).unit("epochs"))
     });
     curve_ui(ui, figures.map(|figures| &figures.plan), are_current(fields.form));
     optimizer_ui(ui, fields, train, defaults);
@@ -125,7 +124,7 @@ pub fn training_ui(
         let key = "train.label_smoothing";
         let smoothing = &mut train.label_smoothing;
         fields.show(ui, key, smoothing, &defaults.label_smoothing, |ui, value, typed| {
-            field::slider_ui(ui, value, typed, whole("", 0.002), (0.0, 0.5), "Label smoothing")
+            field::slider_ui(ui, value, typed, Number::by(0.002), (0.0, 0.5), "Label smoothing")
         });
     }
     early_stopping_ui(ui, fields, &mut train.early_stopping, is_regression);
@@ -139,7 +138,7 @@ fn optimizer_ui(ui: &mut Ui, fields: &mut Fields, train: &mut TrainConfig, defau
     if train.optimizer == OptimizerKind::Sgd || fields.is_wrong("train.momentum") {
         let key = "train.momentum";
         fields.show(ui, key, &mut train.momentum, &defaults.momentum, |ui, value, typed| {
-            let look = Number { unit: "", speed: 0.005 };
+            let look = Number::by(0.005);
             field::slider_ui(ui, value, typed, look, (0.0, 0.99), "Momentum")
         });
     }
@@ -151,7 +150,7 @@ fn optimizer_ui(ui: &mut Ui, fields: &mut Fields, train: &mut TrainConfig, defau
         &defaults.weight_decay,
         |ui, value, typed| {
             let speed = (*value * 0.01).max(1e-6);
-            field::number_ui(ui, value, typed, Number { unit: "", speed })
+            field::number_ui(ui, value, typed, Number::by(speed))
         },
     );
     let key = "train.gradient_clip";
@@ -162,16 +161,13 @@ fn optimizer_ui(ui: &mut Ui, fields: &mut Fields, train: &mut TrainConfig, defau
         &defaults.gradient_clip,
         |ui, value, typed| {
             let mut is_on = value.is_some();
-            let switch = ui.checkbox(&mut is_on, "");
+            let switch = field::switch_ui(ui, &mut is_on);
             if switch.changed() {
                 *value = is_on.then_some(1.0);
                 *typed = None;
             }
             if let Some(norm) = value {
-                let look = Number {
-                    unit: "norm",
-                    speed: 0.01,
-                };
+                let look = Number::by(0.01).unit("norm");
                 field::number_ui(ui, norm, typed, look).accessible_name("Largest norm");
             } else {
                 ui.label(theme::hint(ui, "off"));
@@ -191,7 +187,7 @@ fn early_stopping_ui(ui: &mut Ui, fields: &mut Fields, early: &mut Option<EarlyS
     };
     let is_reset = switch.show(ui, |ui| {
         let mut is_on = early.is_some();
-        let response = ui.checkbox(&mut is_on, "");
+        let response = field::switch_ui(ui, &mut is_on);
         if response.changed() {
             *early = is_on.then(EarlyStopping::default);
         }
@@ -223,17 +219,14 @@ fn early_stopping_ui(ui: &mut Ui, fields: &mut Fields, early: &mut Option<EarlyS
     });
     let key = "train.early_stopping.patience";
     fields.show(ui, key, &mut early.patience, &defaults.patience, |ui, value, typed| {
-        let look = Number {
-            unit: "epochs",
-            speed: 0.1,
-        };
+        let look = Number::by(0.1).unit("epochs");
         field::number_ui(ui, value, typed, look)
     });
     let key = "train.early_stopping.minimum_improvement";
     let least = &mut early.minimum_improvement;
     fields.show(ui, key, least, &defaults.minimum_improvement, |ui, value, typed| {
         let speed = (*value * 0.01).max(1e-5);
-        field::number_ui(ui, value, typed, Number { unit: "", speed })
+        field::number_ui(ui, value, typed, Number::by(speed))
     });
 }
 
@@ -282,9 +275,8 @@ fn curve_ui(ui: &mut Ui, plan: Option<&RunPlan>, is_current: bool) -> Response {
     })
 }
 
-/// Three significant digits.
 fn rate_text(rate: f64) -> String {
-    field::plain(format!("{rate:.2e}").parse().unwrap_or(rate))
+    field::plain(field::three_digits(rate))
 }
 
 pub fn run_ui(ui: &mut Ui, fields: &mut Fields, config: &mut RunConfig, defaults: &RunConfig) {
