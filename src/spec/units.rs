@@ -5,9 +5,9 @@ pub fn bytes(bytes: u64) -> String {
     scaled(bytes as f64, &["B", "kB", "MB", "GB", "TB"])
 }
 
-/// A time given in microseconds: `36.2 us`, `1.92 ms`, `3.10 s`.
+/// A time given in microseconds: `36.2 µs`, `1.92 ms`, `3.10 s`.
 pub fn microseconds(time: f64) -> String {
-    scaled(time, &["us", "ms", "s"])
+    scaled(time, &["µs", "ms", "s"])
 }
 
 /// A duration as a clock shows it: `0:07`, `12:30`, `1:02:03`.
@@ -91,7 +91,7 @@ mod tests {
         assert_eq!(bytes(999), "999 B");
         assert_eq!(bytes(999_999), "1.00 MB");
         assert_eq!(bytes(1234), "1.23 kB");
-        assert_eq!(microseconds(36.24), "36.2 us");
+        assert_eq!(microseconds(36.24), "36.2 µs");
         assert_eq!(microseconds(1917.0), "1.92 ms");
         assert_eq!(count(36_100.0), "36.1 k");
         assert_eq!(count(987.0), "987");

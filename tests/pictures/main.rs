@@ -137,6 +137,9 @@ fn main() {
         recorded::record();
         return;
     }
+    // The folder that an export suggests lies in the person's home.
+    // SAFETY: no other thread is running yet.
+    unsafe { std::env::set_var("HOME", "/home/you") };
     let arguments = Arguments::from_args();
     let has_adapter = stage::has_adapter();
     let must = std::env::var("TRIMTAB_PIXELS").is_ok_and(|value| value == "1");

@@ -63,7 +63,9 @@ pub fn record() {
         let mut diverging = digits.clone();
         diverging.run.name = Some("too-fast".to_owned());
         diverging.train.optimizer = trimtab::spec::OptimizerKind::Sgd;
-        diverging.train.learning_rate = 1000.0;
+        diverging.model.architecture = Architecture::Mlp;
+        diverging.train.learning_rate = 50.0;
+        diverging.train.momentum = 0.99;
         finish(&engine, Job::Train { config: diverging }, None);
 
         let mut running = digits;

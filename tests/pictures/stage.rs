@@ -101,16 +101,17 @@ impl Stage {
             .renderer(WgpuTestRenderer::new())
             .build_eframe(move |creation| {
                 let mut app = App::new(&creation.egui_ctx, None, Some(Path::new(&store))).unwrap();
-                app.set_theme(&creation.egui_ctx, theme);
                 // The place of the store differs from run to run.
                 app.name_home("/home/you/.local/share/trimtab");
                 app
             });
+        let ctx = harness.ctx.clone();
         let mut stage = Self {
             harness,
             _lock: lock,
             _folder: folder,
         };
+        stage.harness.state_mut().set_theme(&ctx, theme);
         stage.until("the data is read", App::can_run);
         stage
     }

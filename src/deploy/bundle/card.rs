@@ -164,7 +164,7 @@ fn figures(contents: &Contents<'_>) -> Vec<String> {
     ));
     let latency = |batch: usize, time: LatencySummary, verdict| {
         format!(
-            "Latency at batch {batch}: median {:.1} us (p10 {:.1}, p90 {:.1}, {} rounds), against the baseline: {verdict}",
+            "Latency at batch {batch}: median {:.1} µs (p10 {:.1}, p90 {:.1}, {} rounds), against the baseline: {verdict}",
             time.median, time.p10, time.p90, time.n
         )
     };

@@ -185,7 +185,7 @@ fn time_change(ui: &Ui, ratio: f64, speed: Speed, verdict: Verdict) -> RichText 
 fn time_hover(deployed: &Deployed, time: LatencySummary, verdict: Option<Verdict>) -> String {
     let LatencySummary { p10, median, p90, n } = time;
     let mut text = format!(
-        "Median {median:.2} us, 10 % below {p10:.2}, 90 % below {p90:.2}, {n} rounds, one thread, {}",
+        "Median {median:.2} µs, 10 % below {p10:.2}, 90 % below {p90:.2}, {n} rounds, one thread, {}",
         deployed.engine
     );
     if let Some(verdict) = verdict {
