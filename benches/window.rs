@@ -59,7 +59,10 @@ fn live_frames(directory: &Path, frames: usize) {
         costs.push(window.frame());
         drains.push(window.app.drained());
     }
-    println!("live run, {RUNS} visible runs, {} recorded steps, {frames} frames at 1440 x 900", RUNS * STEPS);
+    println!(
+        "live run, {RUNS} visible runs, {} recorded steps, {frames} frames at 1440 x 900",
+        RUNS * STEPS
+    );
     report("frame (logic, ui, tessellation)", &mut costs);
     report("draining", &mut drains);
 }
@@ -299,6 +302,7 @@ fn record(store: &Store, plan: &RunPlan, number: usize, steps: usize) {
         speed: Speed::Measured,
         int8_layers: 0,
         sha256: String::new(),
+        against: None,
         verdict: Verdict::CannotTell,
         verdict_batch1: Verdict::CannotTell,
         engine: "avx2".to_owned(),
