@@ -13,6 +13,7 @@ use crate::spec::{RunId, units};
 
 /// Characters of a sum that are shown.
 const SUM_SHOWN: usize = 12;
+const ROW_HEIGHT: f32 = 20.0;
 
 #[derive(Debug, Default)]
 pub struct ExportView {
@@ -37,7 +38,9 @@ pub fn export_ui(ui: &mut Ui, model: &Model, view: &mut ExportView, run: RunId, 
     ui.add_space(theme::SPACE[1]);
     ui.horizontal(|ui| {
         let folder = view.folder.trim();
-        let is_ready = under_way.is_none() && !folder.is_empty();
+        let is_written =
+            matches!(model.export.files, Some(Ok(_))) && model.export.to.as_deref() == Some(Path::new(folder));
+        let is_ready = under_way.is_none() && !folder.is_empty() && !is_written;
         let text = theme::strong("Export").color(Tokens::of(ui).on_accent);
         let button = theme::primary_button(ui, text).min_size(vec2(92.0, theme::CONTROL_HEIGHT));
         if ui.add_enabled(is_ready, button).clicked() {
@@ -138,6 +141,7 @@ fn folder_ui(ui: &mut Ui, view: &mut ExportView, is_enabled: bool, actions: &mut
             }
             let field = TextEdit::singleline(&mut view.folder)
                 .font(egui::TextStyle::Monospace)
+                .vertical_align(Align::Center)
                 .desired_width(f32::INFINITY);
             ui.add_enabled(is_enabled, field)
                 .labelled_by(label.id)
@@ -156,11 +160,12 @@ fn progress_ui(ui: &mut Ui, model: &Model, job: &QueuedJob) {
         None => "Waiting for the jobs before it".to_owned(),
     };
     ui.label(words);
-    let bar = ProgressBar::new(share.unwrap_or_default())
-        .desired_height(8.0)
-        .fill(Tokens::of(ui).accent);
-    let response = ui.add(bar);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress of the export"));
+    if let Some(share) = share {
+        let bar = ProgressBar::new(share).desired_height(8.0).fill(Tokens::of(ui).accent);
+        let response = ui.add(bar);
+        response
+            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress of the export"));
+    }
 }
 
 /// The files with their sums, and how to use them.
@@ -173,29 +178,29 @@ fn written_ui(ui: &mut Ui, folder: &Path, files: &[WrittenFile], actions: &mut A
     copied_ui(ui, &folder, "Copy the folder's path", actions);
     ui.add_space(theme::SPACE[1]);
     ScrollArea::vertical().max_height(220.0).show(ui, |ui| {
-        Grid::new("written files")
-            .num_columns(4)
-            .spacing([16.0, 2.0])
-            .striped(false)
-            .show(ui, |ui| {
-                for title in ["File", "Size", "SHA-256", ""] {
-                    ui.label(theme::label(ui, title));
+        ui.spacing_mut().interact_size.y = ROW_HEIGHT;
+        let grid = Grid::new("written files").num_columns(4).spacing([16.0, 2.0]);
+        grid.min_row_height(ROW_HEIGHT).show(ui, |ui| {
+            ui.label(theme::label(ui, "File"));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.label(theme::label(ui, "Size"))
+            });
+            ui.label(theme::label(ui, "SHA-256"));
+            ui.end_row();
+            for file in files {
+                ui.label(theme::number(&file.name));
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    ui.label(theme::number(units::bytes(file.bytes)))
+                        .on_hover_text(format!("{} bytes", file.bytes));
+                });
+                let short = file.sha256.get(..SUM_SHOWN).unwrap_or(&file.sha256);
+                ui.label(theme::number(format!("{short}…"))).on_hover_text(&file.sha256);
+                if copy_ui(ui, &format!("Copy the sum of {}", file.name)) {
+                    actions.push(Action::CopyText(file.sha256.clone()));
                 }
                 ui.end_row();
-                for file in files {
-                    ui.label(theme::number(&file.name));
-                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                        ui.label(theme::number(units::bytes(file.bytes)))
-                            .on_hover_text(format!("{} bytes", file.bytes));
-                    });
-                    let short = file.sha256.get(..SUM_SHOWN).unwrap_or(&file.sha256);
-                    ui.label(theme::number(format!("{short}…"))).on_hover_text(&file.sha256);
-                    if copy_ui(ui, &format!("Copy the sum of {}", file.name)) {
-                        actions.push(Action::CopyText(file.sha256.clone()));
-                    }
-                    ui.end_row();
-                }
-            });
+            }
+        });
     });
     ui.add_space(theme::SPACE[1]);
     ui.label(theme::label(ui, "To use it"));
@@ -228,4 +233,124 @@ fn copy_ui(ui: &mut Ui, name: &str) -> bool {
     let response = ui.add(Button::new(theme::icon(icons::ICON_CONTENT_COPY).size(14.0)).frame(false));
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, name));
     response.on_hover_text(name).clicked()
+}
+
+#[cfg(test)]
+mod tests {
+    use egui::accesskit::Role;
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable as _;
+
+    use super::*;
+    use crate::app::tests::models::{Scene, child, enqueue, measured, row, scene, with_runs};
+    use crate::spec::Verdict;
+
+    type Stage = Harness<'static, Scene<ExportView>>;
+
+    const RUN: RunId = RunId(4);
+
+    fn draw(ui: &mut Ui, model: &Model, view: &mut ExportView, actions: &mut Actions) {
+        export_ui(ui, model, view, RUN, actions);
+    }
+
+    fn stage() -> Stage {
+        let parent = row(3, "digits-cnn");
+        let exported = child(4, &parent, "units:0.5:finetune=3");
+        let mut model = with_runs(vec![measured(exported, 0.966, 41.2, 0.71, Verdict::Faster), parent]);
+        model.exports = PathBuf::from("/home/ada/Documents/trimtab-exports");
+        let builder = Harness::builder().with_size([700.0, 520.0]).with_max_steps(64);
+        let mut stage = scene(builder, model, ExportView::default(), draw);
+        stage.run();
+        stage
+    }
+
+    fn press(stage: &mut Stage, name: &str) {
+        stage.get_by_role_and_label(Role::Button, name).click();
+        stage.run();
+    }
+
+    fn says(stage: &Stage, text: &str) -> bool {
+        stage.query_all_by_label_contains(text).next().is_some()
+    }
+
+    #[test]
+    fn a_folder_of_the_runs_name_is_offered_and_another_can_be_typed() {
+        let mut stage = stage();
+        let offered = "/home/ada/Documents/trimtab-exports/digits-cnn-units-0.5-finetune=3";
+        assert_eq!(stage.state().view.folder, offered);
+        assert!(says(&stage, "units:0.5:finetune=3 · 41.2 kB"));
+        press(&mut stage, "Export");
+        let field = stage.get_by_role_and_label(Role::TextInput, "Folder");
+        field.set_text_value_accesskit("/tmp/elsewhere");
+        stage.run();
+        press(&mut stage, "Export");
+        let asked: Vec<PathBuf> = stage
+            .state()
+            .asked
+            .iter()
+            .filter_map(|action| match action {
+                Action::Export { run: RUN, to } => Some(to.clone()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(asked, [PathBuf::from(offered), PathBuf::from("/tmp/elsewhere")]);
+        press(&mut stage, "Copy config");
+        assert!(matches!(stage.state().asked.last(), Some(Action::CopyConfig(RUN))));
+    }
+
+    #[test]
+    fn a_chosen_folder_gets_the_runs_own_below_it_each_time_it_is_chosen() {
+        let mut stage = stage();
+        for _ in 0..2 {
+            press(&mut stage, "Choose…");
+            assert!(matches!(stage.state().asked.last(), Some(Action::ChooseExportFolder)));
+            stage.state_mut().model.export.chosen = None;
+            stage.run();
+            stage.state_mut().model.export.chosen = Some(PathBuf::from("/data"));
+            stage.run();
+            assert_eq!(stage.state().view.folder, "/data/digits-cnn-units-0.5-finetune=3");
+            stage.state_mut().view.folder = "typed".to_owned();
+            stage.run();
+            assert_eq!(stage.state().view.folder, "typed");
+        }
+    }
+
+    #[test]
+    fn progress_then_failure_or_files_with_their_sums() {
+        let mut stage = stage();
+        let to = PathBuf::from("/tmp/my models/a");
+        let kind = JobKind::Export {
+            run: RUN,
+            to: to.clone(),
+        };
+        enqueue(&mut stage.state_mut().model, 1, "export digits", kind);
+        stage.run();
+        assert!(says(&stage, "Writing the folder"));
+        let model = &mut stage.state_mut().model;
+        model.queue.clear();
+        model.export.to = Some(to);
+        model.export.files = Some(Err("/tmp/my models/a: exists already; name a new folder".to_owned()));
+        stage.run();
+        assert!(says(&stage, "exists already; name a new folder"));
+        let file = WrittenFile {
+            name: "model.onnx".to_owned(),
+            bytes: 41_200,
+            sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
+        };
+        stage.state_mut().model.export.files = Some(Ok(vec![file.clone()]));
+        stage.run();
+        assert!(says(&stage, "9f86d081884c…") && says(&stage, "41.2 kB"));
+        press(&mut stage, "Copy the sum of model.onnx");
+        assert!(matches!(stage.state().asked.last(), Some(Action::CopyText(text)) if *text == file.sha256));
+        press(&mut stage, "Copy the command");
+        let line = "trimtab predict \"/tmp/my models/a\" rows.csv";
+        assert!(matches!(stage.state().asked.last(), Some(Action::CopyText(text)) if text == line));
+    }
+
+    #[test]
+    fn runs_of_one_name_get_folders_of_their_own() {
+        let model = with_runs(vec![row(1, "a"), row(2, "a"), row(3, "b/c"), row(4, "..")]);
+        let names: Vec<String> = model.runs.rows().iter().map(|row| folder_name(&model, row)).collect();
+        assert_eq!(names, ["a-r1", "a-r2", "b-c", "..-r4"]);
+    }
 }

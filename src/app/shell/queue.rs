@@ -8,6 +8,8 @@ use crate::app::state::{Model, QueuedJob};
 use crate::app::theme::{self, Tokens};
 use crate::spec::Command;
 
+const BAR_HEIGHT: f32 = 8.0;
+
 /// The contents of the queue dialog.
 pub fn queue_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
     let begun = usize::from(model.current_job().is_some());
@@ -50,11 +52,21 @@ fn current_ui(ui: &mut Ui, model: &Model, job: &QueuedJob, actions: &mut Actions
                 what_ui(ui, job);
             });
         });
-        // Room for the bar is kept while there is none.
-        let share = share.unwrap_or_default();
-        let bar = ProgressBar::new(share).desired_height(8.0).fill(Tokens::of(ui).accent);
-        let response = ui.add(bar);
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress of the job"));
+        match share {
+            Some(share) => {
+                let bar = ProgressBar::new(share)
+                    .desired_height(BAR_HEIGHT)
+                    .fill(Tokens::of(ui).accent);
+                let response = ui.add(bar);
+                response.widget_info(|| {
+                    egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress of the job")
+                });
+            }
+            // Its room is kept.
+            None => {
+                ui.allocate_space(egui::vec2(1.0, BAR_HEIGHT));
+            }
+        }
         let words = words.unwrap_or_else(|| "at work".to_owned());
         ui.add(egui::Label::new(theme::number(words).size(12.0)).truncate());
     });
@@ -93,4 +105,88 @@ fn button_ui(ui: &mut Ui, icon: MaterialIcon, name: &str, is_enabled: bool) -> b
     let response = ui.add_enabled(is_enabled, Button::new(theme::icon(icon)));
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, is_enabled, name));
     response.on_hover_text(name).clicked()
+}
+
+#[cfg(test)]
+mod tests {
+    use egui::accesskit::Role;
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable as _;
+
+    use super::*;
+    use crate::app::state::JobKind;
+    use crate::app::tests::models::{Scene, enqueue, scene};
+    use crate::jobs::JobId;
+
+    type Stage = Harness<'static, Scene<()>>;
+
+    fn draw(ui: &mut Ui, model: &Model, _: &mut (), actions: &mut Actions) {
+        queue_ui(ui, model, actions);
+    }
+
+    fn stage(model: Model) -> Stage {
+        let builder = Harness::builder().with_size([584.0, 400.0]).with_max_steps(64);
+        let mut stage = scene(builder, model, (), draw);
+        stage.run();
+        stage
+    }
+
+    /// One job at work, three waiting.
+    fn four() -> Model {
+        let mut model = Model::default();
+        for (number, what) in ["digits-cnn", "compress r3", "export r3", "iris-mlp"]
+            .into_iter()
+            .enumerate()
+        {
+            enqueue(&mut model, number as u64, what, JobKind::Train);
+        }
+        model.queue[0].is_begun = true;
+        model.queue[0].progress = Some(("measuring 2 files in turn".to_owned(), 1, 2));
+        model
+    }
+
+    fn press(stage: &mut Stage, name: &str) -> Option<Action> {
+        stage.get_by_role_and_label(Role::Button, name).click();
+        stage.run();
+        stage.state_mut().asked.pop()
+    }
+
+    #[test]
+    fn waiting_jobs_are_moved_and_cancelled_by_name() {
+        let mut stage = stage(four());
+        let id = JobId::of;
+        let up = press(&mut stage, "Move export r3 up");
+        assert!(matches!(up, Some(Action::MoveJob(job, 0)) if job == id(2)));
+        let down = press(&mut stage, "Move export r3 down");
+        assert!(matches!(down, Some(Action::MoveJob(job, 2)) if job == id(2)));
+        let cancel = press(&mut stage, "Cancel compress r3");
+        assert!(matches!(cancel, Some(Action::CancelJob(job)) if job == id(1)));
+        assert!(
+            press(&mut stage, "Move compress r3 up").is_none(),
+            "it is the next one already"
+        );
+        assert!(
+            press(&mut stage, "Move iris-mlp down").is_none(),
+            "it is the last one already"
+        );
+    }
+
+    #[test]
+    fn the_job_at_work_is_paused_continued_and_stopped() {
+        let mut stage = stage(four());
+        assert!(stage.query_by_label("measuring 2 files in turn").is_some());
+        let pause = press(&mut stage, "Pause digits-cnn");
+        assert!(matches!(pause, Some(Action::Pause)));
+        stage.state_mut().model.queue[0].control.request(Command::Pause);
+        stage.run();
+        let go_on = press(&mut stage, "Go on with digits-cnn");
+        assert!(matches!(go_on, Some(Action::Continue)));
+        let stop = press(&mut stage, "Stop digits-cnn");
+        assert!(matches!(stop, Some(Action::CancelJob(job)) if job == JobId::of(0)));
+    }
+
+    #[test]
+    fn an_empty_queue_says_so() {
+        assert!(stage(Model::default()).query_by_label("Nothing is waiting").is_some());
+    }
 }

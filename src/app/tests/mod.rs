@@ -2,6 +2,7 @@
 
 mod flows;
 mod keys;
+pub mod models;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

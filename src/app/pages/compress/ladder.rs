@@ -14,6 +14,7 @@ use crate::app::theme::{self, Tokens};
 use crate::app::widgets::mark;
 use crate::jobs::RunRow;
 use crate::spec::{RunId, RunStatus};
+pub use cells::score_text;
 use columns::{Columns, Widest};
 
 const RUNG_HEIGHT: f32 = 54.0;
@@ -194,7 +195,7 @@ fn without_figures_ui(ui: &mut Ui, model: &Model, row: &RunRow, parent: &RunRow,
         RunStatus::Finished if run == parent.run.run => {
             let score = row
                 .score()
-                .map_or_else(String::new, |score| cells::score_text(row, score) + " · ");
+                .map_or_else(String::new, |score| score_text(row, score) + " · ");
             say(
                 ui,
                 &format!("{score}size, time and memory are measured with the first recipe"),

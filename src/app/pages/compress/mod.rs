@@ -20,9 +20,13 @@ use ladder::Ladder;
 
 /// From this width on the recipe stands beside the results, below it above them.
 const WIDE: f32 = 1080.0;
-const RECIPE_WIDTH: f32 = 348.0;
+const RECIPE_WIDTH: f32 = 404.0;
+/// Between cards.
+const GAP: f32 = theme::SPACE[2];
 /// The results scroll within at least this height.
-const LADDER_HEIGHT: f32 = 300.0;
+const LADDER_HEIGHT: f32 = 240.0;
+/// The recipes at work have at least this height.
+const WAITING_HEIGHT: f32 = 150.0;
 
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -44,7 +48,7 @@ pub fn compress_ui(ui: &mut Ui, model: &Model, view: &mut CompressView, actions:
     };
     if ui.available_width() >= WIDE {
         let frame = egui::Frame::NONE.outer_margin(egui::Margin {
-            right: 12,
+            right: GAP as i8,
             ..egui::Margin::ZERO
         });
         Panel::left("recipe")
@@ -53,12 +57,16 @@ pub fn compress_ui(ui: &mut Ui, model: &Model, view: &mut CompressView, actions:
             .resizable(false)
             .show_separator_line(false)
             .show(ui, |ui| {
+                let bottom = ui.max_rect().bottom();
                 ScrollArea::vertical().id_salt("recipe").show(ui, |ui| {
+                    let top = ui.cursor().top();
                     recipe::recipe_ui(ui, model, parent, view, actions);
+                    ui.add_space(GAP - ui.spacing().item_spacing.y);
+                    let scrolled = top - ui.clip_rect().top();
+                    let height = (bottom - (ui.cursor().top() - scrolled)).max(WAITING_HEIGHT);
+                    waiting::waiting_ui(ui, model, height, actions);
                 });
             });
-        waiting::waiting_ui(ui, model, 0.0, actions);
-        ui.add_space(theme::SPACE[1]);
         let height = ui.available_height();
         ladder::ladder_ui(ui, model, parent, &mut view.ladder, height, actions);
         return;
@@ -77,9 +85,10 @@ pub fn compress_ui(ui: &mut Ui, model: &Model, view: &mut CompressView, actions:
                     })
                     .response
                     .rect;
+                ui.add_space(GAP - ui.spacing().item_spacing.x);
                 ui.vertical(|ui| waiting::waiting_ui(ui, model, recipe.height(), actions));
             });
-            ui.add_space(theme::SPACE[1]);
+            ui.add_space(GAP - ui.spacing().item_spacing.y);
             let height = (page - (ui.cursor().top() - top)).max(LADDER_HEIGHT);
             ladder::ladder_ui(ui, model, parent, &mut view.ladder, height, actions);
         });
@@ -96,10 +105,11 @@ fn empty_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
         }
         ui.label(theme::icon(icons::ICON_COMPRESS).size(40.0).color(tokens.text_faint));
         ui.label(theme::title("Make a trained network smaller"));
-        ui.set_max_width(460.0);
         let words = "Here a finished network loses units, weights or precision, and you see on the very file you would \
                      take away what that cost in accuracy and bought in size, speed and memory.";
-        ui.label(theme::label(ui, words));
+        ui.allocate_ui(vec2(460.0, 0.0), |ui| {
+            ui.vertical_centered(|ui| ui.add(egui::Label::new(theme::label(ui, words)).wrap()));
+        });
         ui.add_space(theme::SPACE[1]);
         let (words, button) = if model.is_running() {
             (

@@ -21,13 +21,13 @@ pub fn finetune_chip(step: RecipeStep) -> Option<String> {
     }
 }
 
-/// A recipe as its chips have it, in one line.
+/// A recipe in one line, shorter than its chips.
 pub fn in_words(recipe: &Recipe) -> String {
-    let chips = recipe
-        .steps
-        .iter()
-        .flat_map(|&step| [Some(chip(step)), finetune_chip(step)]);
-    chips.flatten().collect::<Vec<_>>().join(" · ")
+    let words = recipe.steps.iter().map(|&step| match step.finetune_epochs() {
+        0 => chip(step),
+        epochs => format!("{} · fine-tune {epochs}", chip(step)),
+    });
+    words.collect::<Vec<_>>().join(" · ")
 }
 
 /// A fraction in percent, without decimals where there are none.
@@ -99,7 +99,7 @@ mod tests {
         let recipe: Recipe = "units:0.5:finetune=3+weights:0.333+int8-static".parse().unwrap();
         assert_eq!(
             in_words(&recipe),
-            "units 50 % · fine-tune 3 epochs · weights 33.3 % · int8 static"
+            "units 50 % · fine-tune 3 · weights 33.3 % · int8 static"
         );
     }
 

@@ -4,6 +4,7 @@ use egui::{Button, ComboBox, DragValue, Grid, Layout, Popup, PopupCloseBehavior,
 use egui_material_icons::icons;
 
 use super::chain::{Chain, Edit, STEPS};
+use super::ladder::score_text;
 use super::{CompressView, outlook};
 use crate::app::action::{Action, Actions};
 use crate::app::state::{Model, RowExt as _};
@@ -14,7 +15,8 @@ use crate::spec::{Recipe, RecipeStep, units};
 
 /// Runs that the choice offers; the list of runs below every page has them all.
 const CHOICES: usize = 200;
-const POPUP_WIDTH: f32 = 280.0;
+const POPUP_WIDTH: f32 = 290.0;
+const SLIDER_WIDTH: f32 = 200.0;
 const MENU_WIDTH: f32 = 380.0;
 
 pub fn recipe_ui(ui: &mut Ui, model: &Model, parent: &RunRow, view: &mut CompressView, actions: &mut Actions) {
@@ -40,7 +42,8 @@ pub fn recipe_ui(ui: &mut Ui, model: &Model, parent: &RunRow, view: &mut Compres
 /// Which run is compressed. To choose one is to select it, on this page as in the list of runs.
 fn parent_ui(ui: &mut Ui, model: &Model, parent: &RunRow, actions: &mut Actions) {
     let line = |row: &RunRow| {
-        let score = row.score().map_or_else(String::new, |score| format!(" · {score:.3}"));
+        let score = row.score().map(|score| score_text(row, score));
+        let score = score.map_or_else(String::new, |score| format!(" · {score}"));
         format!("{} · {}{score}", row.run.name, row.run.run)
     };
     ui.horizontal(|ui| {
@@ -93,7 +96,7 @@ fn chain_ui(ui: &mut Ui, chain: &Chain) -> Option<Edit> {
             ui.label(theme::label(ui, "No step yet"));
         }
         ui.add_space(theme::SPACE[0]);
-        let button = Button::new((theme::icon(icons::ICON_ADD), "Add step"));
+        let button = Button::new((theme::icon(icons::ICON_ADD).size(16.0), "Add step"));
         let (response, _) = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
             edit = edit.or(add_ui(ui, chain));
         });
@@ -119,10 +122,11 @@ fn add_ui(ui: &mut Ui, chain: &Chain) -> Option<Edit> {
         let style = std::sync::Arc::clone(ui.style());
         let (base, top) = (egui::FontSelection::Default, egui::Align::Min);
         theme::strong(format!("{}\n", outlook::title(step))).append_to(&mut text, &style, base.clone(), top);
-        theme::label(ui, words).append_to(&mut text, &style, base, top);
+        theme::label(ui, &words).append_to(&mut text, &style, base, top);
         let button = Button::new(text).wrap().min_size(vec2(MENU_WIDTH, 0.0));
         let response = ui.add_enabled(is_enabled, button);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, is_enabled, outlook::title(step)));
+        ui.accesskit_node_builder(response.id, |node| node.set_description(words));
         if response.clicked() {
             edit = Some(Edit::Add(step));
             ui.close();
@@ -178,10 +182,9 @@ fn finetune_knobs_ui(chip: &egui::Response, place: usize, step: RecipeStep) -> O
 }
 
 fn popup<'a>(chip: &egui::Response, id: (&str, usize)) -> Popup<'a> {
-    Popup::menu(chip)
+    Popup::from_toggle_button_response(chip)
         .id(egui::Id::unique(id))
-        .layout(Layout::top_down(egui::Align::Min))
-        .gap(4.0)
+        .gap(theme::SPACE[0])
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
 }
 
@@ -191,10 +194,11 @@ fn fraction_ui(ui: &mut Ui, step: RecipeStep, fraction: &mut f64) {
         _ => "Weights to zero",
     };
     let label = ui.label(theme::label(ui, what));
+    ui.spacing_mut().slider_width = SLIDER_WIDTH;
     let mut percent = *fraction * 100.0;
     let slider = Slider::new(&mut percent, 5.0..=95.0)
         .step_by(1.0)
-        .max_decimals(1)
+        .max_decimals(0)
         .suffix(" %")
         .clamping(egui::SliderClamping::Edits);
     if ui.add(slider).labelled_by(label.id).changed() {
@@ -267,6 +271,7 @@ fn text_ui(ui: &mut Ui, view: &mut CompressView, actions: &mut Actions) -> Optio
             }
             let field = TextEdit::singleline(&mut text)
                 .font(egui::TextStyle::Monospace)
+                .vertical_align(egui::Align::Center)
                 .hint_text("units:0.5:finetune=3+int8-static")
                 .desired_width(f32::INFINITY);
             let field = ui.add(field).labelled_by(label.id);
@@ -300,7 +305,8 @@ fn expected_ui(ui: &mut Ui, model: &Model, parent: &RunRow, chain: &Chain) {
     };
     let network = model.runs.open(parent.run.run).map(|open| &open.record.plan.model);
     let figures = network.map(|network| (cost::as_trained(network), cost::expected(network, &recipe)));
-    Grid::new("expected").num_columns(3).spacing([12.0, 2.0]).show(ui, |ui| {
+    let grid = Grid::new("expected").num_columns(3).spacing([12.0, 2.0]);
+    grid.min_row_height(18.0).show(ui, |ui| {
         let mut line = |name: &str, hover: &str, of: fn(&cost::Expected) -> u64, unit: fn(u64) -> String| {
             ui.label(theme::label(ui, name)).on_hover_text(hover);
             let (text, share) = figures.as_ref().map_or_else(

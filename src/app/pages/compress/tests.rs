@@ -1,1 +1,291 @@
 //! What a person does on the page, by accessible name.
+
+use egui::accesskit::Role;
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+
+use super::{CompressView, compress_ui};
+use crate::app::action::{Action, Dialog, Page};
+use crate::app::state::{JobKind, Model};
+use crate::app::tests::models::{Scene, child, enqueue, measured, open, row, scene, with_runs};
+use crate::jobs::RunRow;
+use crate::spec::{RunId, RunStatus, Verdict};
+
+type Stage = Harness<'static, Scene<CompressView>>;
+
+fn stage(model: Model) -> Stage {
+    let builder = Harness::builder().with_size([1376.0, 800.0]).with_max_steps(64);
+    let mut stage = scene(builder, model, CompressView::default(), compress_ui);
+    stage.run();
+    stage
+}
+
+fn parent() -> RunRow {
+    measured(row(3, "digits-cnn"), 0.972, 148.0, 1.92, Verdict::CannotTell)
+}
+
+/// A run, and what five recipes made of it.
+fn ladder() -> Model {
+    let parent = parent();
+    let mut failed = child(7, &parent, "units:0.95");
+    failed.run.status = RunStatus::Failed;
+    failed.run.failure = Some("the network: its loss is not a number; use a smaller learning rate".to_owned());
+    let rows = vec![
+        measured(
+            child(4, &parent, "units:0.5:finetune=3"),
+            0.966,
+            41.2,
+            0.71,
+            Verdict::Faster,
+        ),
+        measured(child(5, &parent, "fp16"), 0.972, 74.9, 1.93, Verdict::CannotTell),
+        measured(
+            child(6, &parent, "weights:0.8:finetune=3"),
+            0.969,
+            148.0,
+            1.71,
+            Verdict::Faster,
+        ),
+        failed,
+        child(8, &parent, "int8-static"),
+        parent,
+    ];
+    let mut model = with_runs(rows);
+    open(&mut model, RunId(3));
+    model
+}
+
+fn press(stage: &mut Stage, name: &str) {
+    stage.get_by_role_and_label(Role::Button, name).click();
+    stage.run();
+}
+
+fn says(stage: &Stage, text: &str) -> bool {
+    stage.query_all_by_label_contains(text).next().is_some()
+}
+
+fn recipe(stage: &Stage) -> String {
+    stage.state().view.chain.text()
+}
+
+/// Gives the recipe's field this text.
+fn write(stage: &mut Stage, text: &str) {
+    let field = stage.get_by_role_and_label(Role::TextInput, "As text");
+    field.set_text_value_accesskit(text);
+    stage.run();
+}
+
+#[test]
+fn steps_are_added_changed_moved_and_removed() {
+    let mut stage = stage(ladder());
+    assert_eq!(recipe(&stage), "units:0.5:finetune=3+int8-static");
+    press(&mut stage, "Add step");
+    press(&mut stage, "Store in fp16");
+    assert_eq!(
+        recipe(&stage),
+        "units:0.5:finetune=3+int8-static",
+        "weights are stored in one way"
+    );
+    press(&mut stage, "Add step");
+    press(&mut stage, "Zero weights");
+    assert_eq!(
+        recipe(&stage),
+        "units:0.5:finetune=3+weights:0.8:finetune=3+int8-static"
+    );
+    press(&mut stage, "weights 80 %");
+    press(&mut stage, "Move earlier");
+    assert_eq!(
+        recipe(&stage),
+        "weights:0.8:finetune=3+units:0.5:finetune=3+int8-static"
+    );
+    press(&mut stage, "weights 80 %");
+    press(&mut stage, "Remove");
+    press(&mut stage, "units 50 %");
+    stage
+        .get_by_role_and_label(Role::Slider, "Units and filters to remove")
+        .set_value_accesskit(70.0);
+    stage.run();
+    assert_eq!(recipe(&stage), "units:0.7:finetune=3+int8-static");
+    stage.key_press(egui::Key::Escape);
+    stage.run();
+    press(&mut stage, "fine-tune 3 epochs");
+    press(&mut stage, "Remove fine-tuning");
+    assert_eq!(recipe(&stage), "units:0.7+int8-static");
+    assert!(says(&stage, "Without fine-tuning, expect to lose accuracy"));
+}
+
+#[test]
+fn a_typed_recipe_is_taken_and_a_wrong_one_says_why() {
+    let mut stage = stage(ladder());
+    write(&mut stage, "weights:0.9+fp16");
+    assert_eq!(recipe(&stage), "weights:0.9+fp16");
+    assert!(says(&stage, "weights 90 %"));
+    write(&mut stage, "int4");
+    assert!(says(&stage, "`int4` is not a step"));
+    assert_eq!(recipe(&stage), "weights:0.9+fp16", "the chain stays as it was");
+    press(&mut stage, "Compress");
+    assert!(stage.state().asked.is_empty(), "what can't be read is not run");
+    write(&mut stage, "");
+    assert!(says(&stage, "No step yet") && !says(&stage, "is not a step"));
+}
+
+#[test]
+fn what_arithmetic_knows_is_computed_from_the_network() {
+    let mut stage = stage(ladder());
+    write(&mut stage, "fp16");
+    assert!(says(&stage, "50 %"));
+    write(&mut stage, "units:0.5:finetune=3");
+    let expected = crate::cost::expected(
+        &stage.state().model.runs.open(RunId(3)).unwrap().record.plan.model,
+        &"units:0.5".parse().unwrap(),
+    );
+    assert!(says(&stage, &crate::spec::units::bytes(expected.weight_bytes)));
+}
+
+#[test]
+fn compress_asks_for_the_recipe_and_the_usual_four_for_four() {
+    let mut stage = stage(ladder());
+    press(&mut stage, "Compress");
+    press(&mut stage, "Try the usual four");
+    let asked: Vec<(RunId, Vec<String>)> = stage
+        .state()
+        .asked
+        .iter()
+        .filter_map(|action| match action {
+            Action::Compress { run, recipes } => Some((*run, recipes.iter().map(ToString::to_string).collect())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        asked[0],
+        (RunId(3), vec!["units:0.5:finetune=3+int8-static".to_owned()])
+    );
+    assert_eq!(asked[1].1.len(), 4);
+}
+
+#[test]
+fn a_list_of_recipes_is_one_job() {
+    let mut stage = stage(ladder());
+    press(&mut stage, "Add to list");
+    press(&mut stage, "Add to list");
+    write(&mut stage, "fp16");
+    press(&mut stage, "Add to list");
+    write(&mut stage, "weights:0.5");
+    press(&mut stage, "Add to list");
+    press(&mut stage, "Take weights:0.5 off the list");
+    press(&mut stage, "Compress by the 2 of the list");
+    let Some(Action::Compress { recipes, .. }) = stage.state().asked.last() else {
+        panic!("{:?}", stage.state().asked);
+    };
+    assert_eq!(recipes.len(), 2);
+    assert!(stage.state().view.list.is_empty());
+}
+
+#[test]
+fn results_carry_their_badge_and_simulated_speed_is_no_gain() {
+    let stage = stage(ladder());
+    assert_eq!(stage.query_all_by_label("simulated").count(), 1);
+    assert!(says(&stage, "no gain in time"));
+    assert_eq!(
+        stage.query_all_by_label("faster").count(),
+        1,
+        "the pruned network alone is faster"
+    );
+    assert_eq!(stage.query_all_by_label("cannot tell").count(), 1);
+    assert!(says(&stage, "-0.6 points"));
+    assert!(
+        says(&stage, "its loss is not a number"),
+        "a failed recipe stays with its reason"
+    );
+}
+
+#[test]
+fn a_result_offers_what_can_be_done_with_it() {
+    let mut stage = stage(ladder());
+    press(&mut stage, "Measure: digits-cnn-int8-static");
+    assert!(matches!(stage.state().asked.last(), Some(Action::Measure(runs)) if *runs == [RunId(3), RunId(8)]));
+    press(&mut stage, "Try again: digits-cnn-units:0.95");
+    assert!(matches!(stage.state().asked.last(), Some(Action::Resume(RunId(7)))));
+    press(&mut stage, "Actions of digits-cnn-fp16");
+    press(&mut stage, "Export…");
+    assert!(matches!(
+        stage.state().asked.last(),
+        Some(Action::Open(Dialog::Export(RunId(5))))
+    ));
+    press(&mut stage, "Actions of digits-cnn-fp16");
+    press(&mut stage, "Try it");
+    assert!(matches!(stage.state().asked.last(), Some(Action::Go(Page::TryIt))));
+    press(&mut stage, "Actions of digits-cnn-fp16");
+    press(&mut stage, "Delete");
+    assert!(matches!(stage.state().asked.last(), Some(Action::Delete(runs)) if *runs == [RunId(5)]));
+    press(&mut stage, "Measure side by side");
+    let Some(Action::Measure(runs)) = stage.state().asked.last() else {
+        panic!("{:?}", stage.state().asked);
+    };
+    assert_eq!(runs.len(), 5, "the failed one has nothing to measure");
+}
+
+#[test]
+fn recipes_at_work_show_their_progress_and_can_be_cancelled() {
+    let mut model = ladder();
+    let mut running = child(9, &parent(), "fp16");
+    running.run.status = RunStatus::Running;
+    let rows = model.runs.rows().iter().cloned().chain([running]).collect();
+    model.runs.set_rows(rows);
+    let kind = JobKind::Compress {
+        parent: RunId(3),
+        recipes: ["units:0.3", "fp16", "int8-static"].map(str::to_owned).to_vec(),
+    };
+    let id = enqueue(&mut model, 1, "compress digits-cnn by three", kind.clone());
+    model.queue[0].is_begun = true;
+    model.queue[0].run = Some(RunId(9));
+    enqueue(&mut model, 2, "compress digits-cnn again", kind);
+    let mut stage = stage(model);
+    assert!(says(&stage, "units 30 %") && says(&stage, "digits-cnn · waiting"));
+    press(&mut stage, "Cancel compress digits-cnn by three");
+    assert!(matches!(stage.state().asked.last(), Some(Action::CancelJob(job)) if *job == id));
+    stage.state_mut().model.queue[0].progress = Some(("measuring 4 files in turn".to_owned(), 0, 1));
+    stage.run();
+    assert!(says(&stage, "measuring 4 files in turn"));
+}
+
+#[test]
+fn the_run_in_focus_or_its_origin_is_compressed_and_another_can_be_chosen() {
+    let mut model = ladder();
+    let rows = model.runs.rows().iter().cloned().chain([row(20, "newer")]).collect();
+    model.runs.set_rows(rows);
+    assert_eq!(model.parent().unwrap().run.run, RunId(20), "the latest");
+    model.runs.select(Some(RunId(5)));
+    assert_eq!(
+        model.parent().unwrap().run.run,
+        RunId(3),
+        "the origin of the selected one"
+    );
+    let mut stage = stage(model);
+    stage.get_by_role_and_label(Role::ComboBox, "Run").click();
+    stage.run();
+    stage.get_by_label_contains("newer · r20").click();
+    stage.run();
+    assert!(matches!(stage.state().asked.last(), Some(Action::Select(RunId(20)))));
+}
+
+#[test]
+fn without_a_finished_run_the_page_points_to_training() {
+    let mut stage = stage(with_runs(Vec::new()));
+    assert!(says(&stage, "Make a trained network smaller"));
+    press(&mut stage, "Train a network");
+    assert!(matches!(stage.state().asked.last(), Some(Action::Go(Page::Train))));
+}
+
+#[test]
+fn ten_thousand_results_are_drawn_in_a_small_window() {
+    let parent = parent();
+    let children =
+        (10..10_010).map(|number| measured(child(number, &parent, "fp16"), 0.9, 74.9, 1.9, Verdict::CannotTell));
+    let model = with_runs(std::iter::once(parent.clone()).chain(children).collect());
+    let builder = Harness::builder().with_size([960.0, 600.0]).with_max_steps(64);
+    let mut stage = scene(builder, model, CompressView::default(), compress_ui);
+    stage.run();
+    let drawn = stage.query_all_by_label_contains("Actions of").count();
+    assert!((2..40).contains(&drawn), "{drawn} rungs");
+}

@@ -9,14 +9,13 @@ use crate::app::state::{JobKind, Model, QueuedJob};
 use crate::app::theme::{self, Tokens};
 use crate::spec::{Recipe, RunId};
 
-/// The list scrolls above this height.
-const HEIGHT: f32 = 150.0;
+const LINE_HEIGHT: f32 = 18.0;
 
-/// A card of at least `height`.
+/// A card of this height; what does not fit is scrolled.
 pub fn waiting_ui(ui: &mut Ui, model: &Model, height: f32, actions: &mut Actions) {
     theme::card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ui.set_min_height((height - 26.0).max(52.0));
+        ui.set_height(height - 26.0);
         ui.horizontal(|ui| {
             ui.label(theme::strong("At work"));
             let others = model.queue.len() - jobs(model).count();
@@ -37,10 +36,10 @@ pub fn waiting_ui(ui: &mut Ui, model: &Model, height: f32, actions: &mut Actions
         }
         ScrollArea::vertical()
             .id_salt("recipes at work")
-            .max_height((height - 60.0).max(HEIGHT))
+            .auto_shrink([false, true])
             .show(ui, |ui| {
                 for (job, parent, recipes) in jobs(model) {
-                    job_ui(ui, model, job, parent, recipes, actions);
+                    ui.scope(|ui| job_ui(ui, model, job, parent, recipes, actions));
                 }
             });
     });
@@ -72,6 +71,8 @@ fn job_ui(ui: &mut Ui, model: &Model, job: &QueuedJob, parent: RunId, recipes: &
             });
         });
     });
+    ui.spacing_mut().interact_size.y = LINE_HEIGHT;
+    ui.spacing_mut().item_spacing.y = theme::SPACE[0];
     let place = place_of(model, job, recipes);
     let (words, share) = model.progress_of(job);
     for (index, recipe) in recipes.iter().enumerate() {

@@ -20,8 +20,8 @@ pub const MENU: usize = 8;
 const COUNT: usize = 9;
 
 const GAP: f32 = 12.0;
-const SPEED_WIDTH: f32 = 84.0;
-const MENU_WIDTH: f32 = 30.0;
+const SPEED_WIDTH: f32 = 98.0;
+const MENU_WIDTH: f32 = 38.0;
 /// Narrower than this the table scrolls sideways.
 const LEAST_WIDTH: f32 = 800.0;
 const HEAD_HEIGHT: f32 = 24.0;
@@ -33,7 +33,7 @@ pub struct Columns([Rangef; COUNT]);
 impl Columns {
     pub fn within(width: f32) -> Self {
         let free = width.max(LEAST_WIDTH) - SPEED_WIDTH - MENU_WIDTH - GAP * (COUNT - 1) as f32;
-        let figure = (free * 0.12).clamp(72.0, 104.0).round();
+        let figure = (free * 0.11).clamp(74.0, 104.0).round();
         let mut widths = [figure; COUNT];
         widths[WHAT] = free - 6.0 * figure;
         widths[SPEED] = SPEED_WIDTH;
@@ -82,8 +82,12 @@ impl Columns {
             ),
             (SIZE, "Size", "Of the exported file"),
             (PACKED, "Packed", "Size of the exported file after zstd at level 19"),
-            (BATCH64, "64 rows", "Median time of a call with 64 rows, on one thread"),
-            (BATCH1, "1 row", "Median time of a call with one row, on one thread"),
+            (
+                BATCH64,
+                "Latency 64",
+                "Median time of a call with 64 rows, on one thread",
+            ),
+            (BATCH1, "Latency 1", "Median time of a call with one row, on one thread"),
             (
                 MEMORY,
                 "Memory",
