@@ -141,7 +141,7 @@ fn folder_ui(ui: &mut Ui, view: &mut ExportView, is_enabled: bool, actions: &mut
             }
             let field = TextEdit::singleline(&mut view.folder)
                 .font(egui::TextStyle::Monospace)
-                .vertical_align(Align::Center)
+                .align(egui::Align2::LEFT_CENTER)
                 .desired_width(f32::INFINITY);
             ui.add_enabled(is_enabled, field)
                 .labelled_by(label.id)

@@ -112,6 +112,7 @@ pub fn measured(mut row: RunRow, accuracy: f64, kilobytes: f64, milliseconds: f6
         speed: if simulated { Speed::Simulated } else { Speed::Measured },
         int8_layers: 0,
         sha256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".to_owned(),
+        against: parent,
         verdict,
         verdict_batch1: verdict,
         engine: "avx512-vnni".to_owned(),

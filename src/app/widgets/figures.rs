@@ -7,7 +7,7 @@ use crate::app::state::RowExt as _;
 use crate::app::theme::{self, Tokens};
 use crate::compare::{Axis, score_difference, verdicts};
 use crate::jobs::RunRow;
-use crate::spec::{Verdict, units};
+use crate::spec::{Speed, Verdict, units};
 
 /// A figure as it stands in a table.
 #[derive(Debug)]
@@ -54,6 +54,10 @@ pub fn cost(ui: &Ui, axis: Axis, row: &RunRow, baseline: Option<&RunRow>) -> Opt
     let change = ratio.zip(baseline).map(|(ratio, baseline)| {
         let text = change_text(ui, ratio, true);
         match time_verdict(axis, row, baseline) {
+            Some(_) if is_simulated(row) => {
+                hover.push_str(". Simulated: the zeros buy no time, a difference is chance");
+                text.color(Tokens::of(ui).text_soft)
+            }
             None | Some(Some(Verdict::Faster | Verdict::Slower)) => text,
             Some(verdict) => {
                 hover.push_str(match verdict {
@@ -80,6 +84,11 @@ fn time_verdict(axis: Axis, row: &RunRow, baseline: &RunRow) -> Option<Option<Ve
         Axis::Batch64 => Some(verdicts.map(|[_, batch64]| batch64)),
         _ => None,
     }
+}
+
+fn is_simulated(row: &RunRow) -> bool {
+    let deployed = row.run.deployed.as_ref();
+    deployed.is_some_and(|deployed| deployed.speed == Speed::Simulated)
 }
 
 /// `97.4 %` for an accuracy, `0.812` for an R2.
@@ -132,4 +141,33 @@ pub fn two_lines_ui(ui: &mut Ui, align: Align, first: RichText, second: Option<R
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::tests::models::{child, measured, row};
+    use crate::spec::RunId;
+
+    #[test]
+    fn only_a_verdict_on_measured_times_is_a_gain_or_a_loss() {
+        egui::__run_test_ui(|ui| {
+            let parent = measured(row(1, "digits"), 0.97, 100.0, 2.0, Verdict::CannotTell);
+            let change = |recipe: &str, verdict: Verdict, against: i64| {
+                let mut row = measured(child(2, &parent, recipe), 0.97, 50.0, 1.0, verdict);
+                row.run.deployed.as_mut().unwrap().against = Some(RunId(against));
+                cost(ui, Axis::Batch64, &row, Some(&parent)).unwrap().change.unwrap()
+            };
+            let gain = change_text(ui, 0.5, true);
+            let neither = gain.clone().color(Tokens::of(ui).text_soft);
+            assert_eq!(change("units:0.5", Verdict::Faster, 1), gain);
+            assert_eq!(change("units:0.5", Verdict::CannotTell, 1), neither);
+            assert_eq!(
+                change("units:0.5", Verdict::Faster, 7),
+                neither,
+                "timed beside another run"
+            );
+            assert_eq!(change("weights:0.8", Verdict::Faster, 1), neither, "simulated");
+        });
+    }
 }

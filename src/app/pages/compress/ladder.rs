@@ -11,10 +11,10 @@ use super::{outlook, waiting};
 use crate::app::action::{Action, Actions, Dialog, Page};
 use crate::app::state::{Model, RowExt as _};
 use crate::app::theme::{self, Tokens};
+use crate::app::widgets::figures::score_text;
 use crate::app::widgets::mark;
 use crate::jobs::RunRow;
 use crate::spec::{RunId, RunStatus};
-pub use cells::score_text;
 use columns::{Columns, Widest};
 
 const RUNG_HEIGHT: f32 = 54.0;
@@ -38,7 +38,7 @@ impl Ladder {
         let is_child = |row: &&RunRow| row.origin.as_ref().is_some_and(|(origin, _)| *origin == parent.run.run);
         let children: Vec<&RunRow> = model.runs.rows().iter().rev().filter(is_child).collect();
         self.children = children.iter().map(|row| row.run.run).collect();
-        self.widest = Widest::of(parent, &children);
+        self.widest = Widest::among(parent, &children);
     }
 }
 

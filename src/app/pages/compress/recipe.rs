@@ -4,11 +4,11 @@ use egui::{Button, ComboBox, DragValue, Grid, Layout, Popup, PopupCloseBehavior,
 use egui_material_icons::icons;
 
 use super::chain::{Chain, Edit, STEPS};
-use super::ladder::score_text;
 use super::{CompressView, outlook};
 use crate::app::action::{Action, Actions};
 use crate::app::state::{Model, RowExt as _};
 use crate::app::theme::{self, Tokens};
+use crate::app::widgets::figures::score_text;
 use crate::cost;
 use crate::jobs::RunRow;
 use crate::spec::{Recipe, RecipeStep, units};
@@ -271,7 +271,7 @@ fn text_ui(ui: &mut Ui, view: &mut CompressView, actions: &mut Actions) -> Optio
             }
             let field = TextEdit::singleline(&mut text)
                 .font(egui::TextStyle::Monospace)
-                .vertical_align(egui::Align::Center)
+                .align(egui::Align2::LEFT_CENTER)
                 .hint_text("units:0.5:finetune=3+int8-static")
                 .desired_width(f32::INFINITY);
             let field = ui.add(field).labelled_by(label.id);

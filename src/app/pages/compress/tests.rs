@@ -192,11 +192,20 @@ fn results_carry_their_badge_and_simulated_speed_is_no_gain() {
         "the pruned network alone is faster"
     );
     assert_eq!(stage.query_all_by_label("cannot tell").count(), 1);
-    assert!(says(&stage, "-0.6 points"));
+    assert!(says(&stage, "-0.6 pt"));
     assert!(
         says(&stage, "its loss is not a number"),
         "a failed recipe stays with its reason"
     );
+}
+
+#[test]
+fn times_from_different_rounds_give_no_verdict() {
+    let parent = parent();
+    let mut apart = measured(child(4, &parent, "units:0.5"), 0.96, 41.2, 0.71, Verdict::Faster);
+    apart.run.deployed.as_mut().unwrap().against = Some(RunId(1));
+    let stage = stage(with_runs(vec![parent, apart]));
+    assert!(says(&stage, "timed apart") && stage.query_by_label("faster").is_none());
 }
 
 #[test]

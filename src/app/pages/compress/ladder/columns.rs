@@ -4,20 +4,24 @@ use egui::{Align, Layout, Rangef, Rect, Ui, UiBuilder, vec2};
 
 use super::part;
 use crate::app::theme;
+use crate::compare::Axis;
 use crate::jobs::RunRow;
-use crate::spec::Deployed;
 
-/// Places of the columns.
+/// Places of the columns; the costs stand between score and speed.
 pub const WHAT: usize = 0;
 pub const SCORE: usize = 1;
-pub const SIZE: usize = 2;
-pub const PACKED: usize = 3;
-pub const BATCH64: usize = 4;
-pub const BATCH1: usize = 5;
-pub const MEMORY: usize = 6;
 pub const SPEED: usize = 7;
 pub const MENU: usize = 8;
 const COUNT: usize = 9;
+
+/// The costs: column, what it is, title.
+pub const AXES: [(usize, Axis, &str); 5] = [
+    (2, Axis::Size, "Size"),
+    (3, Axis::Zstd, "Packed"),
+    (4, Axis::Batch64, "Latency 64"),
+    (5, Axis::Batch1, "Latency 1"),
+    (6, Axis::Memory, "Memory"),
+];
 
 const GAP: f32 = 12.0;
 const SPEED_WIDTH: f32 = 98.0;
@@ -73,34 +77,16 @@ impl Columns {
     pub fn head_ui(&self, ui: &mut Ui, score: &str) {
         let (rect, _) = ui.allocate_exact_size(vec2(self.width(), HEAD_HEIGHT), egui::Sense::hover());
         let score = if score == "R2" { "R2" } else { "Accuracy" };
-        let titles: [(usize, &str, &str); 8] = [
+        let about_score = "On the test split, by the exported file; the difference to the baseline below it";
+        let about_speed = "What the times are worth, and the verdict at 64 rows against the baseline";
+        let costs = AXES.map(|(column, axis, title)| (column, title, axis.doc()));
+        let titles = [
             (WHAT, "Recipe", "What was done, and the run that came of it"),
-            (
-                SCORE,
-                score,
-                "On the test split, by the exported file; the difference to the baseline below it",
-            ),
-            (SIZE, "Size", "Of the exported file"),
-            (PACKED, "Packed", "Size of the exported file after zstd at level 19"),
-            (
-                BATCH64,
-                "Latency 64",
-                "Median time of a call with 64 rows, on one thread",
-            ),
-            (BATCH1, "Latency 1", "Median time of a call with one row, on one thread"),
-            (
-                MEMORY,
-                "Memory",
-                "Weights and working buffers of the runtime at 64 rows, exactly",
-            ),
-            (
-                SPEED,
-                "Speed",
-                "What the times are worth, and the verdict at 64 rows against the baseline",
-            ),
+            (SCORE, score, about_score),
+            (SPEED, "Speed", about_speed),
         ];
-        for (column, title, hover) in titles {
-            let layout = if (SCORE..=MEMORY).contains(&column) {
+        for (column, title, hover) in titles.into_iter().chain(costs) {
+            let layout = if (SCORE..SPEED).contains(&column) {
                 Layout::right_to_left(Align::Center)
             } else {
                 Layout::left_to_right(Align::Center)
@@ -112,32 +98,21 @@ impl Columns {
     }
 }
 
-/// The largest figures, by which the bars are scaled: of the baseline, or of what is larger still.
+/// The largest cost of each kind, by which the bars are scaled: the baseline's, or one that is larger still.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Widest {
-    pub size: f64,
-    pub packed: f64,
-    pub batch64: f64,
-    pub batch1: f64,
-    pub memory: f64,
-}
+pub struct Widest([f64; AXES.len()]);
 
 impl Widest {
-    pub fn of(parent: &RunRow, children: &[&RunRow]) -> Self {
-        let measured = || {
-            children
-                .iter()
-                .copied()
-                .chain([parent])
-                .filter_map(|row| row.run.deployed.as_ref())
+    pub fn among(parent: &RunRow, children: &[&RunRow]) -> Self {
+        let most = |axis: Axis| {
+            let rows = children.iter().copied().chain([parent]);
+            rows.filter_map(|row| axis.of(&row.run)).fold(0.0, f64::max)
         };
-        let most = |of: fn(&Deployed) -> f64| measured().map(of).fold(0.0, f64::max);
-        Self {
-            size: most(|deployed| deployed.size_bytes as f64),
-            packed: most(|deployed| deployed.zstd_bytes as f64),
-            batch64: most(|deployed| deployed.latency_us.batch64.median),
-            batch1: most(|deployed| deployed.latency_us.batch1.median),
-            memory: most(|deployed| deployed.memory_bytes as f64),
-        }
+        Self(AXES.map(|(_, axis, _)| most(axis)))
+    }
+
+    /// Of the cost at this place of [`AXES`].
+    pub fn of(&self, place: usize) -> f64 {
+        self.0[place]
     }
 }
