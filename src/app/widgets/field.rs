@@ -107,6 +107,19 @@ impl Field<'_> {
     }
 }
 
+/// A line of small text below a field, which keeps its height while there is nothing to say.
+pub fn note_ui(ui: &mut Ui, text: impl Into<String>) -> Response {
+    ui.scope(|ui| {
+        ui.spacing_mut().interact_size.y = 16.0;
+        ui.horizontal(|ui| {
+            ui.add_space(GUTTER);
+            ui.add(Label::new(theme::hint(ui, text)).truncate())
+        })
+        .inner
+    })
+    .inner
+}
+
 /// One reason why a field is wrong.
 pub fn problem_ui(ui: &mut Ui, problem: &str) {
     let tokens = Tokens::of(ui);

@@ -168,10 +168,7 @@ pub fn data_ui(
                 split.train, split.validation, split.test
             )
         });
-        ui.horizontal(|ui| {
-            ui.add_space(field::GUTTER);
-            ui.add(Label::new(theme::hint(ui, rows)).truncate());
-        });
+        field::note_ui(ui, rows);
     }
     fields.show(
         ui,
@@ -192,7 +189,7 @@ fn source_ui(
     actions: &mut Actions,
 ) {
     let before = data.source.clone();
-    fields.show_wide(ui, "data.source", &mut data.source, &defaults.source, |ui, value, _| {
+    fields.show(ui, "data.source", &mut data.source, &defaults.source, |ui, value, _| {
         sets_ui(ui, value, &model.datasets)
     });
     if data.source != before {
@@ -200,12 +197,10 @@ fn source_ui(
         data.target = None;
         data.task = None;
     }
-    let about = model.datasets.iter().find(|(name, _)| *name == data.source);
-    let about = about.map_or(data.source.as_str(), |(_, about)| about);
-    ui.horizontal_top(|ui| {
-        ui.add_space(field::GUTTER);
-        ui.add(Label::new(theme::hint(ui, field::sentence(about))).wrap());
-    });
+    let is_file = model.datasets.iter().all(|(name, _)| *name != data.source);
+    if is_file {
+        field::note_ui(ui, data.source.as_str()).on_hover_text(data.source.as_str());
+    }
     let is_over = ui.input(|input| !input.raw.hovered_files.is_empty());
     ui.horizontal(|ui| {
         ui.add_space(field::GUTTER);

@@ -14,7 +14,7 @@ use crate::jobs::Preview;
 use crate::spec::{SampleView, Task, units};
 
 /// Height of the box, whatever is in it.
-const HEIGHT: f32 = 128.0;
+const HEIGHT: f32 = 120.0;
 /// More columns than these are not read, only waded through.
 const MOST_COLUMNS: usize = 24;
 const ROW_HEIGHT: f32 = 19.0;
@@ -53,10 +53,7 @@ pub fn preview_ui(ui: &mut Ui, form: &Form, notes_open: &mut bool, actions: &mut
     let summary = form.last_preview().map(|preview| &preview.summary);
     // Room is kept while it is read.
     let facts = summary.map_or_else(String::new, |summary| facts(summary).join(" · "));
-    ui.horizontal(|ui| {
-        ui.add_space(field::GUTTER);
-        ui.add(Label::new(theme::label(ui, facts)).truncate());
-    });
+    field::note_ui(ui, facts);
     notes_ui(ui, summary.map_or(&[], |summary| &summary.notes), notes_open);
 }
 
@@ -168,7 +165,9 @@ fn pictures_ui(ui: &mut Ui, preview: &Preview) {
             .collect()
     };
     let columns = if classes.is_empty() { abreast } else { classes.len() };
+    let taken = shown.len().div_ceil(columns.max(1)).min(rows) as f32 * (side + PICTURE_LABEL + PICTURE_GAP);
     ui.spacing_mut().item_spacing = vec2(PICTURE_GAP, PICTURE_GAP);
+    ui.add_space(((ui.available_height() + PICTURE_GAP - taken) / 2.0).max(0.0));
     for row in shown.chunks(columns.max(1)).take(rows) {
         ui.horizontal_top(|ui| {
             for sample in row {
