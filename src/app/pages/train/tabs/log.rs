@@ -1,7 +1,7 @@
 //! What a run has to say: how it stands, why it failed and what to do about it, its notes and its epochs.
 
-use egui::{Align, Button, Label, Layout, RichText, ScrollArea, Ui};
-use egui_material_icons::icons;
+use egui::{Align, Button, Color32, Label, Layout, RichText, ScrollArea, Ui};
+use egui_material_icons::{MaterialIcon, icons};
 
 use super::empty_ui;
 use crate::app::action::{Action, Actions};
@@ -9,16 +9,39 @@ use crate::app::state::{Model, RowExt as _};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::mark;
 use crate::jobs::RunRow;
-use crate::spec::{Ended, Metrics, RunStatus, units};
-use crate::timeline::{EpochPoint, RunView};
+use crate::spec::{Ended, Metrics, RunId, RunStatus, units};
+use crate::timeline::{Alarm, EpochPoint, RunView, Watch};
 
-pub fn log_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
+/// The alarms of the run that is shown.
+#[derive(Debug, Default)]
+pub struct LogView {
+    run: Option<RunId>,
+    watch: Watch,
+}
+
+impl LogView {
+    fn alarms(&mut self, run: RunId, view: Option<&RunView>) -> &[Alarm] {
+        if self.run != Some(run) {
+            *self = Self {
+                run: Some(run),
+                watch: Watch::default(),
+            };
+        }
+        if let Some(view) = view {
+            self.watch.take(view);
+        }
+        self.watch.alarms()
+    }
+}
+
+pub fn log_ui(ui: &mut Ui, model: &Model, log: &mut LogView, actions: &mut Actions) {
     let Some(row) = model.focus().and_then(|run| model.runs.row(run)) else {
         let purpose = "What a run has to say: its epochs, notes and failures";
         return empty_ui(ui, purpose, "Press Run: it speaks from its first step on");
     };
     let run = row.run.run;
     let view = model.runs.open(run).map(|open| &open.view);
+    let alarms = log.alarms(run, view);
     let trouble = Trouble::of(row, view.and_then(|view| view.ended.as_ref()));
     ui.horizontal(|ui| {
         ui.label(mark::status_icon(ui, row.run.status));
@@ -27,7 +50,7 @@ pub fn log_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
             let button = Button::new((theme::icon(icons::ICON_CONTENT_COPY), "Copy log"));
             let button = ui.add(button);
             if button.on_hover_text("Puts the whole log on the clipboard").clicked() {
-                actions.push(Action::CopyText(text(row, view, trouble.as_ref())));
+                actions.push(Action::CopyText(text(row, view, trouble.as_ref(), alarms)));
             }
             if row.can_resume() && !is_busy(model, row) {
                 let button = Button::new((theme::icon(icons::ICON_PLAY_ARROW), "Resume"));
@@ -50,11 +73,12 @@ pub fn log_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
                 ui.label(RichText::new(reason).color(Tokens::of(ui).bad));
             }
             let Some(view) = view else { return };
+            let tokens = Tokens::of(ui);
             for note in &view.notes {
-                ui.horizontal_top(|ui| {
-                    ui.label(theme::icon(icons::ICON_INFO).size(14.0).color(Tokens::of(ui).text_soft));
-                    ui.add(Label::new(note).selectable(true).wrap());
-                });
+                line_ui(ui, icons::ICON_INFO, tokens.text_soft, note);
+            }
+            for alarm in alarms {
+                line_ui(ui, icons::ICON_WARNING, tokens.warn, &alarm_line(alarm));
             }
             epochs_ui(ui, view, viewport);
         });
@@ -112,6 +136,17 @@ fn trouble_ui(ui: &mut Ui, trouble: &Trouble) {
         );
     }
     ui.add_space(theme::SPACE[0]);
+}
+
+fn line_ui(ui: &mut Ui, icon: MaterialIcon, colour: Color32, text: &str) {
+    ui.horizontal_top(|ui| {
+        ui.label(theme::icon(icon).size(14.0).color(colour));
+        ui.add(Label::new(text).selectable(true).wrap());
+    });
+}
+
+fn alarm_line(alarm: &Alarm) -> String {
+    format!("Step {}: {}", alarm.step, alarm.text)
 }
 
 /// Only the lines in the viewport, because a run may have thousands of epochs.
@@ -175,7 +210,7 @@ fn epoch_line(point: &EpochPoint) -> String {
 }
 
 /// The log as text.
-fn text(row: &RunRow, view: Option<&RunView>, trouble: Option<&Trouble>) -> String {
+fn text(row: &RunRow, view: Option<&RunView>, trouble: Option<&Trouble>, alarms: &[Alarm]) -> String {
     let mut lines = vec![standing(row, view)];
     if let Some(trouble) = trouble {
         lines.push(trouble.what.clone());
@@ -185,6 +220,7 @@ fn text(row: &RunRow, view: Option<&RunView>, trouble: Option<&Trouble>) -> Stri
     }
     if let Some(view) = view {
         lines.extend(view.notes.iter().cloned());
+        lines.extend(alarms.iter().map(alarm_line));
         lines.extend(view.epochs.iter().map(epoch_line));
     }
     lines.join("\n")

@@ -53,6 +53,8 @@ pub struct TabsView {
     surface: surface::SurfaceView,
     #[serde(skip)]
     confusion: confusion::ConfusionView,
+    #[serde(skip)]
+    log: log::LogView,
 }
 
 /// The run in focus, and what is known of it.
@@ -250,7 +252,7 @@ fn strip_ui(ui: &mut Ui, subject: &Subject<'_>, tabs: &[Tab], shown: Tab, is_ope
 
 fn tab_ui(ui: &mut Ui, tab: Tab, subject: &Subject<'_>, model: &Model, view: &mut TabsView, actions: &mut Actions) {
     if tab == Tab::Log {
-        return log::log_ui(ui, model, actions);
+        return log::log_ui(ui, model, &mut view.log, actions);
     }
     let Some(snapshot) = subject.snapshot() else {
         return nothing_ui(ui, tab, subject, actions);
