@@ -1,29 +1,30 @@
 //! A sample as a picture.
 
-use egui::{Response, Sense, Ui, Vec2};
+use egui::{Rect, Response, Sense, Ui, Vec2};
 
 use crate::app::theme::Tokens;
 use crate::spec::{SampleView, Shape};
 
-/// Pixels as squares (ink in the text's colour on the card's), `side` points wide; three channels are drawn in colour.
+/// Pixels as squares (ink in the text's colour on the window's), `side` points wide; three channels are drawn in colour.
 pub fn pixels_ui(ui: &mut Ui, shape: Shape, pixels: &[f32], side: f32, name: &str) -> Response {
-    let (channels, height, width) = match shape {
-        Shape::Image {
-            channels,
-            height,
-            width,
-        } => (channels, height.max(1), width.max(1)),
-        Shape::Features { features } => (1, 1, features.max(1)),
-    };
+    let [_, height, width] = size_of(shape);
     let cell = side / width.max(height) as f32;
     let size = Vec2::new(cell * width as f32, cell * height as f32);
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, name));
+    paint_pixels(ui, rect, shape, pixels);
+    response
+}
+
+/// The same in a rectangle that is there already.
+pub fn paint_pixels(ui: &Ui, rect: Rect, shape: Shape, pixels: &[f32]) {
     if !ui.is_rect_visible(rect) {
-        return response;
+        return;
     }
+    let [channels, height, width] = size_of(shape);
     let tokens = Tokens::of(ui);
     let at = |channel: usize, place: usize| pixels.get(channel * width * height + place).copied().unwrap_or(0.0);
+    let cell = rect.size() / Vec2::new(width as f32, height as f32);
     let mut mesh = egui::Mesh::default();
     for place in 0..width * height {
         let corner = rect.min + Vec2::new((place % width) as f32, (place / width) as f32) * cell;
@@ -32,10 +33,21 @@ pub fn pixels_ui(ui: &mut Ui, shape: Shape, pixels: &[f32], side: f32, name: &st
         } else {
             tokens.base.lerp_to_gamma(tokens.text, at(0, place).clamp(0.0, 1.0))
         };
-        mesh.add_colored_rect(egui::Rect::from_min_size(corner, Vec2::splat(cell)), colour);
+        mesh.add_colored_rect(Rect::from_min_size(corner, cell), colour);
     }
     ui.painter().add(mesh);
-    response
+}
+
+/// Channels, height and width; features are one line.
+pub fn size_of(shape: Shape) -> [usize; 3] {
+    match shape {
+        Shape::Image {
+            channels,
+            height,
+            width,
+        } => [channels, height.max(1), width.max(1)],
+        Shape::Features { features } => [1, 1, features.max(1)],
+    }
 }
 
 /// Whether the answer to a sample is its true class; none where nobody was asked, or a value was.

@@ -106,7 +106,8 @@ pub fn confusion_ui(
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = theme::SPACE[3];
         let available = ui.available_size();
-        ui.allocate_ui(vec2(WORDS, available.y), |ui| {
+        let down = egui::Layout::top_down(egui::Align::Min);
+        ui.allocate_ui_with_layout(vec2(WORDS, available.y), down, |ui| {
             ui.set_width(WORDS);
             words_ui(ui, subject, matrix);
         });
@@ -114,7 +115,7 @@ pub fn confusion_ui(
         let room = available.x - WORDS - theme::SPACE[3];
         let with_list = room - LIST - theme::SPACE[3] >= needed.min(420.0);
         let width = if with_list { room - LIST - theme::SPACE[3] } else { room };
-        ui.allocate_ui(vec2(width, available.y), |ui| {
+        ui.allocate_ui_with_layout(vec2(width, available.y), down, |ui| {
             ScrollArea::both().id_salt("confusion").show(ui, |ui| {
                 pressed = matrix_ui(ui, width, available.y, subject, matrix);
             });

@@ -151,24 +151,19 @@ fn alarm_line(alarm: &Alarm) -> String {
 
 /// Only the lines in the viewport, because a run may have thousands of epochs.
 fn epochs_ui(ui: &mut Ui, view: &RunView, viewport: egui::Rect) {
-    let height = ui.text_style_height(&egui::TextStyle::Monospace) + 2.0;
+    let height = ui.text_style_height(&egui::TextStyle::Monospace);
     let top = ui.cursor().top() - ui.max_rect().top();
     let epochs = &view.epochs;
-    let first = (((viewport.top() - top) / height).floor().max(0.0) as usize).min(epochs.len());
-    let last = (((viewport.bottom() - top) / height).ceil().max(0.0) as usize).min(epochs.len());
+    let line = |y: f32| (((y - top) / height).max(0.0) as usize).min(epochs.len());
+    let (first, end) = (line(viewport.top()), line(viewport.bottom() + height));
     ui.spacing_mut().item_spacing.y = 0.0;
     ui.add_space(first as f32 * height);
-    for point in &epochs[first..last.max(first)] {
-        let colour = if point.is_best {
-            Tokens::of(ui).text
-        } else {
-            Tokens::of(ui).text_soft
-        };
-        let text = theme::number(epoch_line(point)).color(colour);
-        let (rect, _) = ui.allocate_exact_size(egui::vec2(ui.available_width(), height), egui::Sense::hover());
-        ui.place(rect, Label::new(text).selectable(true).halign(Align::Min).truncate());
+    for point in &epochs[first..end] {
+        let tokens = Tokens::of(ui);
+        let colour = if point.is_best { tokens.text } else { tokens.text_soft };
+        ui.add(Label::new(theme::number(epoch_line(point)).color(colour)).selectable(true).truncate());
     }
-    ui.add_space((epochs.len() - last.max(first)) as f32 * height);
+    ui.add_space((epochs.len() - end) as f32 * height);
 }
 
 /// How a run stands, in a line.
@@ -192,21 +187,29 @@ fn standing(row: &RunRow, view: Option<&RunView>) -> String {
     line
 }
 
+/// Loss and score of an epoch, of the training and the validation rows.
 fn epoch_line(point: &EpochPoint) -> String {
-    let score = |metrics: &Metrics| match (metrics.accuracy, metrics.r2) {
-        (Some(accuracy), _) => format!("accuracy {}", units::percent(accuracy)),
-        (None, Some(r2)) => format!("R2 {}", units::significant(r2)),
-        (None, None) => String::new(),
+    let part = |metrics: &Metrics| {
+        let score = match (metrics.accuracy, metrics.r2) {
+            (Some(accuracy), _) => units::percent(accuracy),
+            (None, Some(r2)) => format!("R2 {}", units::significant(r2)),
+            (None, None) => String::new(),
+        };
+        format!("loss {:<8} {score:<8}", loss(metrics.loss))
     };
     let best = if point.is_best { "  best so far" } else { "" };
-    format!(
-        "epoch {:>4}   training loss {:<8} {:<17} validation loss {:<8} {}{best}",
-        point.epoch,
-        units::significant(point.train.loss),
-        score(&point.train),
-        units::significant(point.validation.loss),
-        score(&point.validation),
-    )
+    let (train, validation) = (part(&point.train), part(&point.validation));
+    let line = format!("epoch {:>4}  training {train}  validation {validation}{best}", point.epoch);
+    line.trim_end().to_owned()
+}
+
+/// A loss; with an exponent where it is far from one.
+fn loss(loss: f64) -> String {
+    if loss != 0.0 && loss.is_finite() && !(1e-4..1e5).contains(&loss.abs()) {
+        format!("{loss:.2e}")
+    } else {
+        units::significant(loss)
+    }
 }
 
 /// The log as text.

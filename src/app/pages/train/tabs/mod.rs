@@ -25,7 +25,7 @@ const LOW: f32 = 760.0;
 const STRIP: f32 = 32.0;
 const HEIGHT: f32 = 270.0;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 enum Tab {
     Surface,
     /// The confusion matrix; of a regression, the true against the predicted values.
@@ -198,8 +198,12 @@ pub fn tabs_ui(ui: &mut Ui, model: &Model, view: &mut TabsView, actions: &mut Ac
         strip_ui(ui, &subject, &tabs, shown, is_open, view);
         if is_open {
             ui.add_space(theme::SPACE[0]);
-            tab_ui(ui, shown, &subject, model, view, actions);
-            ui.take_available_space();
+            // A child of its own, so that nothing in it can push the panel open.
+            let rect = ui.available_rect_before_wrap();
+            ui.allocate_rect(rect, egui::Sense::hover());
+            let mut content = ui.new_child(egui::UiBuilder::new().id_salt(shown).max_rect(rect));
+            content.shrink_clip_rect(rect);
+            tab_ui(&mut content, shown, &subject, model, view, actions);
         }
     });
 }

@@ -20,7 +20,8 @@ pub fn scatter_ui(ui: &mut Ui, rows: &[[f64; 2]], moment: &str) {
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = theme::SPACE[3];
         let height = ui.available_height();
-        ui.allocate_ui(vec2(176.0, height), |ui| {
+        let down = egui::Layout::top_down(egui::Align::Min);
+        ui.allocate_ui_with_layout(vec2(176.0, height), down, |ui| {
             ui.set_width(176.0);
             ui.label(theme::big_number(units::significant(fit.error)));
             ui.label(theme::label(ui, "root mean squared error"));

@@ -158,6 +158,7 @@ fn legend_ui(ui: &mut Ui, surface: &Surface, classes: &[String]) {
         ui.label(theme::hint(ui, "from the lowest to the highest training row"));
     } else {
         egui::ScrollArea::vertical().id_salt("classes").show(ui, |ui| {
+            ui.spacing_mut().interact_size.y = 16.0;
             for (class, name) in classes.iter().enumerate() {
                 ui.horizontal(|ui| {
                     mark::dot(ui, tokens.run(class));

@@ -24,7 +24,8 @@ pub fn weights_ui(ui: &mut Ui, histograms: &[Histogram]) {
         for line in histograms.chunks(in_a_row).skip(shown.start).take(shown.len()) {
             ui.horizontal_top(|ui| {
                 for histogram in line {
-                    ui.allocate_ui(vec2(WIDTH, HEIGHT), |ui| {
+                    let down = egui::Layout::top_down(egui::Align::Min);
+                    ui.allocate_ui_with_layout(vec2(WIDTH, HEIGHT), down, |ui| {
                         ui.set_min_size(vec2(WIDTH, HEIGHT));
                         ui.set_max_width(WIDTH);
                         histogram_ui(ui, histogram);

@@ -1,0 +1,81 @@
+//! The test sample's number, and the cells of a table row.
+
+use egui::{Align, Button, DragValue, Grid, Layout, Ui};
+use egui_material_icons::{MaterialIcon, icons};
+
+use super::input::{Input, Source};
+use crate::app::theme;
+
+/// Width of a cell's field, in points.
+const FIELD: f32 = 150.0;
+
+/// Chooses a row of the test split; `rows` is how many there are, where that is known.
+pub fn row_ui(ui: &mut Ui, input: &mut Input, rows: Option<usize>) {
+    let last = rows.map_or(usize::MAX, |rows| rows.saturating_sub(1));
+    let is_chosen = input.source == Source::TestRow;
+    let mut chosen = None;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = theme::SPACE[0];
+        let label = ui.label(theme::label(ui, "Test sample"));
+        ui.add_space(theme::SPACE[0]);
+        if step(ui, icons::ICON_CHEVRON_LEFT, "Previous test sample", input.row > 0) {
+            chosen = Some(input.row - 1);
+        }
+        let mut row = input.row;
+        let field = DragValue::new(&mut row).range(0..=last).speed(0.2);
+        if ui.add(field).labelled_by(label.id).changed() {
+            chosen = Some(row);
+        }
+        if step(ui, icons::ICON_CHEVRON_RIGHT, "Next test sample", input.row < last) {
+            chosen = Some(input.row + 1);
+        }
+        if step(ui, icons::ICON_SHUFFLE, "Random test sample", rows.is_some_and(|rows| rows > 1)) {
+            chosen = rows.map(|rows| rand::random_range(0..rows));
+        }
+        if !is_chosen && ui.button("Take it").on_hover_text("Tries the test sample again").clicked() {
+            chosen = Some(input.row);
+        }
+    });
+    if let Some(row) = chosen {
+        input.choose_row(row.min(last));
+    }
+    let words = match (&input.truth, rows) {
+        (Some(truth), _) if is_chosen => format!("Its truth is {truth}"),
+        (_, Some(rows)) => format!("One of {rows} that no network was trained on"),
+        _ => "Taken from rows that no network was trained on".to_owned(),
+    };
+    ui.label(theme::hint(ui, words));
+}
+
+fn step(ui: &mut Ui, icon: MaterialIcon, name: &str, is_enabled: bool) -> bool {
+    let response = ui.add_enabled(is_enabled, Button::new(theme::icon(icon)));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, is_enabled, name));
+    response.on_hover_text(name).clicked()
+}
+
+/// A field for each column; a changed one makes the row the person's own.
+pub fn cells_ui(ui: &mut Ui, input: &mut Input, columns: &[String]) {
+    if input.cells.is_empty() {
+        ui.label(theme::hint(ui, format!("The {} columns are filled from the test sample", columns.len())));
+        return;
+    }
+    ui.add_space(theme::SPACE[0]);
+    let mut is_changed = false;
+    Grid::new("cells").num_columns(2).spacing([12.0, 4.0]).show(ui, |ui| {
+        for (name, value) in &mut input.cells {
+            let label = ui.add(egui::Label::new(theme::label(ui, name.as_str())).truncate());
+            let label = label.on_hover_text(name.as_str());
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let edit = egui::TextEdit::singleline(value)
+                    .desired_width(FIELD)
+                    .font(egui::TextStyle::Monospace)
+                    .align(egui::Align2::RIGHT_CENTER);
+                is_changed |= ui.add(edit).labelled_by(label.id).changed();
+            });
+            ui.end_row();
+        }
+    });
+    if is_changed {
+        input.source = Source::Cells;
+    }
+}
