@@ -12,7 +12,7 @@ use crate::jobs::{RunRow, Trial, Tried};
 use crate::spec::{RunId, units};
 
 /// Least and most width of a card, in points.
-const WIDTH: [f32; 2] = [224.0, 320.0];
+const WIDTH: [f32; 2] = [182.0, 300.0];
 /// Classes whose probabilities have room on a card.
 const CLASSES: usize = 12;
 /// Height of a bar with its words, and the width of a class's name and of the percents.
@@ -94,7 +94,7 @@ fn card_ui(ui: &mut Ui, width: f32, row: &RunRow, answers: &Answers<'_>, model: 
                 ui.set_width(width - 26.0);
                 ui.spacing_mut().item_spacing = vec2(8.0, 4.0);
                 ui.spacing_mut().interact_size.y = 18.0;
-                head_ui(ui, row, answers, model);
+                head_ui(ui, row, model);
                 match answers.trial(run) {
                     Some(Ok(trial)) => trial_ui(ui, row, trial, answers),
                     Some(Err(reason)) => {
@@ -114,7 +114,7 @@ fn card_ui(ui: &mut Ui, width: f32, row: &RunRow, answers: &Answers<'_>, model: 
 }
 
 /// Colour, name, recipe.
-fn head_ui(ui: &mut Ui, row: &RunRow, answers: &Answers<'_>, model: &Model) {
+fn head_ui(ui: &mut Ui, row: &RunRow, model: &Model) {
     let run = row.run.run;
     ui.horizontal(|ui| {
         mark::dot(ui, mark::run_colour(ui, model, run));
@@ -125,12 +125,7 @@ fn head_ui(ui: &mut Ui, row: &RunRow, answers: &Answers<'_>, model: &Model) {
         Some((_, recipe)) => recipe.to_string(),
         None => "uncompressed".to_owned(),
     };
-    let words = if answers.family.baseline().run.run == run {
-        format!("{recipe} · baseline")
-    } else {
-        recipe
-    };
-    ui.add(Label::new(theme::hint(ui, &words)).truncate()).on_hover_text(words);
+    ui.add(Label::new(theme::hint(ui, &recipe)).truncate()).on_hover_text(recipe);
 }
 
 fn trial_ui(ui: &mut Ui, row: &RunRow, trial: &Trial, answers: &Answers<'_>) {
@@ -145,7 +140,8 @@ fn trial_ui(ui: &mut Ui, row: &RunRow, trial: &Trial, answers: &Answers<'_>) {
         && answers.chosen.len() > 1
     {
         if is_baseline {
-            ui.label(theme::hint(ui, "The others are compared with this"));
+            let soft = Tokens::of(ui).text_soft;
+            word_ui(ui, icons::ICON_KEEP, soft, "the baseline");
         } else {
             agreement_ui(ui, trial, baseline);
         }
@@ -189,7 +185,7 @@ fn truth_ui(ui: &mut Ui, trial: &Trial, truth: &str) {
 fn agreement_ui(ui: &mut Ui, trial: &Trial, baseline: &Trial) {
     let tokens = Tokens::of(ui);
     if trial.answer == baseline.answer {
-        return word_ui(ui, icons::ICON_CHECK, tokens.good, "agrees with the baseline");
+        return word_ui(ui, icons::ICON_CHECK, tokens.good, "agrees with baseline");
     }
     let words = match (trial.answer.parse::<f64>(), baseline.answer.parse::<f64>()) {
         (Ok(answer), Ok(other)) if trial.probabilities.is_empty() => {
@@ -260,8 +256,8 @@ fn figure_ui(ui: &mut Ui, name: &str, text: &str, ratio: Option<f64>, hover: &st
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.label(theme::number(text)).on_hover_text(hover);
             if let Some(ratio) = ratio.filter(|ratio| ratio.is_finite()) {
-                let words = format!("{} × baseline", units::significant(ratio));
-                ui.label(theme::hint(ui, words));
+                let words = format!("{} ×", units::significant(ratio));
+                ui.label(theme::hint(ui, words)).on_hover_text("Times that of the baseline");
             }
         });
     });

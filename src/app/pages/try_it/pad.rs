@@ -79,6 +79,8 @@ pub fn picture_ui(ui: &mut Ui, input: &mut Input, pad: &mut Pad) {
             let hover = "A drawing is cut out, scaled and centred as the pictures of the data were";
             response.on_hover_text(hover);
             ui.label(theme::hint(ui, format!("{width} × {height} pixels")));
+            ui.add_space(theme::SPACE[1]);
+            ui.label(theme::hint(ui, "Draw with the mouse; the right button erases"));
         });
     });
     ui.horizontal(|ui| tools_ui(ui, input, &mut drawing, pad));

@@ -18,8 +18,8 @@ const MISTAKES: usize = 6;
 /// Height of a line, least and most, and least and most width of a cell, in points.
 const LINE: [f32; 2] = [17.0, 30.0];
 const WIDTH: [f32; 2] = [30.0, 76.0];
-/// Room for a class's name and for its accuracy.
-const NAME: f32 = 96.0;
+/// Least and most room for a class's name, and the room for its accuracy.
+const NAME: [f32; 2] = [24.0, 110.0];
 const ACCURACY: f32 = 66.0;
 /// Width of the words on the left and of the mistakes on the right.
 const WORDS: f32 = 176.0;
@@ -111,7 +111,7 @@ pub fn confusion_ui(
             ui.set_width(WORDS);
             words_ui(ui, subject, matrix);
         });
-        let needed = NAME + ACCURACY + WIDTH[0] * subject.classes.len() as f32;
+        let needed = name_width(ui, subject.classes) + ACCURACY + WIDTH[0] * subject.classes.len() as f32;
         let room = available.x - WORDS - theme::SPACE[3];
         let with_list = room - LIST - theme::SPACE[3] >= needed.min(420.0);
         let width = if with_list { room - LIST - theme::SPACE[3] } else { room };
@@ -157,6 +157,16 @@ fn samples_of(subject: &Subject<'_>, model: &Model, truth: usize, answer: usize)
     })
 }
 
+/// Room for the longest name of a class.
+fn name_width(ui: &Ui, classes: &[String]) -> f32 {
+    let width = |name: &String| {
+        let galley = ui.painter().layout_no_wrap(name.clone(), FONT, egui::Color32::PLACEHOLDER);
+        galley.size().x
+    };
+    let widest = classes.iter().map(width).fold(0.0, f32::max);
+    (widest + 10.0).clamp(NAME[0], NAME[1])
+}
+
 fn samples(count: usize) -> String {
     if count == 1 {
         "1 sample".to_owned()
@@ -181,13 +191,14 @@ fn words_ui(ui: &mut Ui, subject: &Subject<'_>, matrix: &Matrix) {
 fn matrix_ui(ui: &mut Ui, width: f32, height: f32, subject: &Subject<'_>, matrix: &Matrix) -> Option<(usize, usize)> {
     let tokens = Tokens::of(ui);
     let classes = matrix.classes;
+    let room = name_width(ui, subject.classes);
     let line = ((height - 4.0) / (classes as f32 + 1.0))
         .clamp(LINE[0], LINE[1])
         .floor();
-    let cell = ((width - NAME - ACCURACY) / classes.max(1) as f32)
+    let cell = ((width - room - ACCURACY) / classes.max(1) as f32)
         .clamp(WIDTH[0], WIDTH[1])
         .floor();
-    let size = vec2(NAME + cell * classes as f32 + ACCURACY, line * (classes as f32 + 1.0));
+    let size = vec2(room + cell * classes as f32 + ACCURACY, line * (classes as f32 + 1.0));
     let (whole, response) = ui.allocate_exact_size(size, Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Table, true, "Confusion matrix"));
     let painter = ui.painter().clone();
@@ -196,7 +207,7 @@ fn matrix_ui(ui: &mut Ui, width: f32, height: f32, subject: &Subject<'_>, matrix
         job.wrap = egui::text::TextWrapping::truncate_at_width(room);
         painter.layout_job(job)
     };
-    let cells = whole.left() + NAME;
+    let cells = whole.left() + room;
     for (answer, name) in subject.classes.iter().enumerate() {
         let galley = fit(name, cell - 4.0, tokens.text_soft);
         let centre = pos2(cells + (answer as f32 + 0.5) * cell, whole.top() + line / 2.0);
@@ -216,7 +227,7 @@ fn matrix_ui(ui: &mut Ui, width: f32, height: f32, subject: &Subject<'_>, matrix
         if !ui.is_rect_visible(Rect::from_min_size(pos2(whole.left(), top), vec2(size.x, line))) {
             continue;
         }
-        let galley = fit(name, NAME - 10.0, tokens.text_soft);
+        let galley = fit(name, room - 10.0, tokens.text_soft);
         let at = pos2(cells - 8.0 - galley.size().x, middle - galley.size().y / 2.0);
         painter.galley(at, galley, tokens.text_soft);
         let total = matrix.of_truth(truth);
@@ -307,6 +318,8 @@ fn mistakes_ui(ui: &mut Ui, subject: &Subject<'_>, matrix: &Matrix) -> Option<(u
         ui.label(theme::hint(ui, "None in these rows"));
     }
     let mut pressed = None;
+    ui.spacing_mut().interact_size.y = 18.0;
+    ui.spacing_mut().button_padding = vec2(0.0, 1.0);
     for (truth, answer, count) in mistakes {
         let of = |class: usize| subject.classes.get(class).map_or("", String::as_str);
         let text = format!("{} taken for {}: {count}", of(truth), of(answer));

@@ -23,7 +23,7 @@ use crate::spec::{AnswersSeen, DatasetSummary, RunId, RunStatus, Snapshot, Task}
 const LOW: f32 = 760.0;
 /// Height of the row of tabs, and of the whole panel where nobody has dragged it.
 const STRIP: f32 = 32.0;
-const HEIGHT: f32 = 270.0;
+const HEIGHT: f32 = 260.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 enum Tab {
