@@ -13,8 +13,9 @@ use crate::spec::SampleView;
 /// Side of a picture, and what is needed for it with truth and answer below, in points.
 const SIDE: f32 = 64.0;
 const CELL: egui::Vec2 = vec2(84.0, 100.0);
-/// Height of a table's line.
+/// Height of a table's line, and of the title of what lies over the page.
 const LINE: f32 = 22.0;
+const HEAD: f32 = 40.0;
 
 /// All of `samples`, scrolling in the space that there is.
 pub fn samples_ui(ui: &mut Ui, samples: &[SampleView], salt: &str) {
@@ -55,6 +56,7 @@ fn table_ui(ui: &mut Ui, samples: &[SampleView], salt: &str) {
         .id_salt(salt)
         .auto_shrink(false)
         .show(ui, |ui| {
+            ui.spacing_mut().item_spacing.x = theme::SPACE[3];
             TableBuilder::new(ui)
                 .id_salt(salt)
                 .auto_shrink(false)
@@ -92,11 +94,13 @@ fn table_ui(ui: &mut Ui, samples: &[SampleView], salt: &str) {
 /// The samples that were asked for, over the page, until they are closed.
 pub fn asked_samples_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
     let Some(asked) = &model.samples else { return };
-    let modal = Modal::new(Id::unique("asked samples")).show(ui, |ui| {
+    let frame = egui::Frame::popup(ui.style()).inner_margin(theme::SPACE[3]);
+    let modal = Modal::new(Id::unique("asked samples")).frame(frame).show(ui, |ui| {
         let available = ui.ctx().content_rect().size();
-        let size = vec2((available.x - 64.0).min(760.0), (available.y - 160.0).min(460.0));
-        ui.set_min_size(size);
-        ui.set_max_size(size);
+        let width = (available.x - 64.0).min(760.0);
+        let height = HEAD + needed_height(asked, width).clamp(CELL.y, (available.y - 200.0).min(460.0));
+        ui.set_min_size(vec2(width, height));
+        ui.set_max_size(vec2(width, height));
         ui.horizontal(|ui| {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let button = ui.add(egui::Button::new(theme::icon(icons::ICON_CLOSE)).frame(false));
@@ -114,6 +118,17 @@ pub fn asked_samples_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
     });
     if modal.should_close() {
         actions.push(Action::CloseSamples);
+    }
+}
+
+/// What all samples take.
+fn needed_height(asked: &Samples, width: f32) -> f32 {
+    let Some(Ok(samples)) = &asked.samples else { return 0.0 };
+    if samples.iter().any(|sample| sample.pixels.is_some()) {
+        let in_a_row = ((width / (CELL.x + theme::SPACE[1])) as usize).max(1);
+        samples.len().div_ceil(in_a_row) as f32 * (CELL.y + theme::SPACE[1])
+    } else {
+        (samples.len() as f32 + 1.0) * (LINE + theme::SPACE[1]) + theme::SPACE[3]
     }
 }
 

@@ -154,7 +154,8 @@ fn trial_ui(ui: &mut Ui, row: &RunRow, trial: &Trial, answers: &Answers<'_>) {
     let baseline = answers.baseline().filter(|_| !is_baseline);
     let ratio = baseline.map(|baseline| trial.microseconds / baseline.microseconds);
     let time = units::microseconds(trial.microseconds);
-    let hover = "Median of a few calls with this one row, just now; Compare shows what was measured with care";
+    let hover = "Median of a few calls with this one row, just now, with the noise that one try has; Compare shows what was \
+                 measured in many turns";
     figure_ui(ui, "time", &time, ratio, hover);
     let size = row.run.deployed.as_ref().map(|deployed| deployed.size_bytes as f64);
     let of_baseline = answers.family.baseline().run.deployed.as_ref();
@@ -163,7 +164,8 @@ fn trial_ui(ui: &mut Ui, row: &RunRow, trial: &Trial, answers: &Answers<'_>) {
         _ => None,
     };
     let text = size.map_or_else(|| "not measured".to_owned(), |size| units::bytes(size as u64));
-    figure_ui(ui, "file", &text, ratio, "Size of the exported file");
+    let hover = "Size of the exported file; Compare measures a run that was not";
+    figure_ui(ui, "file", &text, ratio, hover);
 }
 
 /// Whether the answer is the truth; how far it is off, for a value.

@@ -32,7 +32,7 @@ pub fn row_ui(ui: &mut Ui, input: &mut Input, rows: Option<usize>) {
         if step(ui, icons::ICON_SHUFFLE, "Random test sample", rows.is_some_and(|rows| rows > 1)) {
             chosen = rows.map(|rows| rand::random_range(0..rows));
         }
-        if !is_chosen && ui.button("Take it").on_hover_text("Tries the test sample again").clicked() {
+        if !is_chosen && ui.button("Use it").on_hover_text("Tries this test sample").clicked() {
             chosen = Some(input.row);
         }
     });

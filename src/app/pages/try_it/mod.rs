@@ -225,15 +225,14 @@ fn empty_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
         }
         ui.label(theme::icon(icons::ICON_DRAW).size(40.0).color(tokens.text_faint));
         ui.label(theme::title("Try a trained network yourself"));
-        ui.set_max_width(460.0);
         let words = "Draw a digit, type a row or take a test sample: the network and its compressed versions answer side \
-                     by side, from the very files that you would take away, with the time that each took.";
-        ui.label(theme::label(ui, words));
+                     by side, from the very files that you would take away, with the time that each took";
+        ui.add_sized([460.0, 32.0], egui::Label::new(theme::label(ui, words)).wrap());
         ui.add_space(theme::SPACE[1]);
         let (words, button) = if model.is_running() {
-            ("A run is at work; it can be tried when it has finished.", "Watch it")
+            ("A run is at work; it can be tried when it has finished", "Watch it")
         } else {
-            ("It takes a finished run to begin with.", "Train a network")
+            ("It takes a finished run to begin with", "Train a network")
         };
         ui.label(theme::label(ui, words));
         ui.add_space(theme::SPACE[2]);

@@ -46,7 +46,7 @@ impl Pad {
             return texture.clone();
         }
         let tokens = Tokens::of(ui);
-        let colour = |ink: &f32| tokens.base.lerp_to_gamma(tokens.text, *ink);
+        let colour = |ink: &f32| tokens.text.gamma_multiply(*ink);
         let image = ColorImage::new(size, drawing.ink().iter().map(colour).collect());
         let texture = match self.texture.take() {
             Some(mut texture) => {
@@ -100,8 +100,9 @@ fn pad_ui(ui: &mut Ui, input: &mut Input, drawing: &mut Drawing, pad: &mut Pad) 
         picture::paint_pixels(ui, rect, *shape, pixels);
     } else {
         let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-        painter.image(pad.texture(ui, drawing).id(), rect, whole, Color32::WHITE);
+        painter.rect_filled(rect, 0, tokens.base);
         grid(ui, rect, drawing.shape());
+        painter.image(pad.texture(ui, drawing).id(), rect, whole, Color32::WHITE);
     }
     if shown.is_none() && drawing.is_empty() {
         let text = if width == 8 && height == 8 { "Draw a digit here" } else { "Draw here" };

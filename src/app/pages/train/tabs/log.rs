@@ -195,11 +195,11 @@ fn epoch_line(point: &EpochPoint) -> String {
             (None, Some(r2)) => format!("R2 {}", units::significant(r2)),
             (None, None) => String::new(),
         };
-        format!("{:<8}  {score:<8}", loss(metrics.loss))
+        format!("{:<8} {score:<8}", loss(metrics.loss))
     };
-    let best = if point.is_best { "  best so far" } else { "" };
+    let best = if point.is_best { " best so far" } else { "" };
     let (train, validation) = (part(&point.train), part(&point.validation));
-    let line = format!("epoch {:>4}  training {train}  validation {validation}{best}", point.epoch);
+    let line = format!("epoch {:>4}  training {train} validation {validation}{best}", point.epoch);
     line.trim_end().to_owned()
 }
 

@@ -1,6 +1,6 @@
 //! How the values of each weight tensor are spread: small multiples, one a tensor.
 
-use egui::{Rect, ScrollArea, Sense, Stroke, Ui, pos2, vec2};
+use egui::{Align2, Color32, FontId, Rect, ScrollArea, Sense, Stroke, Ui, pos2, vec2};
 
 use crate::app::theme::{self, Tokens};
 use crate::spec::{Histogram, units};
@@ -8,7 +8,7 @@ use crate::spec::{Histogram, units};
 /// Size of one picture with its words, in points.
 const WIDTH: f32 = 210.0;
 const BARS: f32 = 72.0;
-const HEIGHT: f32 = BARS + 62.0;
+const HEIGHT: f32 = BARS + 56.0;
 
 pub fn weights_ui(ui: &mut Ui, histograms: &[Histogram]) {
     if histograms.is_empty() {
@@ -39,11 +39,8 @@ pub fn weights_ui(ui: &mut Ui, histograms: &[Histogram]) {
 fn histogram_ui(ui: &mut Ui, histogram: &Histogram) {
     let tokens = Tokens::of(ui);
     ui.spacing_mut().item_spacing.y = 2.0;
-    ui.horizontal(|ui| {
-        ui.spacing_mut().interact_size.y = 0.0;
-        ui.add(egui::Label::new(theme::label(ui, &histogram.name)).truncate())
-            .on_hover_text(&histogram.name);
-    });
+    ui.add(egui::Label::new(theme::label(ui, &histogram.name)).truncate())
+        .on_hover_text(&histogram.name);
     let (rect, response) = ui.allocate_exact_size(vec2(WIDTH, BARS), Sense::hover());
     let zeros = zeros_text(histogram);
     let name = format!(
@@ -56,28 +53,21 @@ fn histogram_ui(ui: &mut Ui, histogram: &Histogram) {
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, &name));
     response.on_hover_text(&name);
     bars_ui(ui, rect, histogram, tokens);
-    ui.horizontal(|ui| {
-        ui.spacing_mut().interact_size.y = 0.0;
-        ui.label(theme::hint(ui, units::significant(f64::from(histogram.low))));
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
-            ui.label(theme::hint(ui, units::significant(f64::from(histogram.high))));
-        });
-    });
-    ui.horizontal(|ui| {
-        ui.spacing_mut().interact_size.y = 0.0;
-        ui.label(theme::hint(
-            ui,
-            format!("{} values", units::count(histogram.values as f64)),
-        ));
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Min), |ui| {
-            let colour = if histogram.zeros > 0.0 {
-                tokens.text
-            } else {
-                tokens.text_faint
-            };
-            ui.label(egui::RichText::new(zeros).size(11.0).color(colour));
-        });
-    });
+    let end = |value: f32| units::significant(f64::from(value));
+    ends_ui(ui, end(histogram.low), end(histogram.high), tokens.text_faint);
+    let values = format!("{} values", units::count(histogram.values as f64));
+    let colour = if histogram.zeros > 0.0 { tokens.text } else { tokens.text_faint };
+    ends_ui(ui, values, zeros, colour);
+}
+
+/// A line with words at both ends, the right ones in `colour`.
+fn ends_ui(ui: &mut Ui, left: String, right: String, colour: Color32) {
+    let faint = Tokens::of(ui).text_faint;
+    let (rect, _) = ui.allocate_exact_size(vec2(WIDTH, 15.0), Sense::hover());
+    let font = FontId::proportional(11.0);
+    let painter = ui.painter();
+    painter.text(rect.left_center(), Align2::LEFT_CENTER, left, font.clone(), faint);
+    painter.text(rect.right_center(), Align2::RIGHT_CENTER, right, font, colour);
 }
 
 fn zeros_text(histogram: &Histogram) -> String {
