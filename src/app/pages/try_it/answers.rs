@@ -47,42 +47,48 @@ impl<'a> Answers<'a> {
 
 pub fn answers_ui(ui: &mut Ui, answers: &Answers<'_>, model: &Model, actions: &mut Actions) {
     let tokens = Tokens::of(ui);
-    ScrollArea::vertical().id_salt("answers").auto_shrink(false).show(ui, |ui| {
-        if let Some(Err(reason)) = answers.result {
-            theme::card(ui).show(ui, |ui| {
-                ui.set_width(ui.available_width());
-                word_ui(ui, icons::ICON_ERROR, tokens.bad, reason);
-            });
-            ui.add_space(theme::SPACE[1]);
-        } else if answers.is_empty {
-            ui.label(theme::label(ui, "The networks answer as you draw"));
-            ui.add_space(theme::SPACE[1]);
-        }
-        if answers.chosen.is_empty() {
-            ui.label(theme::label(ui, "Tick a network to have it answer"));
-            return;
-        }
-        let gap = theme::SPACE[2];
-        let available = ui.available_width();
-        let in_a_row = (((available + gap) / (WIDTH[0] + gap)) as usize).clamp(1, answers.chosen.len().max(1));
-        let width = ((available + gap) / in_a_row as f32 - gap).min(WIDTH[1]).floor();
-        ui.spacing_mut().item_spacing = vec2(gap, gap);
-        for row in answers.chosen.chunks(in_a_row) {
-            ui.horizontal_top(|ui| {
-                for run in row {
-                    card_ui(ui, width, run, answers, model, actions);
-                }
-            });
-        }
-        if answers.family.members.len() == 1 {
-            ui.horizontal(|ui| {
-                ui.label(theme::label(ui, "Compress this run to see its smaller versions answer beside it"));
-                if ui.button("Compress it").clicked() {
-                    actions.push(Action::Go(Page::Compress));
-                }
-            });
-        }
-    });
+    ScrollArea::vertical()
+        .id_salt("answers")
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            if let Some(Err(reason)) = answers.result {
+                theme::card(ui).show(ui, |ui| {
+                    ui.set_width(ui.available_width());
+                    word_ui(ui, icons::ICON_ERROR, tokens.bad, reason);
+                });
+                ui.add_space(theme::SPACE[1]);
+            } else if answers.is_empty {
+                ui.label(theme::label(ui, "The networks answer as you draw"));
+                ui.add_space(theme::SPACE[1]);
+            }
+            if answers.chosen.is_empty() {
+                ui.label(theme::label(ui, "Tick a network to have it answer"));
+                return;
+            }
+            let gap = theme::SPACE[2];
+            let available = ui.available_width();
+            let in_a_row = (((available + gap) / (WIDTH[0] + gap)) as usize).clamp(1, answers.chosen.len().max(1));
+            let width = ((available + gap) / in_a_row as f32 - gap).min(WIDTH[1]).floor();
+            ui.spacing_mut().item_spacing = vec2(gap, gap);
+            for row in answers.chosen.chunks(in_a_row) {
+                ui.horizontal_top(|ui| {
+                    for run in row {
+                        card_ui(ui, width, run, answers, model, actions);
+                    }
+                });
+            }
+            if answers.family.members.len() == 1 {
+                ui.horizontal(|ui| {
+                    ui.label(theme::label(
+                        ui,
+                        "Compress this run to see its smaller versions answer beside it",
+                    ));
+                    if ui.button("Compress it").clicked() {
+                        actions.push(Action::Go(Page::Compress));
+                    }
+                });
+            }
+        });
 }
 
 fn card_ui(ui: &mut Ui, width: f32, row: &RunRow, answers: &Answers<'_>, model: &Model, actions: &mut Actions) {
@@ -125,7 +131,8 @@ fn head_ui(ui: &mut Ui, row: &RunRow, model: &Model) {
         Some((_, recipe)) => recipe.to_string(),
         None => "uncompressed".to_owned(),
     };
-    ui.add(Label::new(theme::hint(ui, &recipe)).truncate()).on_hover_text(recipe);
+    ui.add(Label::new(theme::hint(ui, &recipe)).truncate())
+        .on_hover_text(recipe);
 }
 
 fn trial_ui(ui: &mut Ui, row: &RunRow, trial: &Trial, answers: &Answers<'_>) {
@@ -173,7 +180,11 @@ fn truth_ui(ui: &mut Ui, trial: &Trial, truth: &str) {
     let tokens = Tokens::of(ui);
     if trial.probabilities.is_empty() {
         if let (Ok(answer), Ok(value)) = (trial.answer.parse::<f64>(), truth.parse::<f64>()) {
-            let words = format!("truth {} · off by {}", truth, units::significant((answer - value).abs()));
+            let words = format!(
+                "truth {} · off by {}",
+                truth,
+                units::significant((answer - value).abs())
+            );
             ui.label(theme::label(ui, words));
         }
     } else if trial.answer == truth {
@@ -259,7 +270,8 @@ fn figure_ui(ui: &mut Ui, name: &str, text: &str, ratio: Option<f64>, hover: &st
             ui.label(theme::number(text)).on_hover_text(hover);
             if let Some(ratio) = ratio.filter(|ratio| ratio.is_finite()) {
                 let words = format!("{} ×", units::significant(ratio));
-                ui.label(theme::hint(ui, words)).on_hover_text("Times that of the baseline");
+                ui.label(theme::hint(ui, words))
+                    .on_hover_text("Times that of the baseline");
             }
         });
     });

@@ -90,7 +90,11 @@ impl Drawing {
                 let distance = distance([x as f32 + 0.5, y as f32 + 0.5], from, to);
                 let covered = ((radius - distance) / soft + 0.5).clamp(0.0, 1.0);
                 let ink = &mut self.ink[y * across + x];
-                *ink = if erases { ink.min(1.0 - covered) } else { ink.max(covered) };
+                *ink = if erases {
+                    ink.min(1.0 - covered)
+                } else {
+                    ink.max(covered)
+                };
             }
         }
         let [channels, height, width] = size_of(self.shape);
@@ -264,11 +268,8 @@ mod tests {
 
     #[test]
     fn a_wide_glyph_is_narrowed_and_an_upright_stroke_stays_narrow() {
-        let columns = |picture: &[f32]| -> Vec<bool> {
-            (0..8)
-                .map(|x| (0..8).any(|y| picture[y * 8 + x] > 0.0))
-                .collect()
-        };
+        let columns =
+            |picture: &[f32]| -> Vec<bool> { (0..8).map(|x| (0..8).any(|y| picture[y * 8 + x] > 0.0)).collect() };
         let wide = normalised(&bitmap(96, |_, y| y < 90), [96, 96], [8, 8]);
         assert_eq!(columns(&wide), [false, true, true, true, true, true, true, false]);
         // 8 cells wide and 80 high: 3.2 bits wide and 32 high.
@@ -281,7 +282,10 @@ mod tests {
     fn a_larger_picture_keeps_proportions_and_margin() {
         let picture = normalised(&bitmap(112, |x, y| x < 20 && y < 80), [112, 112], [28, 28]);
         let drawn: Vec<usize> = (0..784).filter(|&pixel| picture[pixel] > 0.5).collect();
-        let (rows, columns) = (drawn.iter().map(|pixel| pixel / 28), drawn.iter().map(|pixel| pixel % 28));
+        let (rows, columns) = (
+            drawn.iter().map(|pixel| pixel / 28),
+            drawn.iter().map(|pixel| pixel % 28),
+        );
         assert_eq!((rows.clone().min(), rows.max()), (Some(4), Some(23)));
         assert!(columns.clone().min() == Some(11) || columns.clone().min() == Some(12));
         assert_eq!(columns.clone().max().unwrap() - columns.min().unwrap(), 4);

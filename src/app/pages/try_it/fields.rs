@@ -29,7 +29,12 @@ pub fn row_ui(ui: &mut Ui, input: &mut Input, rows: Option<usize>) {
         if step(ui, icons::ICON_CHEVRON_RIGHT, "Next test sample", input.row < last) {
             chosen = Some(input.row + 1);
         }
-        if step(ui, icons::ICON_SHUFFLE, "Random test sample", rows.is_some_and(|rows| rows > 1)) {
+        if step(
+            ui,
+            icons::ICON_SHUFFLE,
+            "Random test sample",
+            rows.is_some_and(|rows| rows > 1),
+        ) {
             chosen = rows.map(|rows| rand::random_range(0..rows));
         }
         if !is_chosen && ui.button("Use it").on_hover_text("Tries this test sample").clicked() {
@@ -56,7 +61,10 @@ fn step(ui: &mut Ui, icon: MaterialIcon, name: &str, is_enabled: bool) -> bool {
 /// A field for each column; a changed one makes the row the person's own.
 pub fn cells_ui(ui: &mut Ui, input: &mut Input, columns: &[String]) {
     if input.cells.is_empty() {
-        ui.label(theme::hint(ui, format!("The {} columns are filled from the test sample", columns.len())));
+        ui.label(theme::hint(
+            ui,
+            format!("The {} columns are filled from the test sample", columns.len()),
+        ));
         return;
     }
     ui.add_space(theme::SPACE[0]);

@@ -98,7 +98,12 @@ impl Input {
             self.set_kind(Kind::of_sample(&tried.sample));
         }
         let sample = &tried.sample;
-        self.cells = sample.columns.iter().cloned().zip(sample.cells.iter().cloned()).collect();
+        self.cells = sample
+            .columns
+            .iter()
+            .cloned()
+            .zip(sample.cells.iter().cloned())
+            .collect();
         self.truth.clone_from(&tried.truth);
         self.sample = Some(Arc::new(sample.clone()));
     }

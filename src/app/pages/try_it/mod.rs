@@ -159,20 +159,24 @@ fn family_ui(ui: &mut Ui, family: &Family<'_>, model: &Model, actions: &mut Acti
         let response = combo.show_ui(ui, |ui| {
             let roots: Vec<_> = family::roots(model).collect();
             let height = ui.spacing().interact_size.y;
-            ScrollArea::vertical().max_height(280.0).show_rows(ui, height, roots.len(), |ui, shown| {
-                for row in roots.get(shown).unwrap_or_default() {
-                    let is_present = row.run.run == family.root.run.run;
-                    let text = format!("{} · {}", row.run.name, row.run.run);
-                    if ui.selectable_label(is_present, text).clicked() {
-                        actions.push(Action::Select(row.run.run));
-                        ui.close();
+            ScrollArea::vertical()
+                .max_height(280.0)
+                .show_rows(ui, height, roots.len(), |ui, shown| {
+                    for row in roots.get(shown).unwrap_or_default() {
+                        let is_present = row.run.run == family.root.run.run;
+                        let text = format!("{} · {}", row.run.name, row.run.run);
+                        if ui.selectable_label(is_present, text).clicked() {
+                            actions.push(Action::Select(row.run.run));
+                            ui.close();
+                        }
                     }
-                }
-            });
+                });
         });
         let info = || egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Finished run to try");
         response.response.widget_info(info);
-        response.response.on_hover_text("The finished run that answers, beside what was compressed from it");
+        response
+            .response
+            .on_hover_text("The finished run that answers, beside what was compressed from it");
     });
 }
 

@@ -31,7 +31,9 @@ pub struct Pad {
 
 impl std::fmt::Debug for Pad {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pad").field("erases", &self.erases).finish_non_exhaustive()
+        f.debug_struct("Pad")
+            .field("erases", &self.erases)
+            .finish_non_exhaustive()
     }
 }
 
@@ -63,7 +65,9 @@ impl Pad {
 
 /// Pad, tools, and what the network sees.
 pub fn picture_ui(ui: &mut Ui, input: &mut Input, pad: &mut Pad) {
-    let Some(mut drawing) = input.drawing.take() else { return };
+    let Some(mut drawing) = input.drawing.take() else {
+        return;
+    };
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = theme::SPACE[2];
         pad_ui(ui, input, &mut drawing, pad);
@@ -91,7 +95,10 @@ fn pad_ui(ui: &mut Ui, input: &mut Input, drawing: &mut Drawing, pad: &mut Pad) 
     let tokens = Tokens::of(ui);
     let [_, height, width] = picture::size_of(drawing.shape());
     let cell = SIDE / height.max(width) as f32;
-    let (rect, response) = ui.allocate_exact_size(vec2(cell * width as f32, cell * height as f32), Sense::CLICK | Sense::DRAG);
+    let (rect, response) = ui.allocate_exact_size(
+        vec2(cell * width as f32, cell * height as f32),
+        Sense::CLICK | Sense::DRAG,
+    );
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Canvas, true, "Drawing pad"));
     draw(ui, rect, &response, input, drawing, pad);
     let painter = ui.painter_at(rect);
@@ -105,12 +112,17 @@ fn pad_ui(ui: &mut Ui, input: &mut Input, drawing: &mut Drawing, pad: &mut Pad) 
         painter.image(pad.texture(ui, drawing).id(), rect, whole, Color32::WHITE);
     }
     if shown.is_none() && drawing.is_empty() {
-        let text = if width == 8 && height == 8 { "Draw a digit here" } else { "Draw here" };
+        let text = if width == 8 && height == 8 {
+            "Draw a digit here"
+        } else {
+            "Draw here"
+        };
         let font = FontId::proportional(13.0);
         painter.text(rect.center(), Align2::CENTER_CENTER, text, font, tokens.text_soft);
     }
     let edge = if response.hovered() { tokens.accent } else { tokens.edge };
-    ui.painter().rect_stroke(rect, 0, Stroke::new(1.0, edge), StrokeKind::Outside);
+    ui.painter()
+        .rect_stroke(rect, 0, Stroke::new(1.0, edge), StrokeKind::Outside);
     let hover = "Draws where the mouse is held down; the right button erases";
     response.on_hover_cursor(CursorIcon::Crosshair).on_hover_text(hover);
 }
@@ -138,7 +150,10 @@ fn draw(ui: &Ui, rect: Rect, response: &Response, input: &mut Input, drawing: &m
             _ => None,
         });
         let places: Vec<[f32; 2]> = moved.collect();
-        (pad.erases || input.pointer.button_down(PointerButton::Secondary), places)
+        (
+            pad.erases || input.pointer.button_down(PointerButton::Secondary),
+            places,
+        )
     });
     let Some(mut last) = pad.last else {
         // The stroke begins where the button went down; what the pointer did before is no part of it.

@@ -160,7 +160,9 @@ fn samples_of(subject: &Subject<'_>, model: &Model, truth: usize, answer: usize)
 /// Room for the longest name of a class.
 fn name_width(ui: &Ui, classes: &[String]) -> f32 {
     let width = |name: &String| {
-        let galley = ui.painter().layout_no_wrap(name.clone(), FONT, egui::Color32::PLACEHOLDER);
+        let galley = ui
+            .painter()
+            .layout_no_wrap(name.clone(), FONT, egui::Color32::PLACEHOLDER);
         galley.size().x
     };
     let widest = classes.iter().map(width).fold(0.0, f32::max);

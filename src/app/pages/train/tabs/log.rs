@@ -161,7 +161,11 @@ fn epochs_ui(ui: &mut Ui, view: &RunView, viewport: egui::Rect) {
     for point in &epochs[first..end] {
         let tokens = Tokens::of(ui);
         let colour = if point.is_best { tokens.text } else { tokens.text_soft };
-        ui.add(Label::new(theme::number(epoch_line(point)).color(colour)).selectable(true).truncate());
+        ui.add(
+            Label::new(theme::number(epoch_line(point)).color(colour))
+                .selectable(true)
+                .truncate(),
+        );
     }
     ui.add_space((epochs.len() - end) as f32 * height);
 }
@@ -199,7 +203,10 @@ fn epoch_line(point: &EpochPoint) -> String {
     };
     let best = if point.is_best { " best so far" } else { "" };
     let (train, validation) = (part(&point.train), part(&point.validation));
-    let line = format!("epoch {:>4}  training {train} validation {validation}{best}", point.epoch);
+    let line = format!(
+        "epoch {:>4}  training {train} validation {validation}{best}",
+        point.epoch
+    );
     line.trim_end().to_owned()
 }
 

@@ -56,7 +56,11 @@ fn histogram_ui(ui: &mut Ui, histogram: &Histogram) {
     let end = |value: f32| units::significant(f64::from(value));
     ends_ui(ui, end(histogram.low), end(histogram.high), tokens.text_faint);
     let values = format!("{} values", units::count(histogram.values as f64));
-    let colour = if histogram.zeros > 0.0 { tokens.text } else { tokens.text_faint };
+    let colour = if histogram.zeros > 0.0 {
+        tokens.text
+    } else {
+        tokens.text_faint
+    };
     ends_ui(ui, values, zeros, colour);
 }
 
