@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::engine::{Message, Outbox};
+use crate::meter::alloc;
 use crate::spec::{ArtifactKind, Envelope, Event, EventSink, Failure, Run, RunId, Snapshot};
 use crate::store::{RunLock, Store, StoreError};
 use crate::timeline::RunView;
@@ -67,13 +68,8 @@ impl<'a> StoreSink<'a> {
         self.store.update_run(&self.lock, &state.run)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl EventSink for StoreSink<'_> {
-    fn emit(&self, event: Event) -> Result<(), Failure> {
+    /// Numbers, times and stores an event, and tells it.
+    fn record(&self, event: Event) -> Result<(), Failure> {
         let mut state = self.state();
         match event {
             Event::Paused { .. } => state.clock.stop(),
@@ -100,6 +96,17 @@ impl EventSink for StoreSink<'_> {
         state.next_seq += 1;
         self.outbox.send(Message::Event(envelope));
         Ok(())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl EventSink for StoreSink<'_> {
+    fn emit(&self, event: Event) -> Result<(), Failure> {
+        // The record of a run is no memory of its training, and readers free it on threads that are not counted.
+        alloc::uncounted(|| self.record(event.clone()))
     }
 
     fn save(&self, kind: ArtifactKind, bytes: &[u8]) -> Result<(), Failure> {

@@ -2,26 +2,31 @@
 //!
 //! The counters exist because CPU tensors report no memory of their own. They are relaxed atomics: each is exact, and a
 //! reader on another thread may see an allocation a moment later than it happened.
+//!
+//! What a person's window, the recording of a run and the answering of questions allocate is no memory of the training: such
+//! threads, and such stretches of work on the training's own thread, are left out of the count.
 #![expect(
     unsafe_code,
     reason = "GlobalAlloc is an unsafe trait, and its calls are passed on to mimalloc"
 )]
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicIsize, Ordering::Relaxed};
 
 use mimalloc::MiMalloc;
 
 /// Counts what passes through it. The program declares it as `#[global_allocator]`.
 pub struct CountingAllocator;
 
-/// Bytes that are allocated at this moment, as asked for (without the allocator's own rounding).
-pub fn live_bytes() -> usize {
+/// Bytes that are allocated at this moment, as asked for (without the allocator's own rounding). Only differences mean
+/// something: what was allocated counted and freed uncounted, or the other way round, shifts the count.
+pub fn live_bytes() -> isize {
     LIVE.load(Relaxed)
 }
 
 /// The most bytes that were allocated at once since the program started or [`reset_peak`] was called.
-pub fn peak_bytes() -> usize {
+pub fn peak_bytes() -> isize {
     PEAK.load(Relaxed)
 }
 
@@ -30,10 +35,41 @@ pub fn reset_peak() {
     PEAK.store(live_bytes(), Relaxed);
 }
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
+/// Leaves the calling thread out of the count from now on.
+pub fn leave_out_this_thread() {
+    IS_LEFT_OUT.set(true);
+}
+
+/// Does `work` without counting what it allocates and frees. What it hands to others must be freed uncounted too.
+pub fn uncounted<T>(work: impl FnOnce() -> T) -> T {
+    /// Counts again even if the work panics.
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            IS_LEFT_OUT.set(self.0);
+        }
+    }
+    let _restore = Restore(IS_LEFT_OUT.replace(true));
+    work()
+}
+
+static LIVE: AtomicIsize = AtomicIsize::new(0);
+static PEAK: AtomicIsize = AtomicIsize::new(0);
+
+thread_local! {
+    static IS_LEFT_OUT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A thread that is ending counts.
+fn is_left_out() -> bool {
+    IS_LEFT_OUT.try_with(Cell::get).unwrap_or(false)
+}
 
 fn grow(bytes: usize) {
+    if is_left_out() {
+        return;
+    }
+    let bytes = bytes as isize;
     let live = LIVE.fetch_add(bytes, Relaxed) + bytes;
     // Most allocations are below the peak; the plain load keeps them from writing to a shared cache line.
     if live > PEAK.load(Relaxed) {
@@ -42,7 +78,9 @@ fn grow(bytes: usize) {
 }
 
 fn shrink(bytes: usize) {
-    LIVE.fetch_sub(bytes, Relaxed);
+    if !is_left_out() {
+        LIVE.fetch_sub(bytes as isize, Relaxed);
+    }
 }
 
 // SAFETY: every call is passed to mimalloc with the caller's own arguments, and the counters touch no memory of the heap.
@@ -90,20 +128,25 @@ mod tests {
     use super::*;
 
     // Other tests allocate at the same time, so the block is larger than all they do.
-    const BLOCK: usize = 256 << 20;
+    const BLOCK: isize = 256 << 20;
 
     // One test, because the counters belong to the whole process.
     #[test]
     fn a_block_is_counted_while_it_lives_and_stays_in_the_peak() {
+        let before = live_bytes();
+        let hidden: Vec<u8> = uncounted(|| Vec::with_capacity(BLOCK as usize));
+        assert!(live_bytes() - before < BLOCK / 2);
+        uncounted(|| drop(hidden));
+        assert!(before - live_bytes() < BLOCK / 2);
         reset_peak();
-        let mut block: Vec<u8> = Vec::with_capacity(BLOCK);
-        assert!(live_bytes() >= BLOCK);
-        block.reserve_exact(2 * BLOCK);
-        assert!(live_bytes() >= 2 * BLOCK);
+        let mut block: Vec<u8> = Vec::with_capacity(BLOCK as usize);
+        assert!(live_bytes() - before >= BLOCK / 2);
+        block.reserve_exact(2 * BLOCK as usize);
+        assert!(live_bytes() - before >= 2 * BLOCK - BLOCK / 2);
         block.shrink_to(0);
-        assert!(live_bytes() < BLOCK);
-        assert!(peak_bytes() >= 2 * BLOCK);
+        assert!(live_bytes() - before < BLOCK / 2);
+        assert!(peak_bytes() - before >= 2 * BLOCK - BLOCK / 2);
         reset_peak();
-        assert!(peak_bytes() < BLOCK);
+        assert!(peak_bytes() - before < BLOCK / 2);
     }
 }

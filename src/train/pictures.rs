@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::evaluation::outputs;
 use crate::data::Dataset;
 use crate::inspect::{Subject, Viewer};
+use crate::meter::alloc;
 use crate::nn::Network;
 use crate::spec::EventSink;
 
@@ -37,6 +38,11 @@ impl<'a> Pictures<'a> {
 
     /// Shows the network after `epoch` epochs with its outputs for the validation split, if it is time for a picture.
     pub fn show(&mut self, epoch: usize, network: &Network, validation: &[f32]) {
+        // A picture is no memory of the training, and whoever looks at it frees it.
+        alloc::uncounted(|| self.make(epoch, network, validation));
+    }
+
+    fn make(&mut self, epoch: usize, network: &Network, validation: &[f32]) {
         let is_early = |(at, took): (Instant, Duration)| at.elapsed() < INTERVAL.max(took * PATIENCE);
         if self.last.is_some_and(is_early) || !self.sink.wants_snapshot() {
             return;

@@ -21,7 +21,7 @@ pub struct Reporter<'a> {
     busy: Duration,
     emitted: Instant,
     /// Heap in use before the network was built.
-    baseline: usize,
+    baseline: isize,
     busy_cores: BusyCores,
 }
 
@@ -81,8 +81,8 @@ impl<'a> Reporter<'a> {
 
     fn memory(&self) -> MemoryReading {
         MemoryReading {
-            live_bytes: alloc::live_bytes().saturating_sub(self.baseline) as u64,
-            peak_bytes: alloc::peak_bytes().saturating_sub(self.baseline) as u64,
+            live_bytes: (alloc::live_bytes() - self.baseline).max(0) as u64,
+            peak_bytes: (alloc::peak_bytes() - self.baseline).max(0) as u64,
             resident_bytes: process::resident_bytes().unwrap_or(0),
         }
     }

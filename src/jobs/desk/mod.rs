@@ -21,6 +21,7 @@ pub use question::{Answer, OpenedRun, Preview, Question, Trial, Tried, TryInput,
 use super::latest::Latest;
 use super::queue::Queue;
 use super::{Engine, Job, JobError, JobId, Message, SubmitError, Ticket};
+use crate::meter::alloc;
 use crate::spec::{Failure, RunId, Snapshot};
 use crate::store::Store;
 use clerk::Clerk;
@@ -40,7 +41,10 @@ pub struct Desk {
 impl Desk {
     /// Opens the store in `directory` (none: the default place) and starts the threads; `waker` is called whenever
     /// something is there to be read.
+    ///
+    /// What the calling thread allocates from now on is left out of the measured memory of runs.
     pub fn open(directory: Option<&Path>, waker: impl Fn() + Send + Sync + 'static) -> Result<Self, JobError> {
+        alloc::leave_out_this_thread();
         let store = match directory {
             Some(directory) => Store::open(directory)?,
             None => Store::open(&Store::default_dir()?)?,
@@ -55,6 +59,7 @@ impl Desk {
         // As many as can be asked for, and the lists that follow by themselves.
         let (sender, answers) = bounded(2 * QUESTIONS);
         let answer = move || {
+            alloc::leave_out_this_thread();
             while let Some(question) = asked.take() {
                 for answer in clerk.answers(question) {
                     if sender.send(answer).is_err() {
