@@ -104,7 +104,6 @@ impl Updater {
                         _ => None,
                     });
                     model.export = Exported {
-                        run: Some(run),
                         to: under_way,
                         ..Exported::default()
                     };

@@ -89,7 +89,6 @@ pub struct Trials {
 /// The last export.
 #[derive(Debug, Default)]
 pub struct Exported {
-    pub run: Option<RunId>,
     /// The folder chosen in the native dialog, until the page has taken it.
     pub chosen: Option<PathBuf>,
     pub to: Option<PathBuf>,

@@ -53,20 +53,11 @@ pub fn cost(ui: &Ui, axis: Axis, row: &RunRow, baseline: Option<&RunRow>) -> Opt
     let ratio = baseline.and_then(|baseline| axis.ratio(&row.run, &baseline.run));
     let change = ratio.zip(baseline).map(|(ratio, baseline)| {
         let text = change_text(ui, ratio, true);
-        match time_verdict(axis, row, baseline) {
-            Some(_) if is_simulated(row) => {
-                hover.push_str(". Simulated: the zeros buy no time, a difference is chance");
-                text.color(Tokens::of(ui).text_soft)
-            }
-            None | Some(Some(Verdict::Faster | Verdict::Slower)) => text,
-            Some(verdict) => {
-                hover.push_str(match verdict {
-                    Some(_) => ". The difference lies within the noise",
-                    None => ". Not timed in turn with the baseline: measure both together for a verdict",
-                });
-                text.color(Tokens::of(ui).text_soft)
-            }
-        }
+        let Some(why) = why_no_verdict(axis, row, baseline) else {
+            return text;
+        };
+        hover.push_str(why);
+        text.color(Tokens::of(ui).text_soft)
     });
     Some(Figure {
         text: axis.text(value),
@@ -75,20 +66,21 @@ pub fn cost(ui: &Ui, axis: Axis, row: &RunRow, baseline: Option<&RunRow>) -> Opt
     })
 }
 
-/// For times: the verdict against the baseline, if the two were timed in turn.
-fn time_verdict(axis: Axis, row: &RunRow, baseline: &RunRow) -> Option<Option<Verdict>> {
+/// Why a difference is neither a gain nor a loss: one of times, that the measurement does not tell apart.
+fn why_no_verdict(axis: Axis, row: &RunRow, baseline: &RunRow) -> Option<&'static str> {
     let deployed = row.run.deployed.as_ref()?;
-    let verdicts = verdicts(deployed, baseline.run.run);
-    match axis {
-        Axis::Batch1 => Some(verdicts.map(|[batch1, _]| batch1)),
-        Axis::Batch64 => Some(verdicts.map(|[_, batch64]| batch64)),
-        _ => None,
+    let [batch1, batch64] = verdicts(deployed, baseline.run.run).map_or([None; 2], |both| both.map(Some));
+    let verdict = match axis {
+        Axis::Batch1 => batch1,
+        Axis::Batch64 => batch64,
+        _ => return None,
+    };
+    match (deployed.speed, verdict) {
+        (Speed::Simulated, _) => Some(". Simulated: the zeros buy no time, a difference is chance"),
+        (Speed::Measured, None) => Some(". Not timed in turn with the baseline: measure both together for a verdict"),
+        (Speed::Measured, Some(Verdict::CannotTell)) => Some(". The difference lies within the noise"),
+        (Speed::Measured, Some(Verdict::Faster | Verdict::Slower)) => None,
     }
-}
-
-fn is_simulated(row: &RunRow) -> bool {
-    let deployed = row.run.deployed.as_ref();
-    deployed.is_some_and(|deployed| deployed.speed == Speed::Simulated)
 }
 
 /// `97.4 %` for an accuracy, `0.812` for an R2.

@@ -9,7 +9,7 @@ use egui_material_icons::icons;
 
 use super::{outlook, waiting};
 use crate::app::action::{Action, Actions, Dialog, Page};
-use crate::app::state::{Model, RowExt as _};
+use crate::app::state::{Model, RowExt};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::figures::score_text;
 use crate::app::widgets::mark;
@@ -82,7 +82,7 @@ pub fn ladder_ui(ui: &mut Ui, model: &Model, parent: &RunRow, ladder: &mut Ladde
 /// Measures everything that has finished once more, in the same rounds.
 fn measure_ui(ui: &mut Ui, model: &Model, parent: &RunRow, ladder: &Ladder, actions: &mut Actions) {
     let finished = ladder.children.iter().copied();
-    let finished = finished.filter(|&run| model.runs.row(run).is_some_and(|row| row.is_usable()));
+    let finished = finished.filter(|&run| model.runs.row(run).is_some_and(RowExt::is_usable));
     let runs: Vec<RunId> = std::iter::once(parent.run.run).chain(finished).collect();
     let response = ui.add_enabled(runs.len() > 1, Button::new("Measure side by side"));
     let hover = "Measures the exported files of this run and of all its finished results again, in the same rounds";
@@ -133,7 +133,7 @@ fn rung_ui(
     if row.run.deployed.is_some() {
         cells::figures_ui(ui, model, row, parent, rect, columns, &ladder.widest);
     } else {
-        let rest = columns.from_score(rect);
+        let rest = columns.figures(rect);
         let mut rest = ui.new_child(
             UiBuilder::new()
                 .max_rect(rest)

@@ -60,7 +60,7 @@ impl Columns {
     }
 
     /// From the first figure to the menu.
-    pub fn from_score(&self, rung: Rect) -> Rect {
+    pub fn figures(&self, rung: Rect) -> Rect {
         part(rung, Rangef::new(self.0[SCORE].min, self.0[SPEED].max)).shrink2(vec2(4.0, 4.0))
     }
 
