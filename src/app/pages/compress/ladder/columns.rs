@@ -24,6 +24,8 @@ pub const AXES: [(usize, Axis, &str); 5] = [
 ];
 
 const GAP: f32 = 12.0;
+/// Before the first column.
+const INSET: f32 = 6.0;
 const SPEED_WIDTH: f32 = 98.0;
 const MENU_WIDTH: f32 = 38.0;
 /// Narrower than this the table scrolls sideways.
@@ -36,13 +38,13 @@ pub struct Columns([Rangef; COUNT]);
 
 impl Columns {
     pub fn within(width: f32) -> Self {
-        let free = width.max(LEAST_WIDTH) - SPEED_WIDTH - MENU_WIDTH - GAP * (COUNT - 1) as f32;
+        let free = width.max(LEAST_WIDTH) - INSET - SPEED_WIDTH - MENU_WIDTH - GAP * (COUNT - 1) as f32;
         let figure = (free * 0.11).clamp(74.0, 104.0).round();
         let mut widths = [figure; COUNT];
         widths[WHAT] = free - 6.0 * figure;
         widths[SPEED] = SPEED_WIDTH;
         widths[MENU] = MENU_WIDTH;
-        let mut left = 0.0;
+        let mut left = INSET;
         Self(widths.map(|width| {
             let range = Rangef::new(left, left + width);
             left += width + GAP;
