@@ -33,8 +33,8 @@ pub struct RunView {
     sitting: (usize, f64),
     /// Steps seen, and the seconds that they took by the reported throughput, per sample.
     measured: (f64, f64),
-    /// Largest tracked heap of all readings.
-    peak_bytes: u64,
+    /// Steps done at the largest tracked heap of all readings, and that.
+    peak: (usize, u64),
     /// Steps done and seconds of work at moments of which both are known, in order.
     clock: Vec<(usize, f64)>,
 }
@@ -90,7 +90,7 @@ impl RunView {
             rewrites: 0,
             sitting: (0, 0.0),
             measured: (0.0, 0.0),
-            peak_bytes: 0,
+            peak: (0, 0),
             clock: Vec::new(),
         }
     }
@@ -138,7 +138,9 @@ impl RunView {
                     self.measured.1 += steps.len() as f64 / samples_per_second;
                 }
                 self.progress = None;
-                self.peak_bytes = self.peak_bytes.max(memory.peak_bytes);
+                if memory.peak_bytes > self.peak.1 {
+                    self.peak = (self.step, memory.peak_bytes);
+                }
                 self.clock.push((self.step, envelope.elapsed_secs));
                 self.readings.push(Reading {
                     step: self.step,
@@ -260,7 +262,12 @@ impl RunView {
 
     /// Largest tracked heap above what was live before the first step.
     pub fn peak_bytes(&self) -> u64 {
-        self.peak_bytes
+        self.peak.1
+    }
+
+    /// Steps done when the largest tracked heap was read, and its bytes.
+    pub fn peak(&self) -> Option<(usize, u64)> {
+        (self.peak.1 > 0).then_some(self.peak)
     }
 
     /// Seconds until all planned steps are done, at this sitting's pace; early stopping may end a run before that.

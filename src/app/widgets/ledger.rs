@@ -93,7 +93,7 @@ fn in_words(bands: &[Band], total: u64) -> String {
 }
 
 /// Colour, name, bytes and share of every band; that under the pointer with what it is.
-fn legend_ui(ui: &mut Ui, bands: &[Band], total: u64, under_pointer: Option<usize>) {
+pub fn legend_ui(ui: &mut Ui, bands: &[Band], total: u64, under_pointer: Option<usize>) {
     let tokens = Tokens::of(ui);
     ui.spacing_mut().interact_size.y = 16.0;
     ui.spacing_mut().item_spacing.y = 2.0;

@@ -1,0 +1,152 @@
+//! What is pointed out in a chart: the best epoch, the peak of memory, alarms, names of bands.
+
+use egui::{Align2, Color32, FontId, Pos2, Rect, Role, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui_plot::{PlotPoint, PlotTransform};
+
+use super::plot::{self, Plane};
+use super::{Chart, ChartView, Member, Quantity};
+use crate::app::theme::Tokens;
+use crate::app::widgets::ledger::bands;
+use crate::spec::units;
+use crate::timeline::{Alarm, Trace};
+
+/// A band that is lower than this has no name in it.
+const LOWEST_NAMED_BAND: f32 = 15.0;
+/// Height and width of a flag.
+const POLE: f32 = 16.0;
+const CLOTH: f32 = 8.0;
+/// Flags closer to each other than this are one.
+const FLAGS_APART: f32 = 10.0;
+
+pub fn marks_ui(ui: &Ui, chart: &Chart<'_>, view: &ChartView, plane: &Plane, transform: &PlotTransform) {
+    let Some(focus) = chart.focus() else { return };
+    let place = |step: usize, value: f64| -> Option<Pos2> {
+        let x = plane.window.x.place(focus.view.place(plane.window.axis, step))?;
+        let y = plane.window.y.place(value)?;
+        let position = transform.position_from_point(&PlotPoint::new(x, y));
+        transform.frame().expand(1.0).contains(position).then_some(position)
+    };
+    if chart.quantity == Quantity::Memory {
+        name_bands(ui, focus, transform);
+        if let Some((step, bytes)) = focus.view.peak()
+            && let Some(position) = place(step, bytes as f64)
+        {
+            let text = format!("peak {}", units::bytes(bytes));
+            pin(ui, transform, position, Tokens::of(ui).text, &text);
+        }
+        if let Some(bytes) = plot::hidden_resident(chart, view, plane) {
+            let text = format!("resident size {}, above", units::bytes(bytes as u64));
+            let corner = transform.frame().right_top() + vec2(-4.0, 2.0);
+            text_at(ui, corner, Align2::RIGHT_TOP, &text, Tokens::of(ui).text_soft);
+        }
+    }
+    if let Some((step, value, epoch)) = best(chart, focus)
+        && let Some(position) = place(step, value)
+    {
+        let text = format!("best {}, epoch {epoch}", chart.unit.value(value));
+        pin(ui, transform, position, focus.colour, &text);
+    }
+    let mut last = f32::NEG_INFINITY;
+    for (number, alarm) in view.cache.alarms(focus.run).iter().enumerate() {
+        if !chart.quantity.concerns().contains(&alarm.about) {
+            continue;
+        }
+        let value = flagged_value(chart, view, focus, plane, alarm);
+        if let Some(position) = value.and_then(|value| place(alarm.step, value))
+            && position.x - last >= FLAGS_APART
+        {
+            last = position.x;
+            flag(ui, transform, position, alarm, number);
+        }
+    }
+}
+
+/// Steps done, value and number of the epoch whose weights are kept.
+fn best(chart: &Chart<'_>, focus: &Member<'_>) -> Option<(usize, f64, usize)> {
+    let best = focus.view.best()?;
+    let value = match chart.quantity {
+        Quantity::Loss => best.validation.loss,
+        Quantity::Score => best.validation.accuracy.or(best.validation.r2)?,
+        _ => return None,
+    };
+    Some((best.step, value, best.epoch))
+}
+
+/// Where on the curve an alarm's flag stands.
+fn flagged_value(
+    chart: &Chart<'_>,
+    view: &ChartView,
+    focus: &Member<'_>,
+    plane: &Plane,
+    alarm: &Alarm,
+) -> Option<f64> {
+    let trace = match alarm.about {
+        crate::timeline::Concern::OverFitting if chart.quantity == Quantity::Loss => Trace::ValidationLoss,
+        _ => *chart.quantity.traces().first()?,
+    };
+    let x = focus.view.place(plane.window.axis, alarm.step);
+    Some(view.cache.line(focus.run, trace)?.curve.shown().nearest(x)?[1])
+}
+
+/// A ring with words beside it, on the side where there is room.
+fn pin(ui: &Ui, transform: &PlotTransform, position: Pos2, colour: Color32, text: &str) {
+    let frame = *transform.frame();
+    let painter = ui.painter().with_clip_rect(frame.expand(6.0));
+    painter.circle(position, 4.0, Tokens::of(ui).card, Stroke::new(2.0, colour));
+    let is_right = position.x > frame.center().x;
+    let is_top = position.y < frame.top() + 22.0;
+    let align = match (is_right, is_top) {
+        (true, true) => Align2::RIGHT_TOP,
+        (true, false) => Align2::RIGHT_BOTTOM,
+        (false, true) => Align2::LEFT_TOP,
+        (false, false) => Align2::LEFT_BOTTOM,
+    };
+    let aside = vec2(if is_right { -6.0 } else { 6.0 }, if is_top { 6.0 } else { -6.0 });
+    text_at(ui, position + aside, align, text, Tokens::of(ui).text);
+}
+
+/// Small words that stand out from the lines behind them.
+fn text_at(ui: &Ui, position: Pos2, align: Align2, text: &str, colour: Color32) {
+    let galley = ui
+        .painter()
+        .layout_no_wrap(text.to_owned(), FontId::proportional(11.0), colour);
+    let rect = align.anchor_size(position, galley.size());
+    let ground = Tokens::of(ui).card.gamma_multiply(0.75);
+    ui.painter().rect_filled(rect.expand2(vec2(3.0, 1.0)), 3.0, ground);
+    ui.painter().galley(rect.min, galley, colour);
+}
+
+fn name_bands(ui: &Ui, focus: &Member<'_>, transform: &PlotTransform) {
+    let tokens = Tokens::of(ui);
+    let frame = *transform.frame();
+    let painter = ui.painter().with_clip_rect(frame);
+    let mut below = 0;
+    for band in bands(&focus.view.predicted) {
+        let height = |bytes: u64| transform.position_from_point_y(bytes as f64);
+        let (bottom, top) = (height(below), height(below + band.bytes));
+        below += band.bytes;
+        if bottom - top >= LOWEST_NAMED_BAND {
+            let text = format!("{} {}", band.name, units::bytes(band.bytes));
+            let place = pos2(frame.left() + 6.0, f32::midpoint(bottom, top));
+            let font = FontId::proportional(11.0);
+            painter.text(place, Align2::LEFT_CENTER, text, font, tokens.text_soft);
+        }
+    }
+}
+
+/// A flag whose reason comes on hover.
+fn flag(ui: &Ui, transform: &PlotTransform, position: Pos2, alarm: &Alarm, number: usize) {
+    let frame = *transform.frame();
+    let colour = Tokens::of(ui).warn;
+    let foot = position.y.clamp(frame.top() + POLE, frame.bottom());
+    let top = pos2(position.x, foot - POLE);
+    let painter = ui.painter().with_clip_rect(frame.expand(2.0));
+    painter.add(plot::vertical(position.x, egui::Rangef::new(top.y, foot), Stroke::new(1.5, colour)));
+    let side = if position.x + CLOTH > frame.right() { -CLOTH } else { CLOTH };
+    let cloth = vec![top, top + vec2(side, CLOTH / 2.0), top + vec2(0.0, CLOTH)];
+    painter.add(Shape::convex_polygon(cloth, colour, Stroke::NONE));
+    let rect = Rect::from_two_pos(top, pos2(position.x + side, foot)).expand(4.0);
+    let response = ui.interact(rect, ui.make_persistent_id(("flag", number)), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &alarm.text));
+    response.on_hover_text(&alarm.text);
+}
