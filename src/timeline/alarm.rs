@@ -28,13 +28,13 @@ pub enum Concern {
 
 /// Steps whose median is compared with those before it: fewer than half of them can be outliers.
 const BLOCK: usize = 5;
-/// Blocks that a new one is compared with, and the least number of them.
+/// Blocks whose level a new one is compared with, and those that tell how far neighbours lie apart.
+const LEVEL_BLOCKS: usize = 8;
 const HISTORY: usize = 32;
-const LEAST_HISTORY: usize = 8;
-/// A spike lies this many scaled median absolute deviations above the median, and this many times as high.
+/// A spike lies this many standard deviations above the level, and this many times as high.
 const SPIKE_DEVIATIONS: f64 = 6.0;
 const SPIKE_RATIO: f64 = 1.5;
-/// Makes the median absolute deviation that of a normal distribution (Hampel 1974).
+/// Makes a median absolute deviation the standard deviation of a normal distribution (Hampel 1974).
 const DEVIATION_SCALE: f64 = 1.4826;
 /// An exploding gradient is this many times as long as those before it.
 const EXPLOSION_RATIO: f64 = 10.0;
@@ -225,17 +225,14 @@ impl Jumps {
     }
 
     fn usual(&self) -> Option<Usual> {
-        if self.history.len() < LEAST_HISTORY {
-            return None;
-        }
-        let mut levels: Vec<f64> = self.history.iter().copied().collect();
-        let median = self::median(&mut levels);
-        for level in &mut levels {
-            *level = (*level - median).abs();
-        }
+        let recent = self.history.len().checked_sub(LEVEL_BLOCKS)?;
+        let mut levels: Vec<f64> = self.history.range(recent..).copied().collect();
+        // Differences of neighbours: a trend does not widen them.
+        let pairs = self.history.iter().zip(self.history.iter().skip(1));
+        let mut differences: Vec<f64> = pairs.map(|(a, b)| (b - a).abs()).collect();
         Some(Usual {
-            median,
-            deviation: DEVIATION_SCALE * self::median(&mut levels),
+            median: median(&mut levels),
+            deviation: DEVIATION_SCALE * median(&mut differences) / std::f64::consts::SQRT_2,
         })
     }
 }

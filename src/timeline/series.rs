@@ -104,12 +104,15 @@ impl Series {
         let mut places = Vec::with_capacity(2 * columns + 4);
         places.extend([with_neighbours.start, start]);
         let mut left = start;
-        for (column, edge) in edges.iter().enumerate().skip(1) {
+        let mut width = (end - start) / columns;
+        for (column, &edge) in edges.iter().enumerate().skip(1) {
             let right = if column == columns {
                 end
             } else {
-                left + self.points[left..end].partition_point(|point| point[0] < *edge)
+                // Columns next to each other have about as many points.
+                self.first_from(edge, left..end, width)
             };
+            width = right - left;
             if let Some(Extremes { lowest, highest }) = self.extremes_of(left..right) {
                 places.extend([lowest.min(highest) as usize, lowest.max(highest) as usize]);
             }
@@ -118,6 +121,33 @@ impl Series {
         places.extend([end - 1, with_neighbours.end - 1]);
         places.dedup();
         places.into_iter().map(|place| self.points[place]).collect()
+    }
+
+    /// The first of `places` whose `x` is not below `edge`, or the end of them; quick where it is about `guess` places on.
+    fn first_from(&self, edge: f64, places: Range<usize>, guess: usize) -> usize {
+        let Range { start, end } = places;
+        let is_below = |place: usize| self.points[place][0] < edge;
+        let (mut low, mut high) = (start, end);
+        let mut probe = start + guess;
+        let mut stride = 1;
+        if probe < end && is_below(probe) {
+            while probe < end && is_below(probe) {
+                low = probe + 1;
+                probe += stride;
+                stride *= 2;
+            }
+            high = probe.min(end);
+        } else {
+            while probe > start && (probe >= end || !is_below(probe)) {
+                high = probe.min(end);
+                probe = probe.saturating_sub(stride).max(start);
+                stride *= 2;
+            }
+            if probe < high && is_below(probe) {
+                low = probe + 1;
+            }
+        }
+        low + self.points[low..high].partition_point(|point| point[0] < edge)
     }
 
     fn extremes_of(&self, places: Range<usize>) -> Option<Extremes> {

@@ -16,7 +16,7 @@ use egui_material_icons::icons;
 use crate::app::action::{Action, Actions, Page};
 use crate::app::state::{JobKind, Model, RowExt as _, Views};
 use crate::app::theme::{self, Tokens};
-use crate::app::widgets::chart::{Quantity, run_chart_ui};
+use crate::app::widgets::chart::{Quantity, controls_ui, run_chart_ui};
 use crate::app::widgets::mark;
 use crate::compare::{Axis, Field, Sort};
 use crate::spec::RunId;
@@ -92,6 +92,8 @@ pub fn compare_ui(ui: &mut Ui, model: &Model, views: &mut Views, actions: &mut A
         });
         let charts = &mut views.train.charts;
         fold_ui(ui, "Curves", true, |ui| {
+            charts.is_in_scroll_area = true;
+            controls_ui(ui, charts, &[]);
             let is_wide = ui.available_width() >= TWO_CHARTS;
             let width = if is_wide {
                 (ui.available_width() - ui.spacing().item_spacing.x) / 2.0

@@ -28,7 +28,9 @@ pub fn charts_ui(ui: &mut Ui, model: &Model, view: &mut ChartView, actions: &mut
     let mut runs: Vec<RunId> = model.focus().into_iter().collect();
     let others = model.runs.visible().map(|row| row.run.run);
     runs.extend(others.filter(|&run| Some(run) != model.focus()));
-    let charts = SHOWN.into_iter().chain(OFFERED.into_iter().filter(|quantity| view.extra.contains(quantity)));
+    let charts = SHOWN
+        .into_iter()
+        .chain(OFFERED.into_iter().filter(|quantity| view.extra.contains(quantity)));
     let charts: Vec<Quantity> = charts.collect();
 
     let size = ui.available_size();
@@ -50,19 +52,10 @@ pub fn charts_ui(ui: &mut Ui, model: &Model, view: &mut ChartView, actions: &mut
 }
 
 /// Charts row by row, as wide as there is room; a last one alone has its row for itself.
-fn grid_ui(
-    ui: &mut Ui,
-    charts: &[Quantity],
-    columns: usize,
-    height: f32,
-    mut chart_ui: impl FnMut(&mut Ui, Quantity),
-) {
+fn grid_ui(ui: &mut Ui, charts: &[Quantity], columns: usize, height: f32, mut chart_ui: impl FnMut(&mut Ui, Quantity)) {
     let width = ui.available_width();
     let rows = charts.len().div_ceil(columns);
-    let (whole, _) = ui.allocate_exact_size(
-        vec2(width, rows as f32 * (height + GAP) - GAP),
-        egui::Sense::hover(),
-    );
+    let (whole, _) = ui.allocate_exact_size(vec2(width, rows as f32 * (height + GAP) - GAP), egui::Sense::hover());
     for (row, charts) in charts.chunks(columns).enumerate() {
         let width = (width + GAP) / charts.len() as f32 - GAP;
         for (column, &quantity) in charts.iter().enumerate() {

@@ -10,8 +10,14 @@ const CLOCK_STEPS: [f64; 14] = [
 ];
 /// Most ticks that an axis has.
 const MOST_TICKS: usize = 100;
-/// How far 1, 2, 5 and 10 are apart on a logarithmic axis, and a little more.
-const DIGIT_STEP: f64 = 0.31;
+const DENSEST: f64 = 0.0457;
+/// Leading digits of the ticks of a logarithmic axis, and the least distance of neighbours, the densest first.
+const DIGITS: [(f64, &[f64]); 4] = [
+    (DENSEST, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]),
+    (0.146, &[1.0, 2.0, 3.0, 5.0, 7.0]),
+    (0.301, &[1.0, 2.0, 5.0]),
+    (0.477, &[1.0, 3.0]),
+];
 
 /// What the numbers of an axis mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,27 +131,18 @@ impl Scale {
                 .map(|(value, step_size)| GridMark { value, step_size })
                 .collect();
         }
-        if to - from < 1.0 {
-            // Within a decade: nice values, as far apart as the closest of them, at the upper end, must be.
-            let step = self.unit.step(self.value(to) * (1.0 - 10_f64.powf(-apart)));
-            return multiples(step, self.value(from), self.value(to))
-                .filter(|&(value, _)| value > 0.0)
-                .map(|(value, step)| GridMark {
-                    value: value.log10(),
-                    step_size: ((value + step) / value).log10(),
-                })
-                .collect();
+        let mut marks = marks_of_powers(from, to, apart);
+        marks.retain(|mark| (from..=to).contains(&mark.value));
+        if marks.len() > 1 && apart > DENSEST {
+            return marks;
         }
-        let digits: &[f64] = if apart < DIGIT_STEP { &[1.0, 2.0, 5.0] } else { &[1.0] };
-        let decades = apart.ceil() as i32;
-        (from.floor() as i32..=to.ceil() as i32)
-            .filter(|decade| decade.rem_euclid(decades) == 0)
-            .flat_map(|decade| digits.iter().map(move |digit| f64::from(decade) + digit.log10()))
-            .filter(|value| (from..=to).contains(value))
-            .take(MOST_TICKS)
-            .map(|value| GridMark {
-                value,
-                step_size: if digits.len() > 1 { DIGIT_STEP } else { f64::from(decades) },
+        // Within a decade: nice values, as far apart as the closest of them, at the upper end, must be.
+        let step = self.unit.step(self.value(to) * (1.0 - 10_f64.powf(-apart)));
+        multiples(step, self.value(from), self.value(to))
+            .filter(|&(value, _)| value > 0.0)
+            .map(|(value, step)| GridMark {
+                value: value.log10(),
+                step_size: ((value + step) / value).log10(),
             })
             .collect()
     }
@@ -156,10 +153,37 @@ impl Scale {
         if !self.is_log {
             return self.unit.tick(value, mark.step_size, to.abs());
         }
-        // Up to a decade away, a neighbour differs in the first digit; closer ones by their distance.
-        let step = value * (10_f64.powf(mark.step_size.min(DIGIT_STEP)) - 1.0) * (1.0 + 1e-6);
+        let step = if mark.step_size < DENSEST {
+            value * (10_f64.powf(mark.step_size) - 1.0) * (1.0 + 1e-6)
+        } else {
+            // The first digit tells them apart.
+            10_f64.powf((value.log10() + 1e-9).floor())
+        };
         self.unit.tick(value, step, value)
     }
+}
+
+/// Logarithms of powers of ten, and of those of their multiples by one digit for which there is room.
+fn marks_of_powers(from: f64, to: f64, apart: f64) -> Vec<GridMark> {
+    let decades = (from.floor() as i32..=to.ceil() as i32).take(MOST_TICKS);
+    let Some(&(step_size, digits)) = DIGITS.iter().find(|(gap, _)| apart <= *gap) else {
+        let stride = apart.ceil() as i32;
+        let mark = |decade| GridMark {
+            value: f64::from(decade),
+            step_size: f64::from(stride),
+        };
+        return decades
+            .filter(|decade| decade.rem_euclid(stride) == 0)
+            .map(mark)
+            .collect();
+    };
+    let of_decade = |decade: i32| {
+        digits.iter().map(move |digit| GridMark {
+            value: f64::from(decade) + digit.log10(),
+            step_size,
+        })
+    };
+    decades.flat_map(of_decade).collect()
 }
 
 /// Multiples of `step` between two values, each with the step.
@@ -187,13 +211,22 @@ mod tests {
         );
         assert_eq!(labels(Unit::Plain, false, 0.93, 0.971, 0.015), ["0.94", "0.96"]);
         assert_eq!(labels(Unit::Percent, false, 0.0, 1.0, 0.3), ["0 %", "50 %", "100 %"]);
-        assert_eq!(labels(Unit::Percent, false, 0.97, 0.98, 0.004), ["97.0 %", "97.5 %", "98.0 %"]);
+        assert_eq!(
+            labels(Unit::Percent, false, 0.97, 0.98, 0.004),
+            ["97.0 %", "97.5 %", "98.0 %"]
+        );
         assert_eq!(labels(Unit::Bytes, false, 0.0, 52e6, 15e6), ["0", "20 MB", "40 MB"]);
         assert_eq!(labels(Unit::Count, false, 0.0, 3.0, 0.1), ["0", "1", "2", "3"]);
         assert_eq!(labels(Unit::Count, false, 0.0, 45e3, 15e3), ["0", "20 k", "40 k"]);
-        assert_eq!(labels(Unit::Seconds, false, 0.0, 100.0, 20.0), ["0:00", "0:30", "1:00", "1:30"]);
+        assert_eq!(
+            labels(Unit::Seconds, false, 0.0, 100.0, 20.0),
+            ["0:00", "0:30", "1:00", "1:30"]
+        );
         assert_eq!(labels(Unit::Seconds, false, 0.0, 1.0, 0.4), ["0.0 s", "0.5 s", "1.0 s"]);
-        assert_eq!(labels(Unit::Plain, false, 0.0, 3e-6, 1e-6), ["0", "1e-6", "2e-6", "3e-6"]);
+        assert_eq!(
+            labels(Unit::Plain, false, 0.0, 3e-6, 1e-6),
+            ["0", "1e-6", "2e-6", "3e-6"]
+        );
     }
 
     #[test]
@@ -203,9 +236,10 @@ mod tests {
             labels(Unit::Plain, true, -1.0, 0.5, 0.2),
             ["0.1", "0.2", "0.5", "1", "2"]
         );
+        assert_eq!(labels(Unit::Plain, true, -0.1, 0.6, 0.2), ["1", "2"]);
         assert_eq!(
-            labels(Unit::Plain, true, 0.21_f64.log10(), 0.52_f64.log10(), 0.06),
-            ["0.3", "0.4", "0.5"]
+            labels(Unit::Plain, true, 0.205_f64.log10(), 0.245_f64.log10(), 0.01),
+            ["0.21", "0.22", "0.23", "0.24"]
         );
         assert_eq!(labels(Unit::Count, true, 0.0, 4.0, 1.5), ["1", "100", "10 k"]);
         assert_eq!(labels(Unit::Plain, true, 1.0, 1.0, 0.1), Vec::<String>::new());

@@ -45,7 +45,7 @@ fn smoothing_ui(ui: &mut Ui, view: &mut ChartView) {
 }
 
 fn axes_ui(ui: &mut Ui, view: &mut ChartView) {
-    ui.label(theme::label(ui, "x"));
+    ui.label(theme::label(ui, "over"));
     for (axis, name, hover) in [
         (XAxis::Step, "Step", "Draws over optimizer steps"),
         (XAxis::Epoch, "Epoch", "Draws over passes through the training data"),
@@ -69,7 +69,8 @@ fn axes_ui(ui: &mut Ui, view: &mut ChartView) {
     let reset = Button::new(theme::icon(icons::ICON_ZOOM_OUT_MAP).size(16.0)).frame(false);
     let response = ui.add_enabled(view.zoom.is_zoomed(), reset);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, view.zoom.is_zoomed(), "Reset zoom"));
-    let hover = "Resets the zoom (double click). Drag to zoom into a box, turn the wheel to zoom, drag with Shift to move";
+    let hover =
+        "Resets the zoom (double click). Drag to zoom into a box, turn the wheel to zoom, drag with Shift to move";
     if response.on_hover_text(hover).on_disabled_hover_text(hover).clicked() {
         view.zoom.reset();
     }
@@ -79,7 +80,7 @@ fn axes_ui(ui: &mut Ui, view: &mut ChartView) {
 fn chip_ui(ui: &mut Ui, name: &str, is_on: bool, hover: &str) -> Response {
     let tokens = Tokens::of(ui);
     let colour = if is_on { tokens.text } else { tokens.text_soft };
-    let chip = Button::selectable(is_on, RichText::new(name).size(12.0).color(colour));
+    let chip = Button::selectable(is_on, RichText::new(name).size(12.0).color(colour)).frame_when_inactive(true);
     let chip = ui.add(chip.min_size(egui::vec2(0.0, 24.0)));
     chip.on_hover_text(hover)
 }

@@ -19,11 +19,30 @@ pub fn csv(chart: &Chart<'_>) -> String {
                     "{},{},{epoch:.4},{secs:.3},{},{}",
                     member.run,
                     point.step,
-                    point.value,
+                    shortest(point.value),
                     trace.name()
                 );
             }
         }
     }
     text
+}
+
+/// Without the digits that a number of single precision does not have.
+fn shortest(value: f64) -> String {
+    let single = value as f32;
+    if f64::from(single) == value {
+        single.to_string()
+    } else {
+        value.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_have_the_digits_that_were_measured() {
+        let texts = [f64::from(0.1_f32), 0.1, 12_345_678.0, f64::NAN].map(super::shortest);
+        assert_eq!(texts, ["0.1", "0.1", "12345678", "NaN"]);
+    }
 }

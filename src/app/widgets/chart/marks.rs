@@ -34,11 +34,6 @@ pub fn marks_ui(ui: &Ui, chart: &Chart<'_>, view: &ChartView, plane: &Plane, tra
             let text = format!("peak {}", units::bytes(bytes));
             pin(ui, transform, position, Tokens::of(ui).text, &text);
         }
-        if let Some(bytes) = plot::hidden_resident(chart, view, plane) {
-            let text = format!("resident size {}, above", units::bytes(bytes as u64));
-            let corner = transform.frame().right_top() + vec2(-4.0, 2.0);
-            text_at(ui, corner, Align2::RIGHT_TOP, &text, Tokens::of(ui).text_soft);
-        }
     }
     if let Some((step, value, epoch)) = best(chart, focus)
         && let Some(position) = place(step, value)
@@ -73,13 +68,7 @@ fn best(chart: &Chart<'_>, focus: &Member<'_>) -> Option<(usize, f64, usize)> {
 }
 
 /// Where on the curve an alarm's flag stands.
-fn flagged_value(
-    chart: &Chart<'_>,
-    view: &ChartView,
-    focus: &Member<'_>,
-    plane: &Plane,
-    alarm: &Alarm,
-) -> Option<f64> {
+fn flagged_value(chart: &Chart<'_>, view: &ChartView, focus: &Member<'_>, plane: &Plane, alarm: &Alarm) -> Option<f64> {
     let trace = match alarm.about {
         crate::timeline::Concern::OverFitting if chart.quantity == Quantity::Loss => Trace::ValidationLoss,
         _ => *chart.quantity.traces().first()?,
@@ -127,9 +116,9 @@ fn name_bands(ui: &Ui, focus: &Member<'_>, transform: &PlotTransform) {
         below += band.bytes;
         if bottom - top >= LOWEST_NAMED_BAND {
             let text = format!("{} {}", band.name, units::bytes(band.bytes));
-            let place = pos2(frame.left() + 6.0, f32::midpoint(bottom, top));
+            let place = pos2(frame.right() - 6.0, f32::midpoint(bottom, top));
             let font = FontId::proportional(11.0);
-            painter.text(place, Align2::LEFT_CENTER, text, font, tokens.text_soft);
+            painter.text(place, Align2::RIGHT_CENTER, text, font, tokens.text_soft);
         }
     }
 }
@@ -141,8 +130,16 @@ fn flag(ui: &Ui, transform: &PlotTransform, position: Pos2, alarm: &Alarm, numbe
     let foot = position.y.clamp(frame.top() + POLE, frame.bottom());
     let top = pos2(position.x, foot - POLE);
     let painter = ui.painter().with_clip_rect(frame.expand(2.0));
-    painter.add(plot::vertical(position.x, egui::Rangef::new(top.y, foot), Stroke::new(1.5, colour)));
-    let side = if position.x + CLOTH > frame.right() { -CLOTH } else { CLOTH };
+    painter.add(plot::vertical(
+        position.x,
+        egui::Rangef::new(top.y, foot),
+        Stroke::new(1.5, colour),
+    ));
+    let side = if position.x + CLOTH > frame.right() {
+        -CLOTH
+    } else {
+        CLOTH
+    };
     let cloth = vec![top, top + vec2(side, CLOTH / 2.0), top + vec2(0.0, CLOTH)];
     painter.add(Shape::convex_polygon(cloth, colour, Stroke::NONE));
     let rect = Rect::from_two_pos(top, pos2(position.x + side, foot)).expand(4.0);

@@ -6,12 +6,14 @@ mod controls;
 mod export;
 mod marks;
 mod plot;
+#[cfg(test)]
+mod tests;
 mod tooltip;
 mod zoom;
 
 use std::collections::BTreeSet;
 
-use egui::{Align, Button, Color32, Label, Layout, Popup, Rect, Role, Ui, WidgetInfo, vec2};
+use egui::{Align, Button, Color32, Layout, Popup, Rect, Role, Ui, WidgetInfo, vec2};
 use egui_material_icons::icons;
 
 pub use controls::controls_ui;
@@ -29,8 +31,8 @@ use crate::timeline::{Concern, RunView, Trace, XAxis};
 /// Room between a card's edge and what is in it.
 const CARD_MARGIN: f32 = 12.0;
 const HEADER_HEIGHT: f32 = 22.0;
-/// Below this width a chart's header has its title and its value only.
-const NARROW: f32 = 360.0;
+/// Below this width a chart's header has its title and its values only.
+const NARROW: f32 = 400.0;
 
 /// How charts are drawn: smoothing, axes, zoom. The charts of one view share them, and their crosshair.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -85,11 +87,11 @@ pub enum Quantity {
 }
 
 impl Quantity {
-    /// What is drawn; the first is what the header's value is of.
+    /// What is drawn.
     fn traces(self) -> &'static [Trace] {
         match self {
             Self::Loss => &[Trace::TrainLoss, Trace::ValidationLoss],
-            Self::Score => &[Trace::ValidationScore, Trace::TrainScore],
+            Self::Score => &[Trace::TrainScore, Trace::ValidationScore],
             Self::LearningRate => &[Trace::LearningRate],
             Self::GradientNorm => &[Trace::GradientNorm],
             Self::Memory => &[Trace::HeapInUse, Trace::ResidentSize],
@@ -144,14 +146,23 @@ impl Quantity {
     fn subtitle(self, is_regression: bool) -> &'static str {
         match self {
             Self::Loss if is_regression => "squared error, standardised",
-            Self::Loss => "cross entropy, nats",
+            Self::Loss => "cross entropy in nats",
             Self::Score if is_regression => "explained share of the variance",
             Self::Score => "share of right answers",
             Self::LearningRate => "of each step",
             Self::GradientNorm => "L2, before clipping",
-            Self::Memory => "heap, predicted and in use",
-            Self::Speed => "samples a second",
-            Self::CpuUse => "busy cores",
+            Self::Memory => "predicted and measured",
+            Self::Speed => "in training steps",
+            Self::CpuUse => "of the whole process",
+        }
+    }
+
+    /// What follows a value, where its unit does not say it.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Speed => " samples/s",
+            Self::CpuUse => " cores",
+            _ => "",
         }
     }
 
@@ -333,65 +344,76 @@ pub fn run_chart_ui(
     });
 }
 
-/// From the right: menu, present value, what the lines mean, title.
+/// From the right: menu, what the lines are and their latest values, title.
 fn header_ui(ui: &mut Ui, chart: &Chart<'_>, view: &ChartView, card: Rect, actions: &mut Actions) {
     let is_narrow = ui.available_width() < NARROW;
     menu_ui(ui, chart, card, actions);
-    value_ui(ui, chart, view);
+    for &trace in chart.quantity.traces().iter().rev() {
+        value_ui(ui, chart, view, trace, is_narrow);
+    }
     ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
         ui.label(theme::strong(chart.title()));
-        if is_narrow {
-            return;
-        }
-        let subtitle = theme::hint(ui, chart.quantity.subtitle(chart.is_regression));
-        ui.add(Label::new(subtitle).truncate());
-        if chart.quantity.depends_on_task() && ui.available_width() > 130.0 {
-            key_ui(ui, false, "training");
-            key_ui(ui, true, "validation");
-        }
         if chart.strangers > 0 {
             let text = format!("{} left out", chart.strangers);
             ui.label(theme::hint(ui, text))
                 .on_hover_text("Runs with another kind of target are not drawn: their values can't be compared");
         }
+        if !is_narrow {
+            subtitle_ui(ui, chart.quantity.subtitle(chart.is_regression));
+        }
     });
 }
 
-/// A piece of line, and what such lines mean.
-fn key_ui(ui: &mut Ui, is_dashed: bool, name: &str) {
-    let tokens = Tokens::of(ui);
-    ui.spacing_mut().item_spacing.x = 4.0;
+/// What is measured, where there is room for all of it.
+fn subtitle_ui(ui: &mut Ui, text: &str) {
+    let text = theme::hint(ui, text);
+    let galley = egui::WidgetText::from(text).into_galley(
+        ui,
+        Some(egui::TextWrapMode::Extend),
+        f32::INFINITY,
+        egui::TextStyle::Small,
+    );
+    if galley.size().x <= ui.available_width() {
+        ui.label(galley);
+    }
+}
+
+/// From the right: the first run's latest value of a trace, and among several traces its name and how it is drawn. The exact
+/// value comes on hover.
+fn value_ui(ui: &mut Ui, chart: &Chart<'_>, view: &ChartView, trace: Trace, is_narrow: bool) {
+    let Some(focus) = chart.focus() else { return };
+    let Some(line) = view.cache.line(focus.run, trace) else {
+        return;
+    };
+    let Some([_, value]) = line.curve.shown().last() else {
+        return;
+    };
+    let stroke = plot::stroke(focus, trace, &Tokens::of(ui));
+    let smoothed = if line.curve.is_smoothed() { ", smoothed" } else { "" };
+    let text = format!("{}{}", chart.unit.value(value), chart.quantity.suffix());
+    let hover = format!("{} of {}{smoothed}: {value}", trace.name(), focus.name);
+    let colour = if chart.quantity == Quantity::Memory {
+        stroke.color
+    } else {
+        focus.colour
+    };
+    ui.label(theme::number(text).color(colour)).on_hover_text(hover);
+    if chart.quantity.traces().len() == 1 {
+        return;
+    }
+    ui.spacing_mut().item_spacing.x = 5.0;
+    if !is_narrow {
+        let name = trace.name().trim_end_matches(" loss").trim_end_matches(" score");
+        ui.label(theme::hint(ui, name));
+    }
     let (rect, _) = ui.allocate_exact_size(vec2(16.0, 10.0), egui::Sense::hover());
-    let stroke = egui::Stroke::new(1.5, tokens.text_soft);
     let ends = [rect.left_center(), rect.right_center()];
-    if is_dashed {
+    if is_validation(trace) {
         ui.painter().extend(egui::Shape::dashed_line(&ends, stroke, 4.0, 2.5));
     } else {
         ui.painter().line_segment(ends, stroke);
     }
-    ui.label(theme::hint(ui, name));
-}
-
-/// The first run's latest value; the exact one on hover.
-fn value_ui(ui: &mut Ui, chart: &Chart<'_>, view: &ChartView) {
-    let Some(focus) = chart.focus() else { return };
-    for (place, &trace) in chart.quantity.traces().iter().enumerate() {
-        let is_shown = place == 0 || trace == Trace::ValidationLoss;
-        let Some(line) = view.cache.line(focus.run, trace).filter(|_| is_shown) else {
-            continue;
-        };
-        let Some([_, value]) = line.curve.shown().last() else {
-            continue;
-        };
-        let colour = match (chart.quantity, place) {
-            (Quantity::Memory, _) => Tokens::of(ui).text,
-            (_, 0) => focus.colour,
-            _ => focus.colour.gamma_multiply(0.8),
-        };
-        let smoothed = if line.curve.is_smoothed() { ", smoothed" } else { "" };
-        ui.label(theme::number(chart.unit.value(value)).color(colour))
-            .on_hover_text(format!("{} of {}{smoothed}: {value}", trace.name(), focus.name));
-    }
+    ui.add_space(6.0);
 }
 
 fn menu_ui(ui: &mut Ui, chart: &Chart<'_>, card: Rect, actions: &mut Actions) {

@@ -21,9 +21,9 @@ const X_TICKS_APART: f64 = 64.0;
 const Y_TICKS_APART: f64 = 30.0;
 /// Points of width for each column of an envelope.
 const COLUMN_WIDTH: f32 = 2.0;
-/// With more runs than this, those that are not in focus have few columns.
-const FEW_RUNS: usize = 6;
-const COLUMNS_AMONG_MANY: usize = 150;
+/// Columns of all runs together that are not in focus, and the least that one has.
+const COLUMNS_OF_OTHERS: usize = 2400;
+const LEAST_COLUMNS: usize = 60;
 /// Runs that are not in focus, validation behind training, the baseline behind all.
 const OTHERS_OPACITY: f32 = 0.85;
 const VALIDATION_OPACITY: f32 = 0.75;
@@ -88,18 +88,24 @@ pub fn plot_ui(ui: &mut Ui, chart: &Chart<'_>, plane: &Plane, view: &mut ChartVi
         XAxis::Epoch => "epoch",
         XAxis::Time => "time",
     };
-    let corner = frame.right_bottom() + egui::vec2(0.0, 3.0);
+    let corner = frame.right_bottom();
     let font = FontId::proportional(11.0);
     ui.painter()
         .text(corner, egui::Align2::RIGHT_TOP, unit, font.clone(), tokens.text_faint);
     if chart.extent.is_none() {
         let place = frame.center();
-        painter.text(place, egui::Align2::CENTER_CENTER, &chart.why_empty, font, tokens.text_faint);
+        painter.text(
+            place,
+            egui::Align2::CENTER_CENTER,
+            &chart.why_empty,
+            font,
+            tokens.text_faint,
+        );
         return;
     }
     marks::marks_ui(ui, chart, view, plane, &response.transform);
     if drawn.is_none() {
-        tooltip::follow_pointer(ui, chart, view, plane, &response, actions);
+        tooltip::follow_pointer(chart, view, plane, &response, actions);
     }
 }
 
@@ -146,10 +152,10 @@ fn prepare_lines(ui: &Ui, chart: &Chart<'_>, view: &mut ChartView, window: Windo
     let most = (width / COLUMN_WIDTH) as usize;
     for member in &chart.members {
         let is_focus = member.part == Part::Focus;
-        let columns = if is_focus || chart.members.len() <= FEW_RUNS {
+        let columns = if is_focus {
             most
         } else {
-            most.min(COLUMNS_AMONG_MANY)
+            most.min((COLUMNS_OF_OTHERS / chart.members.len()).max(LEAST_COLUMNS))
         };
         for &trace in chart.quantity.traces() {
             let smoothing = if is_smoothed(trace) { view.smoothing } else { 0.0 };
@@ -228,11 +234,13 @@ fn draw<'a>(ui: &mut Ui, chart: &'a Chart<'_>, view: &'a ChartView, plane: &Plan
     };
     // The last tick makes room for the axis' unit.
     let unit_begins = to - (to - from) * f64::from(52.0 / (ui.available_width() - Y_AXIS_WIDTH).max(60.0));
+    // The y axis' 0 stands in the corner.
+    let corner_ends = from + (to - from) * if low == 0.0 { 0.03 } else { 0.0 };
     let is_empty = chart.extent.is_none();
     let x_axis = hints(AxisHints::new_x())
         .min_thickness(X_AXIS_HEIGHT)
         .formatter(move |mark, _| {
-            if is_empty || mark.value > unit_begins {
+            if is_empty || mark.value > unit_begins || mark.value < corner_ends {
                 String::new()
             } else {
                 x.tick(mark, to)
@@ -347,14 +355,6 @@ pub fn stroke(member: &Member<'_>, trace: Trace, tokens: &Tokens) -> Stroke {
         (opacity, member.width)
     };
     Stroke::new(width, member.colour.gamma_multiply(opacity))
-}
-
-/// A resident size that is too large to be drawn, in bytes.
-pub fn hidden_resident(chart: &Chart<'_>, view: &ChartView, plane: &Plane) -> Option<f64> {
-    let focus = chart.focus().filter(|_| chart.quantity == Quantity::Memory)?;
-    let line = view.cache.line(focus.run, Trace::ResidentSize)?;
-    let [low, _] = line.shown.extremes?;
-    (low > plane.y[1]).then_some(line.curve.shown().last()?[1])
 }
 
 /// A line across the plane, for marks.

@@ -1,13 +1,13 @@
 //! What the pointer is at: the nearest run is highlighted everywhere, and every run's value is listed by its distance.
 
-use egui::{Color32, Pos2, Response, Tooltip, Ui, vec2};
+use egui::{Align, Layout, Pos2, Response, Tooltip, Ui, vec2};
 use egui_plot::{PlotPoint, PlotResponse, PlotTransform};
 
 use super::axis::Unit;
-use super::plot::{self, Plane};
-use super::{Chart, ChartView, Member, Quantity};
+use super::plot::Plane;
+use super::{Chart, ChartView, Member, Quantity, is_smoothed};
 use crate::app::action::{Action, Actions};
-use crate::app::theme::{self, Tokens};
+use crate::app::theme;
 use crate::app::widgets::{ledger, mark};
 use crate::timeline::XAxis;
 
@@ -20,13 +20,11 @@ const MOST_ROWS: usize = 10;
 struct Row<'a> {
     member: &'a Member<'a>,
     distance: f32,
-    colour: Color32,
     /// One for each trace: smoothed, and as it was measured.
     values: Vec<Option<[f64; 2]>>,
 }
 
 pub fn follow_pointer(
-    ui: &Ui,
     chart: &Chart<'_>,
     view: &ChartView,
     plane: &Plane,
@@ -40,7 +38,7 @@ pub fn follow_pointer(
     let mut rows: Vec<Row<'_>> = chart
         .members
         .iter()
-        .filter_map(|member| row(ui, chart, view, plane, member, &plot.transform, pointer))
+        .filter_map(|member| row(chart, view, plane, member, &plot.transform, pointer))
         .collect();
     rows.sort_by(|a, b| a.distance.total_cmp(&b.distance));
     if let Some(nearest) = rows.first().filter(|row| row.distance <= REACH) {
@@ -77,7 +75,6 @@ fn tooltip_ui(response: &Response, content: impl FnOnce(&mut Ui)) {
 
 /// A run's values at the pointer, if it has any near it.
 fn row<'a>(
-    ui: &Ui,
     chart: &Chart<'_>,
     view: &ChartView,
     plane: &Plane,
@@ -88,7 +85,6 @@ fn row<'a>(
     let place = transform.value_from_position(pointer).x;
     let x = plane.window.x.value(place);
     let traces = chart.quantity.traces();
-    let tokens = Tokens::of(ui);
     let mut distance = f32::INFINITY;
     let mut values = Vec::with_capacity(traces.len());
     for &trace in traces {
@@ -107,52 +103,55 @@ fn row<'a>(
             .map(|(shown, raw)| [shown[1], raw[1]]);
         values.push(value);
     }
-    let colour = plot::stroke(member, *traces.first()?, &tokens).color;
     values.iter().any(Option::is_some).then_some(Row {
         member,
         distance,
-        colour,
         values,
     })
 }
 
 fn rows_ui(ui: &mut Ui, chart: &Chart<'_>, view: &ChartView, rows: &[Row<'_>]) {
     let traces = chart.quantity.traces();
-    egui::Grid::new("values").spacing(vec2(12.0, 3.0)).show(ui, |ui| {
+    ui.spacing_mut().interact_size.y = 0.0;
+    let right = Layout::right_to_left(Align::Center);
+    let grid = egui::Grid::new("values").spacing(vec2(12.0, 3.0)).min_col_width(0.0);
+    grid.show(ui, |ui| {
         if traces.len() > 1 {
             ui.label("");
             ui.label("");
             for trace in traces {
-                ui.label(theme::hint(ui, heading(trace.name())));
+                ui.with_layout(right, |ui| ui.label(theme::hint(ui, heading(trace.name()))));
             }
             ui.end_row();
         }
-        for row in rows.iter().take(MOST_ROWS) {
-            mark::dot(ui, row.colour);
-            let is_nearest = std::ptr::eq(row, &raw const rows[0]) && row.distance <= REACH;
+        for (place, row) in rows.iter().take(MOST_ROWS).enumerate() {
+            mark::dot(ui, row.member.colour);
             let name = if row.member.name.is_empty() {
                 row.member.run.to_string()
             } else {
                 row.member.name.to_owned()
             };
-            ui.label(if is_nearest {
+            ui.label(if place == 0 && row.distance <= REACH {
                 theme::strong(name)
             } else {
                 theme::label(ui, name)
             });
             for (value, &trace) in row.values.iter().zip(traces) {
                 let text = match value {
-                    Some([shown, raw]) if super::is_smoothed(trace) && view.smoothing > 0.0 => {
+                    Some([shown, raw]) if is_smoothed(trace) && view.smoothing > 0.0 => {
                         format!("{} ({})", chart.unit.value(*shown), chart.unit.value(*raw))
                     }
-                    Some([_, raw]) => chart.unit.value(*raw),
+                    Some([_, raw]) => format!("{}{}", chart.unit.value(*raw), chart.quantity.suffix()),
                     None => "–".to_owned(),
                 };
-                ui.label(theme::number(text));
+                ui.with_layout(right, |ui| ui.label(theme::number(text)));
             }
             ui.end_row();
         }
     });
+    if view.smoothing > 0.0 && traces.iter().any(|&trace| is_smoothed(trace)) {
+        ui.label(theme::hint(ui, "in brackets: not smoothed"));
+    }
     if rows.len() > MOST_ROWS {
         ui.label(theme::hint(ui, format!("and {} more", rows.len() - MOST_ROWS)));
     }
@@ -174,6 +173,9 @@ fn ledger_ui(ui: &mut Ui, chart: &Chart<'_>, bytes: f64) {
     });
     ui.separator();
     let total = focus.view.predicted.total();
-    ui.label(theme::hint(ui, format!("predicted {}", crate::spec::units::bytes(total))));
+    ui.label(theme::hint(
+        ui,
+        format!("predicted {}", crate::spec::units::bytes(total)),
+    ));
     ledger::legend_ui(ui, &bands, total, under_pointer);
 }
