@@ -287,8 +287,8 @@ mod tests {
             drawn.iter().map(|pixel| pixel % 28),
         );
         assert_eq!((rows.clone().min(), rows.max()), (Some(4), Some(23)));
-        assert!(columns.clone().min() == Some(11) || columns.clone().min() == Some(12));
-        assert_eq!(columns.clone().max().unwrap() - columns.min().unwrap(), 4);
+        assert_eq!((columns.clone().min(), columns.max()), (Some(12), Some(15)));
+        assert_eq!(picture[14 * 28 + 11], 0.5);
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod family;
 mod fields;
 mod input;
 mod pad;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -189,20 +189,26 @@ fn grid(ui: &Ui, rect: Rect, shape: Shape) {
 }
 
 fn tools_ui(ui: &mut Ui, input: &mut Input, drawing: &mut Drawing, pad: &mut Pad) {
-    let tool = |ui: &mut Ui, icon: MaterialIcon, word: &'static str, is_held: bool| {
-        let button = Button::new((theme::icon(icon), word)).selected(is_held);
-        ui.add(button).clicked()
-    };
-    if tool(ui, icons::ICON_BRUSH, "Draw", !pad.erases) {
+    if tool_ui(ui, icons::ICON_BRUSH, "Draw", Some(!pad.erases)) {
         pad.erases = false;
     }
-    if tool(ui, icons::ICON_INK_ERASER, "Erase", pad.erases) {
+    if tool_ui(ui, icons::ICON_INK_ERASER, "Erase", Some(pad.erases)) {
         pad.erases = true;
     }
-    let button = Button::new((theme::icon(icons::ICON_DELETE), "Clear"));
-    if ui.add(button).on_hover_text("Empties the pad").clicked() {
+    if tool_ui(ui, icons::ICON_DELETE, "Clear", None) {
         drawing.clear();
         input.source = Source::Drawing;
         pad.erases = false;
     }
+}
+
+/// A button; one that is held or not shows it. True if it was pressed.
+fn tool_ui(ui: &mut Ui, icon: MaterialIcon, word: &str, is_held: Option<bool>) -> bool {
+    let button = Button::new((theme::icon(icon), word)).selected(is_held == Some(true));
+    let response = ui.add(button);
+    response.widget_info(|| match is_held {
+        Some(is_held) => egui::WidgetInfo::selected(egui::Role::Button, true, is_held, word),
+        None => egui::WidgetInfo::labeled(egui::Role::Button, true, word),
+    });
+    response.clicked()
 }

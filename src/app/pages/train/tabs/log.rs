@@ -47,17 +47,13 @@ pub fn log_ui(ui: &mut Ui, model: &Model, log: &mut LogView, actions: &mut Actio
         ui.label(mark::status_icon(ui, row.run.status));
         ui.add(Label::new(standing(row, view)).selectable(true).truncate());
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let button = Button::new((theme::icon(icons::ICON_CONTENT_COPY), "Copy log"));
-            let button = ui.add(button);
-            if button.on_hover_text("Puts the whole log on the clipboard").clicked() {
+            let hover = "Puts the whole log on the clipboard";
+            if button_ui(ui, icons::ICON_CONTENT_COPY, "Copy log", hover) {
                 actions.push(Action::CopyText(text(row, view, trouble.as_ref(), alarms)));
             }
-            if row.can_resume() && !is_busy(model, row) {
-                let button = Button::new((theme::icon(icons::ICON_PLAY_ARROW), "Resume"));
-                let hover = "Takes the run up where its last checkpoint stands";
-                if ui.add(button).on_hover_text(hover).clicked() {
-                    actions.push(Action::Resume(run));
-                }
+            let hover = "Takes the run up where its last checkpoint stands";
+            if row.can_resume() && !is_busy(model, row) && button_ui(ui, icons::ICON_PLAY_ARROW, "Resume", hover) {
+                actions.push(Action::Resume(run));
             }
         });
     });
@@ -82,6 +78,12 @@ pub fn log_ui(ui: &mut Ui, model: &Model, log: &mut LogView, actions: &mut Actio
             }
             epochs_ui(ui, view, viewport);
         });
+}
+
+fn button_ui(ui: &mut Ui, icon: MaterialIcon, word: &str, hover: &str) -> bool {
+    let response = ui.add(Button::new((theme::icon(icon), word)));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, word));
+    response.on_hover_text(hover).clicked()
 }
 
 /// Whether a job for this run is waiting or at work.

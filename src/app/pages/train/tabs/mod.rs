@@ -5,6 +5,8 @@ mod log;
 mod plane;
 mod scatter;
 mod surface;
+#[cfg(test)]
+mod tests;
 mod weights;
 mod worst;
 

@@ -205,6 +205,35 @@ mod tests {
     }
 
     #[test]
+    fn cells_are_uploaded_only_where_they_have_changed() {
+        let context = egui::Context::default();
+        let mut view = SurfaceView::default();
+        let mut uploads = |snapshot: &Arc<Snapshot>| {
+            let mut output = context.run_ui(egui::RawInput::default(), |ui| surface_ui(ui, snapshot, &mut view));
+            let set = output.textures_delta.set.keys();
+            let count = set.filter(|texture| **texture != egui::TextureId::default()).count();
+            output.textures_delta.clear();
+            count
+        };
+        let snapshot = |probability: f32| {
+            Arc::new(Snapshot {
+                epoch: 1,
+                part: "validation",
+                answers: AnswersSeen::Classes {
+                    classes: vec!["no".to_owned(), "yes".to_owned()],
+                    rows: Vec::new(),
+                    worst: Vec::new(),
+                },
+                surface: Some(surface(vec![(0, probability); 4])),
+                histograms: Vec::new(),
+            })
+        };
+        let (first, second) = (snapshot(1.0), snapshot(0.8));
+        assert_eq!([&first, &first, &first].map(&mut uploads), [1, 0, 0]);
+        assert_eq!([&second, &second].map(&mut uploads), [1, 0]);
+    }
+
+    #[test]
     fn a_regression_is_a_heat_map() {
         let tokens = Tokens::of_theme(egui::Theme::Light);
         let picture = image(&surface(vec![(0, 0.0), (0, 1.0), (0, 0.5), (0, 0.5)]), &[], tokens);
