@@ -132,7 +132,10 @@ fn a_drawing_is_asked_as_pixels_while_it_grows_and_clear_empties_it() {
     };
     assert_eq!((&runs[..], pixels.len()), (&[BASELINE, SMALLER][..], 64));
     let column = |x: usize| (0..8).map(|y| pixels[y * 8 + x]).sum::<f32>();
-    assert!(column(3) + column(4) > 5.0 && column(0) + column(7) == 0.0, "{pixels:?}");
+    assert!(
+        column(3) + column(4) > 5.0 && column(0) + column(7) == 0.0,
+        "{pixels:?}"
+    );
     assert!(asked(&mut stage).is_empty(), "an unchanged drawing is not asked again");
 
     drag(&mut stage, PointerButton::Primary, &[(0.2, 0.5), (0.8, 0.5)]);
@@ -185,10 +188,7 @@ fn answers_stand_side_by_side_with_truth_agreement_and_cost() {
     stage.state_mut().model.trial.result = Some(Ok(Tried {
         truth: Some("3".to_owned()),
         sample: sample("3", &[], Some(digit())),
-        trials: vec![
-            (BASELINE, Ok(trial("3", 40.0))),
-            (SMALLER, Ok(trial("5", 10.0))),
-        ],
+        trials: vec![(BASELINE, Ok(trial("3", 40.0))), (SMALLER, Ok(trial("5", 10.0)))],
     }));
     stage.run();
     for words in [
@@ -265,7 +265,13 @@ fn a_run_without_compressed_ones_leads_to_compress_and_the_pinned_one_is_the_bas
     open(&mut model, BASELINE);
     let mut alone = stage(model);
     press(&mut alone, "Compress it");
-    assert!(alone.state().asked.iter().any(|action| matches!(action, Action::Go(Page::Compress))));
+    assert!(
+        alone
+            .state()
+            .asked
+            .iter()
+            .any(|action| matches!(action, Action::Go(Page::Compress)))
+    );
 
     let mut model = digits();
     model.runs.pinned = Some(SMALLER);

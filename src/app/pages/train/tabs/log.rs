@@ -175,22 +175,21 @@ fn epochs_ui(ui: &mut Ui, view: &RunView, viewport: egui::Rect) {
 /// How a run stands, in a line.
 fn standing(row: &RunRow, view: Option<&RunView>) -> String {
     let run = &row.run;
-    let mut line = format!("{} · {}", run.name, run.status);
+    let mut parts = vec![run.name.clone(), run.status.to_string()];
     if let Some(view) = view.filter(|_| run.status.is_open()) {
-        return format!("{line} · {}", view.progress_line());
+        parts.push(view.progress_line());
+        return parts.join(" · ");
     }
     match run.epochs {
         0 => {}
-        1 => line.push_str(" · 1 epoch"),
-        epochs => line.push_str(&format!(" · {epochs} epochs")),
+        1 => parts.push("1 epoch".to_owned()),
+        epochs => parts.push(format!("{epochs} epochs")),
     }
-    if let Some(best) = run.best_epoch {
-        line.push_str(&format!(" · best epoch {best}"));
-    }
+    parts.extend(run.best_epoch.map(|best| format!("best epoch {best}")));
     if run.elapsed_secs > 0.0 {
-        line.push_str(&format!(" · {}", units::clock(run.elapsed_secs)));
+        parts.push(units::clock(run.elapsed_secs));
     }
-    line
+    parts.join(" · ")
 }
 
 /// Loss and score of an epoch, of the training and the validation rows.

@@ -103,10 +103,19 @@ fn a_cell_opens_its_samples_and_no_more_than_can_be_looked_at() {
         panic!("{:?}", stage.state().asked);
     };
     let config = RunConfig::digits_cnn();
-    let Action::Samples { title, data, part, rows } = first else {
+    let Action::Samples {
+        title,
+        data,
+        part,
+        rows,
+    } = first
+    else {
         panic!("{first:?}");
     };
-    assert_eq!((title.as_str(), *part, &rows[..]), ("Truth 9, answered 4: 1 sample", Part::Validation, &[20][..]));
+    assert_eq!(
+        (title.as_str(), *part, &rows[..]),
+        ("Truth 9, answered 4: 1 sample", Part::Validation, &[20][..])
+    );
     assert_eq!(*data, config.data);
     let Action::Samples { title, rows, .. } = second else {
         panic!("{second:?}");
@@ -133,17 +142,26 @@ fn samples_that_were_asked_for_lie_over_the_page_until_they_are_closed() {
     assert!(matches!(stage.state().asked[..], [Action::CloseSamples]));
     stage.key_press(egui::Key::Escape);
     stage.run();
-    assert!(matches!(stage.state().asked[..], [Action::CloseSamples, Action::CloseSamples]));
+    assert!(matches!(
+        stage.state().asked[..],
+        [Action::CloseSamples, Action::CloseSamples]
+    ));
 }
 
 #[test]
 fn tabs_are_switched_folded_and_opened() {
     let mut stage = stage(seen(snapshot()));
-    assert!(stage.query_by_label("Decision surface").is_none(), "digits have no plane");
+    assert!(
+        stage.query_by_label("Decision surface").is_none(),
+        "digits have no plane"
+    );
     press(&mut stage, "Worst samples");
     assert!(says(&stage, "5 (97.0 %)") && says(&stage, "width"));
     press(&mut stage, "Weights");
-    assert!(says(&stage, "layers.0.weight: 10 values from -1.00 to 1.00, 50.0 % zeros"));
+    assert!(says(
+        &stage,
+        "layers.0.weight: 10 values from -1.00 to 1.00, 50.0 % zeros"
+    ));
     press(&mut stage, "Log");
     assert!(says(&stage, "digits-cnn · finished · 30 epochs · best epoch 27"));
     press(&mut stage, "Log");
@@ -171,7 +189,11 @@ fn pictures_are_asked_for_once_and_only_of_runs_that_are_not_at_work() {
     stage.run();
     assert!(says(&stage, "Looking into digits-cnn") && stage.state().asked.is_empty());
     let reason = "run r3: keeps no network yet; train it to its end";
-    stage.state_mut().model.runs.set_seen(RUN, Seen::Failed(reason.to_owned()));
+    stage
+        .state_mut()
+        .model
+        .runs
+        .set_seen(RUN, Seen::Failed(reason.to_owned()));
     stage.run();
     assert!(says(&stage, reason) && stage.state().asked.is_empty());
 
@@ -227,7 +249,10 @@ fn a_failed_run_shows_its_log_by_itself_once_and_offers_to_resume() {
     let Some(Action::CopyText(text)) = stage.state().asked.last() else {
         panic!("{:?}", stage.state().asked);
     };
-    assert!(text.contains("too-fast · failed") && text.ends_with("What to do: lower the learning rate"), "{text}");
+    assert!(
+        text.contains("too-fast · failed") && text.ends_with("What to do: lower the learning rate"),
+        "{text}"
+    );
     press(&mut stage, "Weights");
     assert!(!says(&stage, "What to do"), "the person's own choice stays");
     stage.state_mut().model.runs.select(Some(RUN));
@@ -250,7 +275,11 @@ fn data_of_two_inputs_have_a_decision_surface_first() {
     });
     let stage = stage(seen(with_plane));
     assert_eq!(stage.state().view.tab, None);
-    assert!(stage.query_by_role_and_label(Role::Figure, "Decision surface").is_some());
+    assert!(
+        stage
+            .query_by_role_and_label(Role::Figure, "Decision surface")
+            .is_some()
+    );
     assert!(says(&stage, "Points: 2 training rows"));
 }
 
