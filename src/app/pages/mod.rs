@@ -4,6 +4,8 @@ pub mod compare;
 pub mod compress;
 pub mod drawer;
 pub mod export;
+#[cfg(test)]
+mod fixture;
 pub mod train;
 pub mod try_it;
 

@@ -3,6 +3,7 @@
 mod flows;
 mod keys;
 pub mod models;
+mod runs;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

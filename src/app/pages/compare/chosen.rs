@@ -13,7 +13,7 @@ use crate::jobs::RunRow;
 use crate::spec::{Deployed, Verdict, units};
 
 pub fn chosen_ui(ui: &mut Ui, model: &Model, contents: &Contents<'_>, size: Vec2, actions: &mut Actions) {
-    ui.allocate_ui(size, |ui| {
+    ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
         theme::card(ui).show(ui, |ui| {
             let inner = (size - vec2(26.0, 26.0)).max(Vec2::ZERO);
             ui.set_min_size(inner);
@@ -87,20 +87,24 @@ fn run_ui(ui: &mut Ui, model: &Model, row: &RunRow, contents: &Contents<'_>, act
     });
 }
 
-/// A big figure with what it is, in two columns.
-fn grid_ui(ui: &mut Ui, figures: [(&str, String, Color32, String); 4]) {
-    let columns = if ui.available_width() > 480.0 { 4 } else { 2 };
+/// A figure's name, the figure in big, its colour, and what is said below it.
+type Big = (&'static str, String, Color32, String);
+
+/// Big figures in as many columns as there is room for.
+fn grid_ui(ui: &mut Ui, figures: &[Big]) {
+    let columns = if ui.available_width() > 720.0 { 6 } else { 2 };
     let width = (ui.available_width() - 8.0 * (columns as f32 - 1.0)) / columns as f32;
     for line in figures.chunks(columns) {
         ui.horizontal_top(|ui| {
-            for (name, text, colour, hover) in line {
+            for (name, text, colour, below) in line {
                 ui.allocate_ui_with_layout(vec2(width, 62.0), Layout::top_down(Align::Min), |ui| {
                     ui.set_min_width(width);
                     ui.spacing_mut().item_spacing.y = 0.0;
                     ui.label(theme::label(ui, *name));
-                    ui.label(theme::big_number(text).size(20.0).color(*colour))
-                        .on_hover_text(hover);
-                    ui.label(theme::hint(ui, hover));
+                    ui.label(theme::big_number(text).size(20.0).color(*colour));
+                    ui.add(egui::Label::new(theme::hint(ui, below)).truncate())
+                        .on_hover_text(below);
+                    ui.add_space(theme::SPACE[0]);
                 });
             }
         });
@@ -130,72 +134,69 @@ fn deltas_ui(ui: &mut Ui, row: &RunRow, deployed: &Deployed, baseline: &RunRow, 
         let text = |row: &RunRow| axis.of(&row.run).map_or_else(String::new, |value| axis.text(value));
         (
             name,
-            times_text(ratio),
+            change_text(ratio),
             tokens.signed(((ratio - 1.0).abs() >= 0.005).then_some(ratio < 1.0)),
             format!("{} from {}", text(row), text(baseline)),
         )
     };
-    let verdict = verdicts(deployed, baseline.run.run).map(|[batch1, _]| batch1);
-    let (word, colour) = match verdict {
-        Some(Verdict::Faster) => ("faster", tokens.good),
-        Some(Verdict::Slower) => ("slower", tokens.bad),
-        Some(Verdict::CannotTell) => ("cannot tell", tokens.text_soft),
-        None => ("not timed in turn", tokens.text_soft),
+    let verdicts = verdicts(deployed, baseline.run.run);
+    let speed = |name: &'static str, place: usize, factor: f64, time: f64| {
+        let (word, colour) = match verdicts.map(|verdicts| verdicts[place]) {
+            Some(Verdict::Faster) => ("faster", tokens.good),
+            Some(Verdict::Slower) => ("slower", tokens.bad),
+            Some(Verdict::CannotTell) => ("cannot tell", tokens.text_soft),
+            None => ("not in turn", tokens.text_soft),
+        };
+        let below = format!("{word}, {}", units::microseconds(time));
+        (name, format!("{factor:.2}×"), colour, below)
     };
-    let speed = (
-        "Speed, batch 1",
-        format!("{:.2}×", delta.speedup_batch1),
-        colour,
-        format!("{word}, {}", units::microseconds(deployed.latency_us.batch1.median)),
-    );
-    grid_ui(
-        ui,
-        [
-            score,
-            cost("Size", Axis::Size, delta.size),
-            speed,
-            cost("Memory", Axis::Memory, delta.memory),
-        ],
-    );
+    let times = deployed.latency_us;
+    let figures = [
+        score,
+        cost("Size", Axis::Size, delta.size),
+        speed("Speed, batch 1", 0, delta.speedup_batch1, times.batch1.median),
+        speed("Speed, batch 64", 1, delta.speedup_batch64, times.batch64.median),
+        cost("Memory", Axis::Memory, delta.memory),
+        cost("Size after zstd", Axis::Zstd, delta.zstd),
+    ];
+    grid_ui(ui, &figures);
 }
 
 /// The baseline's own figures.
 fn own_ui(ui: &mut Ui, row: &RunRow, deployed: &Deployed) {
     let text = Tokens::of(ui).text;
     let is_r2 = row.score_name() == "R2";
-    grid_ui(
-        ui,
-        [
-            (
-                if is_r2 { "R2" } else { "Accuracy" },
-                figures::score_text(row, deployed.accuracy),
-                text,
-                "on the test rows".to_owned(),
-            ),
-            (
-                "Size",
-                units::bytes(deployed.size_bytes),
-                text,
-                "of the exported file".to_owned(),
-            ),
-            (
-                "Latency, batch 1",
-                units::microseconds(deployed.latency_us.batch1.median),
-                text,
-                "median of a call".to_owned(),
-            ),
-            (
-                "Memory",
-                units::bytes(deployed.memory_bytes),
-                text,
-                "at batch 64".to_owned(),
-            ),
-        ],
-    );
+    let times = deployed.latency_us;
+    let own = |name, value: String, below: &str| (name, value, text, below.to_owned());
+    let figures = [
+        own(
+            if is_r2 { "R2" } else { "Accuracy" },
+            figures::score_text(row, deployed.accuracy),
+            "on the test rows",
+        ),
+        own("Size", units::bytes(deployed.size_bytes), "of the exported file"),
+        own(
+            "Latency, batch 1",
+            units::microseconds(times.batch1.median),
+            "median of a call",
+        ),
+        own(
+            "Latency, batch 64",
+            units::microseconds(times.batch64.median),
+            "median of a call",
+        ),
+        own("Memory", units::bytes(deployed.memory_bytes), "at batch 64"),
+        own(
+            "Size after zstd",
+            units::bytes(deployed.zstd_bytes),
+            "as it would be sent",
+        ),
+    ];
+    grid_ui(ui, &figures);
 }
 
-/// A ratio of costs as a factor below 1, or a growth: `0.25×` is a quarter.
-fn times_text(ratio: f64) -> String {
+/// A ratio of costs as a change in percent.
+fn change_text(ratio: f64) -> String {
     let percent = (ratio - 1.0) * 100.0;
     if percent.abs() < 0.5 {
         "±0 %".to_owned()

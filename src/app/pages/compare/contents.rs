@@ -91,6 +91,16 @@ impl<'a> Contents<'a> {
         })
     }
 
+    /// The recipe of a compressed run where all have one parent, else the name.
+    pub fn short_name(&self, row: &RunRow) -> String {
+        let parents = self.rows.iter().filter_map(|row| Some(row.origin.as_ref()?.0));
+        let is_one_family = parents.clone().max() == parents.min();
+        match &row.origin {
+            Some((_, recipe)) if is_one_family => recipe.to_string(),
+            _ => row.run.name.clone(),
+        }
+    }
+
     /// The baseline of a row: none for itself.
     pub fn baseline_of(&self, row: &RunRow) -> Option<&'a RunRow> {
         (row.run.run != self.baseline.run.run).then_some(self.baseline)

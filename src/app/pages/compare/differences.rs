@@ -1,6 +1,6 @@
 //! The compared runs' configurations side by side, key by key.
 
-use egui::{Grid, RichText, ScrollArea, Ui};
+use egui::{Grid, ScrollArea, Ui};
 
 use super::CompareView;
 use crate::app::state::Model;
@@ -100,13 +100,14 @@ fn grid_ui(ui: &mut Ui, model: &Model, runs: &[RunId], rows: &[&Difference]) {
                     if !doc.is_empty() {
                         key.on_hover_text(doc);
                     }
+                    // What is not as in the first column stands out.
                     let first = row.values.first();
                     for value in &row.values {
                         let tokens = Tokens::of(ui);
                         let differs = Some(value) != first;
                         let text = theme::number(value.as_deref().unwrap_or("–"));
-                        let text: RichText = if differs { text.color(tokens.warn) } else { text };
-                        ui.label(text);
+                        let colour = if differs { tokens.text } else { tokens.text_soft };
+                        ui.label(text.color(colour));
                     }
                     ui.end_row();
                 }

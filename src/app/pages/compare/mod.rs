@@ -10,7 +10,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use egui::{Align, Button, ComboBox, Layout, RichText, ScrollArea, Ui, vec2};
+use egui::{Align, Button, ComboBox, Layout, RichText, ScrollArea, Sense, Ui, vec2};
 use egui_material_icons::icons;
 
 use crate::app::action::{Action, Actions, Page};
@@ -29,6 +29,7 @@ const SCATTER_HEIGHT: f32 = 348.0;
 const CHART_HEIGHT: f32 = 240.0;
 /// Charts stand side by side from this width on.
 const TWO_CHARTS: f32 = 760.0;
+const CHIP_HEIGHT: f32 = 24.0;
 /// Runs with a closed eye that are offered as chips.
 const OFFERED: usize = 8;
 
@@ -168,6 +169,7 @@ fn unmeasured_ui(ui: &mut Ui, model: &Model, overview: &Overview, dataset: &str,
         many => format!("{many} finished runs are not measured yet"),
     };
     let response = ui.button((theme::icon(icons::ICON_SPEED).size(16.0), "Measure"));
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Measure"));
     let hover = "Exports them and times each in turn with the baseline, on this machine";
     if response.on_hover_text(hover).clicked() {
         let baseline = overview.baseline(model, dataset).map(|row| row.run.run);
@@ -186,7 +188,9 @@ fn chips_ui(ui: &mut Ui, model: &Model, overview: &Overview, dataset: &str, acti
     });
     let offered = hidden.iter().rev().take(OFFERED);
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(6.0, 6.0);
+        ui.spacing_mut().item_spacing = vec2(6.0, 4.0);
+        ui.spacing_mut().interact_size.y = CHIP_HEIGHT;
+        ui.spacing_mut().button_padding = vec2(8.0, 2.0);
         for &run in shown.iter().chain(offered) {
             let Some(row) = model.runs.row(run) else { continue };
             let is_shown = shown.contains(&run);
@@ -206,12 +210,14 @@ fn chips_ui(ui: &mut Ui, model: &Model, overview: &Overview, dataset: &str, acti
                 theme::icon(icon).size(11.0).color(mark_colour),
                 RichText::new(&row.run.name).size(12.0).color(text_colour),
             );
+            let sense = if is_pinned { Sense::hover() } else { Sense::click() };
             let button = Button::new(text)
-                .small()
                 .fill(fill)
                 .stroke(egui::Stroke::new(1.0, tokens.line))
-                .corner_radius(10);
-            let response = ui.add_enabled(!is_pinned, button);
+                .corner_radius(CHIP_HEIGHT / 2.0)
+                .min_size(vec2(0.0, CHIP_HEIGHT))
+                .sense(sense);
+            let response = ui.add(button);
             let name = format!("Compare {}, {run}", row.run.name);
             response.widget_info(|| egui::WidgetInfo::selected(egui::Role::CheckBox, !is_pinned, is_shown, &name));
             if response.hovered() {
@@ -220,7 +226,12 @@ fn chips_ui(ui: &mut Ui, model: &Model, overview: &Overview, dataset: &str, acti
             if response.clicked() {
                 actions.push(Action::Show(run, !model.runs.shown.contains(&run)));
             }
-            response.on_disabled_hover_text("The pinned baseline is always compared");
+            let hover = if is_pinned {
+                "The pinned baseline is always compared"
+            } else {
+                &name
+            };
+            response.on_hover_text(hover);
         }
         if hidden.len() > OFFERED {
             let more = hidden.len() - OFFERED;

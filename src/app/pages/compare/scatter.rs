@@ -1,6 +1,6 @@
 //! The Pareto picture: a score upwards, a cost to the right, every compared run a point.
 
-use egui::{Align, ComboBox, Id, Layout, Pos2, RichText, Ui, Vec2, vec2};
+use egui::{Align, ComboBox, Id, Layout, Pos2, Rect, RichText, Ui, Vec2, vec2};
 use egui_plot::{GridInput, GridMark, Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotUi, Points};
 
 use super::CompareView;
@@ -34,7 +34,7 @@ pub fn scatter_ui(
     size: Vec2,
     actions: &mut Actions,
 ) {
-    ui.allocate_ui(size, |ui| {
+    ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
         theme::card(ui).show(ui, |ui| {
             ui.set_min_size(size - vec2(26.0, 26.0));
             ui.set_max_width(size.x - 26.0);
@@ -136,7 +136,15 @@ fn plot_ui(
         .include_y(y[0])
         .include_y(y[1])
         .y_axis_min_width(52.0)
-        .x_axis_formatter(move |mark, _| axis.text(if is_log { 10_f64.powf(mark.value) } else { mark.value }))
+        .x_axis_formatter(move |mark, range| {
+            // A text at the very edge would be cut.
+            let edge = 0.03 * (range.end() - range.start());
+            if (range.start() + edge..range.end() - edge).contains(&mark.value) {
+                cost_tick(axis, if is_log { 10_f64.powf(mark.value) } else { mark.value })
+            } else {
+                String::new()
+            }
+        })
         .y_axis_formatter(move |mark, _| score_tick(mark, is_r2));
     if is_log {
         plot = plot.x_grid_spacer(decades);
@@ -146,10 +154,11 @@ fn plot_ui(
         .iter()
         .map(|placed| mark::run_colour(ui, model, placed.row.run.run))
         .collect();
+    let line = corners.clone();
     let response = plot.show(ui, |plot| {
-        if corners.len() > 1 {
+        if line.len() > 1 {
             plot.line(
-                Line::new("front", corners)
+                Line::new("front", line)
                     .color(tokens.text_faint)
                     .width(1.25)
                     .style(LineStyle::dashed_dense())
@@ -165,12 +174,11 @@ fn plot_ui(
     let transform = response.transform;
     let screen = |placed: &Placed<'_>| transform.position_from_point(&PlotPoint::new(placed.at[0], placed.at[1]));
     let response = response.response;
-    let name = format!(
-        "{} runs, {} against {}",
-        placed.len(),
-        contents.baseline.score_name(),
-        axis.name()
-    );
+    let runs = match placed.len() {
+        1 => "1 run".to_owned(),
+        many => format!("{many} runs"),
+    };
+    let name = format!("{runs}, {} against {}", contents.baseline.score_name(), axis.name());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
     let places: Vec<Pos2> = placed.iter().map(screen).collect();
     let near = response.hover_pos().and_then(|pointer| nearest(&places, pointer));
@@ -185,7 +193,20 @@ fn plot_ui(
             .gap(14.0)
             .show(|ui| point_hover_ui(ui, placed.row, contents, axis));
     }
-    labels_ui(ui, placed, &places, response.rect, hovered);
+    let mut taken: Vec<Rect> = places
+        .iter()
+        .map(|&place| Rect::from_center_size(place, Vec2::splat(2.0 * RADIUS)))
+        .collect();
+    let corner = |at: &[f64; 2]| transform.position_from_point(&PlotPoint::new(at[0], at[1]));
+    taken.extend(
+        corners
+            .windows(2)
+            .map(|pair| Rect::from_two_pos(corner(&pair[0]), corner(&pair[1])).expand(1.0)),
+    );
+    let whiskers = placed.iter().filter_map(|placed| Some((placed.spread?, placed.at[1])));
+    taken
+        .extend(whiskers.map(|([low, high], y)| Rect::from_two_pos(corner(&[low, y]), corner(&[high, y])).expand(1.0)));
+    labels_ui(ui, contents, placed, &places, taken, response.rect, hovered);
 }
 
 /// A run's mark: filled on the front, hollow where it is dominated, a cross for the baseline; whiskers from the 10th to
@@ -224,15 +245,19 @@ fn point_ui(
     }
 }
 
-/// Names beside the points, where there are few.
-fn labels_ui(ui: &Ui, placed: &[Placed<'_>], places: &[Pos2], frame: egui::Rect, hovered: Option<RunId>) {
+/// Names beside the points, where there are few and `taken` leaves them room.
+fn labels_ui(
+    ui: &Ui,
+    contents: &Contents<'_>,
+    placed: &[Placed<'_>],
+    places: &[Pos2],
+    mut taken: Vec<Rect>,
+    frame: Rect,
+    hovered: Option<RunId>,
+) {
     const FEW: usize = 10;
     let tokens = Tokens::of(ui);
     let painter = ui.painter().with_clip_rect(frame);
-    let mut taken: Vec<egui::Rect> = places
-        .iter()
-        .map(|&place| egui::Rect::from_center_size(place, Vec2::splat(2.0 * RADIUS)))
-        .collect();
     // The hovered run's name is written in any case, before the others take its room.
     let mut order: Vec<usize> = (0..placed.len()).collect();
     order.sort_by_key(|&place| hovered != Some(placed[place].row.run.run));
@@ -242,10 +267,7 @@ fn labels_ui(ui: &Ui, placed: &[Placed<'_>], places: &[Pos2], frame: egui::Rect,
         if placed.len() > FEW && !is_hovered {
             continue;
         }
-        let text = row
-            .origin
-            .as_ref()
-            .map_or_else(|| row.run.name.clone(), |(_, recipe)| recipe.to_string());
+        let text = contents.short_name(row);
         let colour = if is_hovered { tokens.text } else { tokens.text_soft };
         let galley = painter.layout_no_wrap(text, egui::FontId::proportional(11.0), colour);
         let size = galley.size();
@@ -255,10 +277,13 @@ fn labels_ui(ui: &Ui, placed: &[Placed<'_>], places: &[Pos2], frame: egui::Rect,
             vec2(-gap - size.x, -size.y / 2.0),
             vec2(-size.x / 2.0, -gap - size.y),
             vec2(-size.x / 2.0, gap),
+            vec2(-RADIUS, -gap - size.y),
+            vec2(-RADIUS, gap),
+            vec2(RADIUS - size.x, -gap - size.y),
+            vec2(RADIUS - size.x, gap),
         ];
-        let rects = offsets.map(|offset| egui::Rect::from_min_size(places[place] + offset, size));
-        let is_free =
-            |rect: &&egui::Rect| frame.contains_rect(**rect) && !taken.iter().any(|other| other.intersects(**rect));
+        let rects = offsets.map(|offset| Rect::from_min_size(places[place] + offset, size));
+        let is_free = |rect: &&Rect| frame.contains_rect(**rect) && !taken.iter().any(|other| other.intersects(**rect));
         if let Some(&rect) = rects.iter().find(is_free) {
             painter.galley(rect.min, galley, colour);
             taken.push(rect);
@@ -268,6 +293,8 @@ fn labels_ui(ui: &Ui, placed: &[Placed<'_>], places: &[Pos2], frame: egui::Rect,
 
 /// Name, recipe, figures and badge.
 fn point_hover_ui(ui: &mut Ui, row: &RunRow, contents: &Contents<'_>, axis: Axis) {
+    ui.spacing_mut().interact_size.y = 0.0;
+    ui.spacing_mut().item_spacing.y = 4.0;
     ui.label(theme::strong(format!("{}, {}", row.run.name, row.run.run)));
     if let Some((parent, recipe)) = &row.origin {
         ui.label(theme::label(ui, format!("{recipe} of {parent}")));
@@ -362,6 +389,18 @@ fn decades(input: GridInput) -> Vec<GridMark> {
     marks
 }
 
+/// A cost at the axis, without the zeros behind a round number.
+fn cost_tick(axis: Axis, value: f64) -> String {
+    let text = axis.text(value);
+    let (number, unit) = text.split_once(' ').unwrap_or((&text, ""));
+    let number = if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        number
+    };
+    format!("{number} {unit}").trim_end().to_owned()
+}
+
 /// A score at the axis, with as many decimals as its step needs.
 fn score_tick(mark: GridMark, is_r2: bool) -> String {
     let step = if is_r2 { mark.step_size } else { mark.step_size * 100.0 };
@@ -397,6 +436,20 @@ mod tests {
             base_step_size: 0.1,
         };
         assert!(decades(infinite).is_empty());
+    }
+
+    #[test]
+    fn costs_at_the_axis_are_short() {
+        for (axis, value, text) in [
+            (Axis::Size, 60_000.0, "60 kB"),
+            (Axis::Size, 500.0, "500 B"),
+            (Axis::Batch1, 1.5, "1.5 us"),
+            (Axis::Batch1, 10_f64.powf(5_f64.log10()), "5 us"),
+            (Axis::MultiplyAdds, 1_250_000.0, "1.25 M"),
+            (Axis::Parameters, 100.0, "100"),
+        ] {
+            assert_eq!(cost_tick(axis, value), text);
+        }
     }
 
     #[test]

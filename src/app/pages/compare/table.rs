@@ -20,13 +20,13 @@ const HEADER_HEIGHT: f32 = 24.0;
 const ROW_HEIGHT: f32 = 36.0;
 const GAP: f32 = 8.0;
 const NAME_WIDTH: f32 = 172.0;
-const VERDICT_WIDTH: f32 = 132.0;
+const VERDICT_WIDTH: f32 = 168.0;
 /// Rows in sight at once; the others are scrolled to.
 const ROWS: f32 = 10.0;
 
 /// Columns between the name and the verdict, with their widths. All but the badge can be hidden.
 const COLUMNS: [(Field, &str, f32); 10] = [
-    (Field::Model, "Recipe", 156.0),
+    (Field::Model, "Recipe", 178.0),
     (Field::Score, "Score", 76.0),
     (Field::Figure(Axis::Size), "Size", 76.0),
     (Field::Figure(Axis::Zstd), "zstd", 76.0),
@@ -35,7 +35,7 @@ const COLUMNS: [(Field, &str, f32); 10] = [
     (Field::Figure(Axis::Memory), "Memory", 76.0),
     (Field::Figure(Axis::MultiplyAdds), "Multiply-adds", 92.0),
     (Field::Figure(Axis::Parameters), "Parameters", 84.0),
-    (Field::Badge, "Badge", 88.0),
+    (Field::Badge, "Badge", 92.0),
 ];
 
 pub fn table_ui(ui: &mut Ui, model: &Model, view: &mut CompareView, contents: &Contents<'_>, actions: &mut Actions) {
@@ -161,6 +161,7 @@ fn columns_ui(ui: &mut Ui, view: &mut CompareView) {
             }
         }
     });
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Columns"));
     response.on_hover_text("Which columns are shown");
 }
 
@@ -185,7 +186,11 @@ fn title_ui(ui: &mut Ui, field: Field, title: &str, name: &str, sort: &mut Sort)
         _ => Layout::left_to_right(Align::Center),
     };
     ui.with_layout(layout, |ui| {
-        ui.spacing_mut().button_padding.x = 0.0;
+        if field == Field::Badge {
+            ui.add_space(theme::SPACE[1]);
+        }
+        ui.spacing_mut().button_padding = egui::Vec2::ZERO;
+        ui.spacing_mut().interact_size.y = 0.0;
         let response = ui.add(button.frame(false).gap(2.0));
         response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, is_sorted, name));
         let hover = match field {
@@ -271,6 +276,7 @@ fn cell_ui(ui: &mut Ui, field: Field, row: &RunRow, baseline: Option<&RunRow>) {
         }
         Field::Badge => {
             if let Some(deployed) = &row.run.deployed {
+                ui.add_space(theme::SPACE[1]);
                 badge_ui(ui, Badge::of(deployed));
             }
         }

@@ -1,5 +1,6 @@
 //! The cells of a run's row.
 
+use egui::text::{CCursor, CCursorRange};
 use egui::{Align, Button, Key, Layout, ProgressBar, Response, RichText, TextEdit, Ui, vec2};
 use egui_material_icons::{MaterialIcon, icons};
 
@@ -33,7 +34,7 @@ pub fn marks_ui(ui: &mut Ui, model: &Model, row: &RunRow, actions: &mut Actions)
     }
     let is_solo = model.runs.solo == Some(run);
     let word = if is_solo {
-        "Show all again".to_owned()
+        format!("Show others beside {name}")
     } else {
         format!("Show {name} alone")
     };
@@ -56,7 +57,7 @@ fn toggle_ui(ui: &mut Ui, icon: MaterialIcon, is_on: bool, colour: egui::Color32
     let tokens = Tokens::of(ui);
     let off = tokens.text_faint.lerp_to_gamma(tokens.panel, 0.45);
     let icon = theme::icon(icon).size(15.0).color(if is_on { colour } else { off });
-    let response = ui.add(Button::new(icon).frame(false));
+    let response = ui.add(Button::new(icon).frame(false).min_size(vec2(24.0, 24.0)));
     response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, is_on, name));
     response.on_hover_text(name)
 }
@@ -111,9 +112,17 @@ fn rename_ui(ui: &mut Ui, row: &RunRow, view: &mut DrawerView, actions: &mut Act
     let field = TextEdit::singleline(&mut renaming.name)
         .id_salt("name of a run")
         .desired_width(f32::INFINITY);
-    let response = ui.add(field).accessible_name(format!("New name of {}", row.run.name));
+    let mut output = field.show(ui);
+    let response = output
+        .response
+        .response
+        .accessible_name(format!("New name of {}", row.run.name));
     if !renaming.has_begun {
         renaming.has_begun = true;
+        let end = CCursor::new(renaming.name.chars().count());
+        let all = CCursorRange::two(CCursor::new(0), end);
+        output.state.cursor.set_char_range(Some(all));
+        output.state.store(ui.ctx(), response.id);
         response.request_focus();
     } else if response.lost_focus() {
         let name = renaming.name.trim();
@@ -154,19 +163,24 @@ pub fn cell_ui(
             let figure = figures::cost(ui, axis, row, baseline);
             figure_ui(ui, figure);
         }
-        Field::Badge => match &row.run.deployed {
-            Some(deployed) => {
-                badge_ui(ui, Badge::of(deployed));
-            }
-            None if row.is_usable() => {
-                ui.label(theme::hint(ui, "not measured")).on_hover_text(
-                    "Size, latency and memory are measured when it is compressed, exported or chosen in Compare",
-                );
-            }
-            None => {
-                ui.label(theme::hint(ui, "–"));
-            }
-        },
+        Field::Badge => badge_cell_ui(ui, row),
+    }
+}
+
+fn badge_cell_ui(ui: &mut Ui, row: &RunRow) {
+    ui.add_space(theme::SPACE[1]);
+    match &row.run.deployed {
+        Some(deployed) => {
+            badge_ui(ui, Badge::of(deployed));
+        }
+        None if row.is_usable() => {
+            ui.label(theme::hint(ui, "not measured")).on_hover_text(
+                "Size, latency and memory are measured when it is compressed, exported or chosen in Compare",
+            );
+        }
+        None => {
+            ui.label(theme::hint(ui, "–"));
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What can be done with a run: the menu of its row, and the choice of its colour.
 
 use egui::containers::menu::MenuButton;
-use egui::{Button, Popup, Sense, Stroke, Ui, vec2};
+use egui::{Button, Popup, Role, Sense, Stroke, Ui, WidgetInfo, vec2};
 use egui_material_icons::{MaterialIcon, icons};
 
 use super::{DrawerView, compare_alone};
@@ -35,7 +35,7 @@ pub fn colour_ui(ui: &mut Ui, model: &Model, row: &RunRow, actions: &mut Actions
     let run = row.run.run;
     let (rect, response) = ui.allocate_exact_size(vec2(22.0, 24.0), Sense::click());
     let name = format!("Colour of {}", row.run.name);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     let colour = mark::run_colour(ui, model, run);
     ui.painter().circle_filled(rect.center(), 5.0, colour);
     if response.hovered() || response.has_focus() {
@@ -49,7 +49,9 @@ pub fn colour_ui(ui: &mut Ui, model: &Model, row: &RunRow, actions: &mut Actions
         for (index, name) in COLOURS.into_iter().enumerate() {
             let is_chosen = model.runs.colour(run) == index;
             let dot = theme::icon(icons::ICON_CIRCLE).size(13.0).color(tokens.run(index));
-            if ui.add(Button::selectable(is_chosen, (dot, name))).clicked() {
+            let response = ui.add(Button::selectable(is_chosen, (dot, name)));
+            response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_chosen, name));
+            if response.clicked() {
                 actions.push(Action::Recolour(run, index));
             }
         }
@@ -68,7 +70,7 @@ pub fn menu_button_ui(ui: &mut Ui, model: &Model, row: &RunRow, view: &mut Drawe
     let button = MenuButton::from_button(Button::new(icon).frame(false));
     let (response, _) = button.ui(ui, |ui| run_menu_ui(ui, model, row, view, actions));
     let name = format!("Actions of {}", row.run.name);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     response.on_hover_text(name);
 }
 
@@ -167,5 +169,7 @@ pub fn beside_baseline(model: &Model, runs: &[RunId]) -> Vec<RunId> {
 
 fn entry_ui(ui: &mut Ui, icon: MaterialIcon, text: &str, is_enabled: bool) -> bool {
     let icon = theme::icon(icon).size(15.0).color(Tokens::of(ui).text_soft);
-    ui.add_enabled(is_enabled, Button::new((icon, text))).clicked()
+    let response = ui.add_enabled(is_enabled, Button::new((icon, text)));
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, is_enabled, text));
+    response.clicked()
 }

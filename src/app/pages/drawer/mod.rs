@@ -172,10 +172,11 @@ fn count_text(model: &Model, view: &DrawerView, is_open: bool) -> String {
 fn search_ui(ui: &mut Ui, view: &mut DrawerView) {
     let tokens = Tokens::of(ui);
     let field = TextEdit::singleline(&mut view.search)
-        .hint_text("Search name, data, model, recipe, status")
+        .hint_text("Search runs")
         .prefix(theme::icon(icons::ICON_SEARCH).size(16.0).color(tokens.text_faint))
-        .desired_width(264.0);
+        .desired_width(200.0);
     let response = ui.add(field).accessible_name("Search runs");
+    let response = response.on_hover_text("Name, number, data, model, recipe or status; every word must match");
     if response.has_focus() && ui.input(|input| input.key_pressed(Key::Escape)) {
         view.search.clear();
     }
@@ -191,13 +192,15 @@ fn search_ui(ui: &mut Ui, view: &mut DrawerView) {
 /// What the others are compared with, and whether one run is shown alone.
 fn baseline_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
     let tokens = Tokens::of(ui);
+    ui.spacing_mut().button_padding = vec2(8.0, 2.0);
+    ui.spacing_mut().interact_size.y = 24.0;
     if let Some(row) = model.runs.pinned.and_then(|run| model.runs.row(run)) {
         let text = (
             theme::icon(icons::ICON_PUSH_PIN).size(14.0).color(tokens.text),
             egui::RichText::new(&row.run.name).size(12.0),
             theme::icon(icons::ICON_CLOSE).size(12.0).color(tokens.text_soft),
         );
-        let response = ui.add(Button::new(text).small());
+        let response = ui.add(Button::new(text));
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Take the baseline's pin off"));
         let hover = format!(
             "Every run is compared with {}. Press to compare each with its parent",
@@ -208,7 +211,7 @@ fn baseline_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
         }
     }
     if let Some(row) = model.runs.solo.and_then(|run| model.runs.row(run)) {
-        let response = ui.add(Button::new(egui::RichText::new("Show all again").size(12.0)).small());
+        let response = ui.button(egui::RichText::new("Show all again").size(12.0));
         let hover = format!("Only {} is shown", row.run.name);
         if response.on_hover_text(hover).clicked() {
             actions.push(Action::Solo(None));
@@ -256,6 +259,8 @@ fn compare_alone(model: &Model, runs: &[RunId], actions: &mut Actions) {
 }
 
 fn empty_ui(ui: &mut Ui, model: &Model) {
+    // The panel keeps its height while the list is read.
+    ui.set_min_size(ui.available_size());
     let words = if model.runs.is_loaded() {
         "Every run is listed here with its accuracy, size, latency and memory, and stays after the program is closed."
     } else {

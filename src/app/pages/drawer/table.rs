@@ -33,7 +33,7 @@ const COLUMNS: [(Field, &str, f32); 10] = [
     (Field::Figure(Axis::Batch1), "Batch 1", 72.0),
     (Field::Figure(Axis::Batch64), "Batch 64", 76.0),
     (Field::Figure(Axis::Memory), "Memory", 72.0),
-    (Field::Badge, "Badge", 88.0),
+    (Field::Badge, "Badge", 96.0),
 ];
 
 /// The runs that are found, in order; made anew only when what it depends on has changed.
@@ -159,7 +159,11 @@ fn title_ui(ui: &mut Ui, field: Field, title: &str, sort: &mut Sort) {
         Layout::left_to_right(Align::Center)
     };
     ui.with_layout(layout, |ui| {
-        ui.spacing_mut().button_padding.x = 0.0;
+        if field == Field::Badge {
+            ui.add_space(theme::SPACE[1]);
+        }
+        ui.spacing_mut().button_padding = egui::Vec2::ZERO;
+        ui.spacing_mut().interact_size.y = 0.0;
         let response = ui.add(button.frame(false).gap(2.0));
         let name = format!("Sort by {}", title.to_lowercase());
         response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, is_sorted, &name));
