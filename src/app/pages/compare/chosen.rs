@@ -55,17 +55,15 @@ fn run_ui(ui: &mut Ui, model: &Model, row: &RunRow, contents: &Contents<'_>, act
         ui.add(egui::Label::new(theme::hint(ui, recipe.to_string())).truncate());
     }
     let Some(deployed) = &row.run.deployed else { return };
-    match (contents.baseline_of(row), &contents.baseline.run.deployed) {
-        (Some(baseline), Some(reference)) => {
-            ui.label(theme::hint(ui, format!("against {}", baseline.run.name)));
-            ui.add_space(theme::SPACE[0]);
-            deltas_ui(ui, row, deployed, baseline, reference);
-        }
-        _ => {
-            ui.label(theme::hint(ui, "the baseline"));
-            ui.add_space(theme::SPACE[0]);
-            own_ui(ui, row, deployed);
-        }
+    let baseline = contents.baseline_of(row);
+    if let Some((baseline, reference)) = baseline.and_then(|row| Some((row, row.run.deployed.as_ref()?))) {
+        ui.label(theme::hint(ui, format!("against {}", baseline.run.name)));
+        ui.add_space(theme::SPACE[0]);
+        deltas_ui(ui, row, deployed, baseline, reference);
+    } else {
+        ui.label(theme::hint(ui, "the baseline"));
+        ui.add_space(theme::SPACE[0]);
+        own_ui(ui, row, deployed);
     }
     ui.add_space(theme::SPACE[0]);
     badge_ui(ui, Badge::of(deployed));

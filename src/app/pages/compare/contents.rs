@@ -53,20 +53,20 @@ impl Overview {
     pub fn measured(&self, dataset: &str) -> &[RunId] {
         self.measured.get(dataset).map_or(&[], Vec::as_slice)
     }
+}
 
-    /// The run that the others on the data set are compared with: the pinned one where it is measured, else the first
-    /// uncompressed one with an open eye, else the parent of the first one, else that itself.
-    pub fn baseline<'a>(&self, model: &'a Model, dataset: &str) -> Option<&'a RunRow> {
-        let usable = |row: &&RunRow| row.dataset == dataset && row.is_usable() && row.run.deployed.is_some();
-        if let Some(pinned) = model.runs.pinned.and_then(|run| model.runs.row(run)).filter(usable) {
-            return Some(pinned);
-        }
-        let shown: Vec<&RunRow> = model.runs.visible().filter(usable).collect();
-        let first = *shown.first()?;
-        let parent = first.origin.as_ref().and_then(|(parent, _)| model.runs.row(*parent));
-        let uncompressed = shown.into_iter().find(|row| row.origin.is_none());
-        Some(uncompressed.or(parent.filter(usable)).unwrap_or(first))
+/// The run that the others on the data set are compared with: the pinned one where it is measured, else the first
+/// uncompressed one with an open eye, else the parent of the first one, else that itself.
+pub fn baseline<'a>(model: &'a Model, dataset: &str) -> Option<&'a RunRow> {
+    let usable = |row: &&RunRow| row.dataset == dataset && row.is_usable() && row.run.deployed.is_some();
+    if let Some(pinned) = model.runs.pinned.and_then(|run| model.runs.row(run)).filter(usable) {
+        return Some(pinned);
     }
+    let shown: Vec<&RunRow> = model.runs.visible().filter(usable).collect();
+    let first = *shown.first()?;
+    let parent = first.origin.as_ref().and_then(|(parent, _)| model.runs.row(*parent));
+    let uncompressed = shown.into_iter().find(|row| row.origin.is_none());
+    Some(uncompressed.or(parent.filter(usable)).unwrap_or(first))
 }
 
 /// The compared runs.
@@ -79,8 +79,8 @@ pub struct Contents<'a> {
 
 impl<'a> Contents<'a> {
     /// None where every eye on the data set is closed.
-    pub fn of(model: &'a Model, overview: &Overview, dataset: &str) -> Option<Self> {
-        let baseline = overview.baseline(model, dataset)?;
+    pub fn of(model: &'a Model, dataset: &str) -> Option<Self> {
+        let baseline = baseline(model, dataset)?;
         let others = model.runs.visible().filter(|row| {
             let is_measured = row.is_usable() && row.run.deployed.is_some();
             is_measured && row.dataset == dataset && row.run.run != baseline.run.run

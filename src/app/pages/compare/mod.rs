@@ -78,7 +78,7 @@ pub fn compare_ui(ui: &mut Ui, model: &Model, views: &mut Views, actions: &mut A
             return;
         };
         head_ui(ui, model, view, &dataset, actions);
-        let Some(contents) = Contents::of(model, &view.overview, &dataset) else {
+        let Some(contents) = Contents::of(model, &dataset) else {
             nothing_shown_ui(ui, model, &view.overview, &dataset, actions);
             return;
         };
@@ -143,14 +143,14 @@ fn head_ui(ui: &mut Ui, model: &Model, view: &mut CompareView, dataset: &str, ac
             ui.label(theme::label(ui, dataset));
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            unmeasured_ui(ui, model, &view.overview, dataset, actions);
+            unmeasured_ui(ui, model, dataset, actions);
         });
     });
     chips_ui(ui, model, &view.overview, dataset, actions);
 }
 
 /// Finished runs with an open eye whose figures are missing, and the button that gets them.
-fn unmeasured_ui(ui: &mut Ui, model: &Model, overview: &Overview, dataset: &str, actions: &mut Actions) {
+fn unmeasured_ui(ui: &mut Ui, model: &Model, dataset: &str, actions: &mut Actions) {
     let is_measuring = model.queue.iter().any(|job| matches!(job.kind, JobKind::Measure(_)));
     if is_measuring {
         ui.label(theme::label(ui, "Measuring…"));
@@ -172,7 +172,7 @@ fn unmeasured_ui(ui: &mut Ui, model: &Model, overview: &Overview, dataset: &str,
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Measure"));
     let hover = "Exports them and times each in turn with the baseline, on this machine";
     if response.on_hover_text(hover).clicked() {
-        let baseline = overview.baseline(model, dataset).map(|row| row.run.run);
+        let baseline = contents::baseline(model, dataset).map(|row| row.run.run);
         let runs = baseline.into_iter().chain(missing).collect();
         actions.push(Action::Measure(runs));
     }
@@ -312,7 +312,7 @@ fn empty_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
         let text = theme::strong(text).color(tokens.on_accent);
         let button = theme::primary_button(ui, text).min_size(vec2(140.0, theme::CONTROL_HEIGHT));
         if ui.add(button).clicked() {
-            next.into_iter().for_each(|action| actions.push(action));
+            actions.0.extend(next);
         }
         if let Some(row) = latest {
             ui.add_space(theme::SPACE[0]);

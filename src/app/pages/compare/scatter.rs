@@ -43,7 +43,7 @@ pub fn scatter_ui(
             let (axis, is_log) = (view.axis, view.is_log);
             let (placed, corners) = place(contents, axis, is_log);
             let height = (size.y - 26.0 - theme::CONTROL_HEIGHT - 28.0).max(160.0);
-            plot_ui(ui, model, contents, &placed, corners, (axis, is_log), height, actions);
+            plot_ui(ui, model, contents, &placed, &corners, (axis, is_log), height, actions);
             ui.label(theme::hint(
                 ui,
                 "Filled: nothing else is both cheaper and better · hollow: something is · cross: the baseline",
@@ -114,7 +114,7 @@ fn plot_ui(
     model: &Model,
     contents: &Contents<'_>,
     placed: &[Placed<'_>],
-    corners: Vec<[f64; 2]>,
+    corners: &[[f64; 2]],
     (axis, is_log): (Axis, bool),
     height: f32,
     actions: &mut Actions,
@@ -154,7 +154,7 @@ fn plot_ui(
         .iter()
         .map(|placed| mark::run_colour(ui, model, placed.row.run.run))
         .collect();
-    let line = corners.clone();
+    let line = corners.to_vec();
     let response = plot.show(ui, |plot| {
         if line.len() > 1 {
             plot.line(

@@ -5,7 +5,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
 use super::compare_ui;
-use super::contents::{Contents, Overview};
+use super::contents::Contents;
 use crate::app::action::{Action, Actions};
 use crate::app::pages::fixture;
 use crate::app::state::{Model, Views};
@@ -81,9 +81,7 @@ fn without_runs_the_next_step_is_to_train_and_then_to_compress() {
 fn the_baseline_is_the_pinned_run_or_the_first_uncompressed_one_in_sight() {
     let mut model = three();
     let contents = |model: &Model, dataset: &str| -> Option<Vec<i64>> {
-        let mut overview = Overview::default();
-        overview.refresh(model);
-        let contents = Contents::of(model, &overview, dataset)?;
+        let contents = Contents::of(model, dataset)?;
         Some(contents.rows.iter().map(|row| row.run.run.0).collect())
     };
     assert_eq!(contents(&model, "digits").unwrap(), [1, 3, 4]);

@@ -188,17 +188,14 @@ fn badge_cell_ui(ui: &mut Ui, row: &RunRow) {
 fn model_ui(ui: &mut Ui, row: &RunRow) {
     let architecture = RichText::new(&row.architecture).size(12.0);
     let parameters = format!("{} parameters", units::count(row.run.parameters as f64));
-    match &row.origin {
-        Some((parent, recipe)) => {
-            let recipe = recipe.to_string();
-            let hover = format!("{recipe} of {parent}, {parameters}");
-            let below = theme::hint(ui, recipe);
-            two_lines_ui(ui, Align::Min, architecture, Some(below), &hover);
-        }
-        None => {
-            let below = (row.run.parameters > 0).then(|| theme::hint(ui, &parameters));
-            two_lines_ui(ui, Align::Min, architecture, below, "");
-        }
+    if let Some((parent, recipe)) = &row.origin {
+        let recipe = recipe.to_string();
+        let hover = format!("{recipe} of {parent}, {parameters}");
+        let below = theme::hint(ui, recipe);
+        two_lines_ui(ui, Align::Min, architecture, Some(below), &hover);
+    } else {
+        let below = (row.run.parameters > 0).then(|| theme::hint(ui, &parameters));
+        two_lines_ui(ui, Align::Min, architecture, below, "");
     }
 }
 

@@ -6,7 +6,7 @@ use egui_material_icons::{MaterialIcon, icons};
 
 use super::{DrawerView, compare_alone};
 use crate::app::action::{Action, Actions, Dialog, Page};
-use crate::app::state::{Model, RowExt as _};
+use crate::app::state::{Model, RowExt};
 use crate::app::theme::{self, RUN_COLOUR_COUNT, Tokens};
 use crate::app::widgets::mark;
 use crate::jobs::RunRow;
@@ -136,7 +136,7 @@ fn many_ui(ui: &mut Ui, model: &Model, runs: &[RunId], actions: &mut Actions) {
     let usable: Vec<RunId> = runs
         .iter()
         .copied()
-        .filter(|&run| model.runs.row(run).is_some_and(|row| row.is_usable()))
+        .filter(|&run| model.runs.row(run).is_some_and(RowExt::is_usable))
         .collect();
     let measure = format!("Measure {} runs side by side", usable.len());
     if entry_ui(ui, icons::ICON_SPEED, &measure, !usable.is_empty()) {

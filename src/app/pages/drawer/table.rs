@@ -197,7 +197,7 @@ fn row_ui(table: &mut TableRow<'_, '_>, model: &Model, row: &RunRow, view: &mut 
     cell(table, &mut |ui| name = cells::name_ui(ui, model, row, view, actions));
     for (field, _, _) in COLUMNS {
         cell(table, &mut |ui| {
-            cells::cell_ui(ui, field, model, row, baseline, actions)
+            cells::cell_ui(ui, field, model, row, baseline, actions);
         });
     }
 
