@@ -128,7 +128,7 @@ fn rung_ui(
         .hline(rect.x_range(), rect.bottom(), egui::Stroke::new(1.0, tokens.line));
     let is_baseline = run == parent.run.run;
     columns.place(ui, rect, columns::WHAT, Align::Min, |ui| {
-        what_ui(ui, model, row, is_baseline)
+        what_ui(ui, model, row, is_baseline);
     });
     if row.run.deployed.is_some() {
         cells::figures_ui(ui, model, row, parent, rect, columns, &ladder.widest);
@@ -142,7 +142,7 @@ fn rung_ui(
         without_figures_ui(&mut rest, model, row, parent, actions);
     }
     columns.place(ui, rect, columns::MENU, Align::Center, |ui| {
-        menu_ui(ui, row, is_baseline, actions)
+        menu_ui(ui, row, is_baseline, actions);
     });
 }
 
