@@ -202,7 +202,9 @@ proptest! {
             let mut growing = traces.map(|trace| Curve::new(trace, axis, smoothing));
             for envelope in told(events.clone()) {
                 view.apply(&envelope);
-                growing.iter_mut().for_each(|curve| curve.take(&view));
+                for curve in &mut growing {
+                    curve.take(&view);
+                }
             }
             for (curve, trace) in growing.iter().zip(traces) {
                 let mut whole = Curve::new(trace, axis, 0.0);

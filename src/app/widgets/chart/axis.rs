@@ -54,10 +54,8 @@ impl Unit {
         };
         match self {
             _ if value == 0.0 && self != Self::Seconds && self != Self::Percent => "0".to_owned(),
-            Self::Plain if largest >= 1e4 => with_prefix(["", "k", "M", "G", "T"]),
-            Self::Plain => decimal(value, step),
-            Self::Count if largest >= 1e4 => with_prefix(["", "k", "M", "G", "T"]),
-            Self::Count => decimal(value, step),
+            Self::Plain | Self::Count if largest >= 1e4 => with_prefix(["", "k", "M", "G", "T"]),
+            Self::Plain | Self::Count => decimal(value, step),
             Self::Percent => format!("{} %", decimal(100.0 * value, 100.0 * step)),
             Self::Bytes => with_prefix(["B", "kB", "MB", "GB", "TB"]),
             Self::Seconds if step < 1.0 => format!("{} s", decimal(value, step)),

@@ -127,7 +127,9 @@ fn whole_range(chart: &Chart<'_>, view: &ChartView) -> [f64; 2] {
 }
 
 fn window(chart: &Chart<'_>, view: &ChartView, whole: [f64; 2]) -> Window {
-    let [from, to] = view.zoom.x().unwrap_or(whole);
+    // Other runs may have been chosen since the zoom, which end before what was in sight.
+    let zoomed = view.zoom.x().filter(|[from, to]| *from < whole[1] && *to > whole[0]);
+    let [from, to] = zoomed.unwrap_or(whole);
     Window {
         axis: view.axis,
         x: Scale {
