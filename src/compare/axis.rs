@@ -108,7 +108,7 @@ mod tests {
     fn a_measured_run_has_every_figure_and_an_unmeasured_one_only_those_of_its_plan() {
         let mut run = run(2, Some("fp16"), 0.9, 500, 10.0);
         let texts = Axis::ALL.map(|axis| axis.text(axis.of(&run).unwrap()));
-        assert_eq!(texts, ["500 B", "250 B", "10 us", "500 us", "1.00 kB", "1", "1"]);
+        assert_eq!(texts, ["500 B", "250 B", "10 µs", "500 µs", "1.00 kB", "1", "1"]);
         assert_eq!(Axis::Batch64.spread(&run), Some([500.0, 500.0]));
         assert_eq!(Axis::Size.spread(&run), None);
         run.deployed = None;

@@ -45,7 +45,7 @@ pub fn cost(ui: &Ui, axis: Axis, row: &RunRow, baseline: Option<&RunRow>) -> Opt
     let value = axis.of(&row.run)?;
     let mut hover = match axis.spread(&row.run) {
         Some([low, high]) => format!(
-            "{}: {value:.2} us, 80 % of the calls between {low:.2} and {high:.2} us",
+            "{}: {value:.2} µs, 80 % of the calls between {low:.2} and {high:.2} µs",
             axis.doc()
         ),
         None => format!("{}: {value}", axis.doc()),

@@ -101,10 +101,17 @@ pub fn compare_ui(ui: &mut Ui, model: &Model, views: &mut Views, actions: &mut A
             } else {
                 ui.available_width()
             };
-            ui.horizontal_wrapped(|ui| {
+            let direction = if is_wide {
+                Layout::left_to_right(Align::Min)
+            } else {
+                Layout::top_down(Align::Min)
+            };
+            ui.with_layout(direction, |ui| {
                 for quantity in [Quantity::Loss, Quantity::Score] {
-                    ui.allocate_ui(vec2(width, CHART_HEIGHT), |ui| {
-                        ui.set_min_size(vec2(width, CHART_HEIGHT));
+                    let size = vec2(width, CHART_HEIGHT);
+                    ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
+                        ui.set_min_size(size);
+                        ui.set_max_size(size);
                         run_chart_ui(ui, quantity, &runs, model, charts, actions);
                     });
                 }

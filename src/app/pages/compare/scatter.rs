@@ -443,8 +443,8 @@ mod tests {
         for (axis, value, text) in [
             (Axis::Size, 60_000.0, "60 kB"),
             (Axis::Size, 500.0, "500 B"),
-            (Axis::Batch1, 1.5, "1.5 us"),
-            (Axis::Batch1, 10_f64.powf(5_f64.log10()), "5 us"),
+            (Axis::Batch1, 1.5, "1.5 µs"),
+            (Axis::Batch1, 10_f64.powf(5_f64.log10()), "5 µs"),
             (Axis::MultiplyAdds, 1_250_000.0, "1.25 M"),
             (Axis::Parameters, 100.0, "100"),
         ] {

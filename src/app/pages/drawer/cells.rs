@@ -261,6 +261,7 @@ fn live_ui(ui: &mut Ui, model: &Model, row: &RunRow) {
     };
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
+        ui.visuals_mut().extreme_bg_color = Tokens::of(ui).line;
         ui.add_space(6.0);
         ui.label(RichText::new(word).size(12.0));
         let bar = ProgressBar::new(done as f32 / total.max(1) as f32)
