@@ -41,8 +41,9 @@ const EXPLOSION_RATIO: f64 = 10.0;
 /// Epochs in a row in which the validation loss rises and the training loss falls, and how far it must have risen.
 const RISING_EPOCHS: usize = 3;
 const RISE_RATIO: f64 = 1.02;
-/// Memory in use above the prediction, as a fraction, that is too much.
+/// Memory in use above the prediction that is too much: as a fraction, and in bytes, since what a window draws is measured too.
 const MEMORY_MARGIN: f64 = 0.15;
+const LEAST_EXCESS_BYTES: u64 = 16_000_000;
 
 /// Every alarm of a run, in order of their steps.
 pub fn alarms(view: &RunView) -> Vec<Alarm> {
@@ -155,7 +156,8 @@ impl Watch {
         for reading in view.readings.iter().skip(self.readings) {
             let measured = reading.memory.peak_bytes;
             let excess = measured as f64 / predicted as f64 - 1.0;
-            if predicted > 0 && excess > MEMORY_MARGIN && self.exceeded != Some(predicted) {
+            let is_too_much = excess > MEMORY_MARGIN && measured > predicted + LEAST_EXCESS_BYTES;
+            if predicted > 0 && is_too_much && self.exceeded != Some(predicted) {
                 self.exceeded = Some(predicted);
                 let text = format!(
                     "{} of heap are in use, {:.0} % more than the {} that were predicted",
@@ -374,11 +376,15 @@ mod tests {
             total_steps: 10,
             steps_per_epoch: 10,
             predicted: MemoryLedger {
-                weights: 100,
+                weights: 100_000_000,
                 ..MemoryLedger::default()
             },
         };
-        for (step, peak_bytes) in [110, 115, 130, 140].into_iter().enumerate() {
+        for (step, peak_bytes) in [110, 115, 130, 140]
+            .map(|megabytes| megabytes * 1_000_000)
+            .into_iter()
+            .enumerate()
+        {
             let steps = vec![StepRecord {
                 step,
                 loss: 1.0,
@@ -400,7 +406,7 @@ mod tests {
         assert_eq!((found.len(), found[0].step, found[0].about), (1, 3, Concern::Memory));
         assert_eq!(
             found[0].text,
-            "130 B of heap are in use, 30 % more than the 100 B that were predicted"
+            "130 MB of heap are in use, 30 % more than the 100 MB that were predicted"
         );
     }
 

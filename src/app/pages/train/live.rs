@@ -12,7 +12,8 @@ use crate::spec::RunId;
 
 /// Below this width the charts stand in one column.
 const NARROW: f32 = 700.0;
-const LEAST_HEIGHT: f32 = 168.0;
+/// Least height of a chart, side by side with another and alone.
+const LEAST_HEIGHTS: [f32; 2] = [122.0, 168.0];
 const GAP: f32 = 8.0;
 /// Always shown, and on demand.
 const SHOWN: [Quantity; 4] = [Quantity::Loss, Quantity::Score, Quantity::Memory, Quantity::Speed];
@@ -37,7 +38,8 @@ pub fn charts_ui(ui: &mut Ui, model: &Model, view: &mut ChartView, actions: &mut
     let columns = if size.x < NARROW { 1 } else { 2 };
     let rows = charts.len().div_ceil(columns);
     let height = ((size.y + GAP) / rows as f32 - GAP).floor();
-    view.is_in_scroll_area = height < LEAST_HEIGHT;
+    let least_height = LEAST_HEIGHTS[usize::from(columns == 1)];
+    view.is_in_scroll_area = height < least_height;
     if !view.is_in_scroll_area {
         grid_ui(ui, &charts, columns, height, |ui, quantity| {
             run_chart_ui(ui, quantity, &runs, model, view, actions);
@@ -45,7 +47,7 @@ pub fn charts_ui(ui: &mut Ui, model: &Model, view: &mut ChartView, actions: &mut
         return;
     }
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        grid_ui(ui, &charts, columns, LEAST_HEIGHT, |ui, quantity| {
+        grid_ui(ui, &charts, columns, LEAST_HEIGHTS[1], |ui, quantity| {
             run_chart_ui(ui, quantity, &runs, model, view, actions);
         });
     });

@@ -29,7 +29,7 @@ use crate::spec::{RunId, Task};
 use crate::timeline::{Concern, RunView, Trace, XAxis};
 
 /// Room between a card's edge and what is in it.
-const CARD_MARGIN: f32 = 12.0;
+const CARD_MARGIN: egui::Margin = egui::Margin::symmetric(12, 7);
 const HEADER_HEIGHT: f32 = 22.0;
 /// Below this width a chart's header has its title and its values only.
 const NARROW: f32 = 400.0;
@@ -154,6 +154,24 @@ impl Quantity {
             Self::Memory => "predicted and measured",
             Self::Speed => "in training steps",
             Self::CpuUse => "of the whole process",
+        }
+    }
+
+    /// A learner's sentence.
+    fn explanation(self) -> &'static str {
+        match self {
+            Self::Loss => "How far the answers are from the truth; training makes it small",
+            Self::Score => "How good the answers are, on samples of the training and on those held back for validation",
+            Self::LearningRate => "How far each step moves the weights",
+            Self::GradientNorm => {
+                "How steep the loss is where the weights are; a jump warns of steps that are too long"
+            }
+            Self::Memory => {
+                "The bands are what training needs by prediction; the line is what the whole program has taken since \
+                 before the first step"
+            }
+            Self::Speed => "Samples that training steps get through in a second, validation and pauses left out",
+            Self::CpuUse => "Processor cores that are busy, on average",
         }
     }
 
@@ -327,20 +345,18 @@ pub fn run_chart_ui(
 ) {
     let card = ui.available_rect_before_wrap();
     ui.push_id(quantity, |ui| {
-        theme::card(ui)
-            .inner_margin(egui::Margin::same(CARD_MARGIN as i8))
-            .show(ui, |ui| {
-                ui.set_min_size(ui.available_size());
-                ui.spacing_mut().item_spacing = vec2(8.0, 2.0);
-                view.cache.begin(ui.ctx().cumulative_frame_nr());
-                let chart = Chart::new(ui, quantity, runs, model, view.axis);
-                let plane = plot::prepare(ui, &chart, view);
-                let size = vec2(ui.available_width(), HEADER_HEIGHT);
-                ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
-                    header_ui(ui, &chart, view, card, actions);
-                });
-                plot::plot_ui(ui, &chart, &plane, view, actions);
+        theme::card(ui).inner_margin(CARD_MARGIN).show(ui, |ui| {
+            ui.set_min_size(ui.available_size());
+            ui.spacing_mut().item_spacing = vec2(8.0, 2.0);
+            view.cache.begin(ui.ctx().cumulative_frame_nr());
+            let chart = Chart::new(ui, quantity, runs, model, view.axis);
+            let plane = plot::prepare(ui, &chart, view);
+            let size = vec2(ui.available_width(), HEADER_HEIGHT);
+            ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
+                header_ui(ui, &chart, view, card, actions);
             });
+            plot::plot_ui(ui, &chart, &plane, view, actions);
+        });
     });
 }
 
@@ -359,14 +375,14 @@ fn header_ui(ui: &mut Ui, chart: &Chart<'_>, view: &ChartView, card: Rect, actio
                 .on_hover_text("Runs with another kind of target are not drawn: their values can't be compared");
         }
         if !is_narrow {
-            subtitle_ui(ui, chart.quantity.subtitle(chart.is_regression));
+            subtitle_ui(ui, chart);
         }
     });
 }
 
 /// What is measured, where there is room for all of it.
-fn subtitle_ui(ui: &mut Ui, text: &str) {
-    let text = theme::hint(ui, text);
+fn subtitle_ui(ui: &mut Ui, chart: &Chart<'_>) {
+    let text = theme::hint(ui, chart.quantity.subtitle(chart.is_regression));
     let galley = egui::WidgetText::from(text).into_galley(
         ui,
         Some(egui::TextWrapMode::Extend),
@@ -374,7 +390,7 @@ fn subtitle_ui(ui: &mut Ui, text: &str) {
         egui::TextStyle::Small,
     );
     if galley.size().x <= ui.available_width() {
-        ui.label(galley);
+        ui.label(galley).on_hover_text(chart.quantity.explanation());
     }
 }
 

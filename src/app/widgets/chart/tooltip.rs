@@ -126,11 +126,7 @@ fn rows_ui(ui: &mut Ui, chart: &Chart<'_>, view: &ChartView, rows: &[Row<'_>]) {
         }
         for (place, row) in rows.iter().take(MOST_ROWS).enumerate() {
             mark::dot(ui, row.member.colour);
-            let name = if row.member.name.is_empty() {
-                row.member.run.to_string()
-            } else {
-                row.member.name.to_owned()
-            };
+            let name = format!("{} {}", row.member.run, row.member.name);
             ui.label(if place == 0 && row.distance <= REACH {
                 theme::strong(name)
             } else {
