@@ -18,6 +18,8 @@ const CARD_CORNER: u8 = 6;
 const CONTROL_CORNER: u8 = 4;
 /// Opacity of a raw trace behind its smoothed one.
 pub const RAW_OPACITY: f32 = 0.35;
+/// Tint of a texture that is drawn as it is.
+pub const UNTINTED: Color32 = Color32::WHITE;
 /// Opacity of a chart's grid.
 const GRID_OPACITY: f32 = 0.4;
 

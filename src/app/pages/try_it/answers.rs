@@ -17,6 +17,9 @@ const WIDTH: [f32; 2] = [182.0, 300.0];
 const CLASSES: usize = 12;
 /// Height of a bar with its words, and the width of a class's name and of the percents.
 const BAR: f32 = 17.0;
+const BAR_STEP: f32 = BAR + 4.0;
+/// What a card takes beside its head and its bars, so that it keeps its height while an answer is awaited.
+const REST: f32 = 94.0;
 const NAME: f32 = 64.0;
 const PERCENT: f32 = 56.0;
 
@@ -27,6 +30,8 @@ pub struct Answers<'a> {
     pub result: Option<Result<&'a Tried, &'a str>>,
     /// Nothing is drawn.
     pub is_empty: bool,
+    /// Classes that there are, as far as is known; none for a regression.
+    pub classes: usize,
 }
 
 impl<'a> Answers<'a> {
@@ -56,9 +61,6 @@ pub fn answers_ui(ui: &mut Ui, answers: &Answers<'_>, model: &Model, actions: &m
                     ui.set_width(ui.available_width());
                     word_ui(ui, icons::ICON_ERROR, tokens.bad, reason);
                 });
-                ui.add_space(theme::SPACE[1]);
-            } else if answers.is_empty {
-                ui.label(theme::label(ui, "The networks answer as you draw"));
                 ui.add_space(theme::SPACE[1]);
             }
             if answers.chosen.is_empty() {
@@ -108,7 +110,13 @@ fn card_ui(ui: &mut Ui, width: f32, row: &RunRow, answers: &Answers<'_>, model: 
                         ui.add(Label::new(text).wrap());
                     }
                     None => {
-                        ui.label(theme::big_number("·").color(Tokens::of(ui).text_faint));
+                        let words = if answers.is_empty {
+                            "Answers as you draw"
+                        } else {
+                            "Answers in a moment"
+                        };
+                        ui.label(theme::hint(ui, words));
+                        ui.add_space(REST + BAR_STEP * answers.classes.min(CLASSES) as f32);
                     }
                 }
             });
@@ -200,14 +208,15 @@ fn agreement_ui(ui: &mut Ui, trial: &Trial, baseline: &Trial) {
     if trial.answer == baseline.answer {
         return word_ui(ui, icons::ICON_CHECK, tokens.good, "agrees with baseline");
     }
-    let words = match (trial.answer.parse::<f64>(), baseline.answer.parse::<f64>()) {
+    let (colour, words) = match (trial.answer.parse::<f64>(), baseline.answer.parse::<f64>()) {
         (Ok(answer), Ok(other)) if trial.probabilities.is_empty() => {
             let sign = if answer > other { "above" } else { "below" };
-            format!("{} {sign} the baseline", units::significant((answer - other).abs()))
+            let words = format!("{} {sign} the baseline", units::significant((answer - other).abs()));
+            (tokens.text_soft, words)
         }
-        _ => format!("the baseline says {}", baseline.answer),
+        _ => (tokens.warn, format!("the baseline says {}", baseline.answer)),
     };
-    word_ui(ui, icons::ICON_DIFFERENCE, tokens.warn, &words);
+    word_ui(ui, icons::ICON_DIFFERENCE, colour, &words);
 }
 
 fn word_ui(ui: &mut Ui, icon: MaterialIcon, colour: egui::Color32, words: &str) {

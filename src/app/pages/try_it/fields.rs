@@ -1,13 +1,13 @@
 //! The test sample's number, and the cells of a table row.
 
-use egui::{Align, Button, DragValue, Grid, Layout, Ui};
+use egui::{Align, Button, DragValue, Layout, Ui};
 use egui_material_icons::{MaterialIcon, icons};
 
 use super::input::{Input, Source};
 use crate::app::theme;
 
 /// Width of a cell's field, in points.
-const FIELD: f32 = 150.0;
+const FIELD: f32 = 168.0;
 
 /// Chooses a row of the test split; `rows` is how many there are, where that is known.
 pub fn row_ui(ui: &mut Ui, input: &mut Input, rows: Option<usize>) {
@@ -69,21 +69,30 @@ pub fn cells_ui(ui: &mut Ui, input: &mut Input, columns: &[String]) {
     }
     ui.add_space(theme::SPACE[0]);
     let mut is_changed = false;
-    Grid::new("cells").num_columns(2).spacing([12.0, 4.0]).show(ui, |ui| {
-        for (name, value) in &mut input.cells {
-            let label = ui.add(egui::Label::new(theme::label(ui, name.as_str())).truncate());
-            let label = label.on_hover_text(name.as_str());
+    for (name, value) in &mut input.cells {
+        ui.horizontal(|ui| {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                let edit = egui::TextEdit::singleline(value)
-                    .desired_width(FIELD)
-                    .font(egui::TextStyle::Monospace)
-                    .align(egui::Align2::RIGHT_CENTER);
-                is_changed |= ui.add(edit).labelled_by(label.id).changed();
+                is_changed |= cell_ui(ui, name, value);
             });
-            ui.end_row();
-        }
-    });
+        });
+    }
     if is_changed {
         input.source = Source::Cells;
     }
+}
+
+/// A field at the right and its name at the left; true if it was changed.
+fn cell_ui(ui: &mut Ui, name: &str, value: &mut String) -> bool {
+    let edit = egui::TextEdit::singleline(value)
+        .desired_width(FIELD)
+        .font(egui::TextStyle::Monospace)
+        .align(egui::Align2::RIGHT_CENTER);
+    let field = ui.add(edit);
+    let is_changed = field.changed();
+    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+        let label = ui.add(egui::Label::new(theme::label(ui, name)).truncate());
+        field.labelled_by(label.id);
+        label.on_hover_text(name);
+    });
+    is_changed
 }

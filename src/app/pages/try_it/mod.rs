@@ -92,6 +92,7 @@ pub fn try_ui(ui: &mut Ui, model: &Model, view: &mut TryView, actions: &mut Acti
         chosen: &chosen,
         result: view.result(model),
         is_empty: view.input.wanted().is_none(),
+        classes: family.dataset(model).map_or(0, |dataset| dataset.class_rows.len()),
     };
     answers::answers_ui(ui, &answers, model, actions);
 }

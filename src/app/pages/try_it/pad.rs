@@ -1,7 +1,7 @@
 //! The drawing pad, and beside it the small picture that the network really sees.
 
 use egui::{
-    Align2, Button, Color32, ColorImage, CursorIcon, Event, FontId, PointerButton, Pos2, Rect, Response, Sense, Stroke,
+    Align2, Button, ColorImage, CursorIcon, Event, FontId, PointerButton, Pos2, Rect, Response, Sense, Stroke,
     StrokeKind, TextureHandle, TextureOptions, Ui, lerp, pos2, remap_clamp, vec2,
 };
 use egui_material_icons::{MaterialIcon, icons};
@@ -109,7 +109,7 @@ fn pad_ui(ui: &mut Ui, input: &mut Input, drawing: &mut Drawing, pad: &mut Pad) 
         let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
         painter.rect_filled(rect, 0, tokens.base);
         grid(ui, rect, drawing.shape());
-        painter.image(pad.texture(ui, drawing).id(), rect, whole, Color32::WHITE);
+        painter.image(pad.texture(ui, drawing).id(), rect, whole, theme::UNTINTED);
     }
     if shown.is_none() && drawing.is_empty() {
         let text = if width == 8 && height == 8 {

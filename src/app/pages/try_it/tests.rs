@@ -147,7 +147,7 @@ fn a_drawing_is_asked_as_pixels_while_it_grows_and_clear_empties_it() {
 
     press(&mut stage, "Clear");
     assert!(stage.state().view.input.drawing.as_ref().unwrap().is_empty());
-    assert!(asked(&mut stage).is_empty() && says(&stage, "The networks answer as you draw"));
+    assert!(asked(&mut stage).is_empty() && says(&stage, "Answers as you draw"));
 }
 
 #[test]

@@ -18,6 +18,8 @@ const MISTAKES: usize = 6;
 /// Height of a line, least and most, and least and most width of a cell, in points.
 const LINE: [f32; 2] = [17.0, 30.0];
 const WIDTH: [f32; 2] = [30.0, 76.0];
+/// A column gets as much as its name, up to this, before the matrix scrolls.
+const LEGIBLE: f32 = 56.0;
 /// Least and most room for a class's name, and the room for its accuracy.
 const NAME: [f32; 2] = [24.0, 110.0];
 const ACCURACY: f32 = 66.0;
@@ -198,7 +200,7 @@ fn matrix_ui(ui: &mut Ui, width: f32, height: f32, subject: &Subject<'_>, matrix
         .clamp(LINE[0], LINE[1])
         .floor();
     let cell = ((width - room - ACCURACY) / classes.max(1) as f32)
-        .clamp(WIDTH[0], WIDTH[1])
+        .clamp(room.clamp(WIDTH[0], LEGIBLE), WIDTH[1])
         .floor();
     let size = vec2(room + cell * classes as f32 + ACCURACY, line * (classes as f32 + 1.0));
     let (whole, response) = ui.allocate_exact_size(size, Sense::hover());

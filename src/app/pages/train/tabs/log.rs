@@ -113,8 +113,8 @@ impl Trouble {
                 "this is a fault of the program; what was recorded is kept, and the run can be resumed".to_owned(),
             ),
             (RunStatus::Interrupted, _) => (
-                "the program ended while this run was at work".to_owned(),
-                "resume it: it goes on where its last checkpoint stands".to_owned(),
+                "The program ended while this run was at work".to_owned(),
+                "resume it, and it goes on where its last checkpoint stands".to_owned(),
             ),
             _ => return None,
         };

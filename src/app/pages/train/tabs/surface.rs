@@ -103,7 +103,7 @@ pub fn surface_ui(ui: &mut Ui, snapshot: &Arc<Snapshot>, view: &mut SurfaceView)
         let (plane, response) = Plane::show(ui, size, &x, &y, "Decision surface");
         let painter = ui.painter_at(plane.rect);
         let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-        painter.image(texture.id(), plane.rect, whole, Color32::WHITE);
+        painter.image(texture.id(), plane.rect, whole, theme::UNTINTED);
         for &([x, y], class) in &surface.points {
             let colour = if classes.is_empty() {
                 tokens.text

@@ -5,10 +5,10 @@ use egui::{Align2, Color32, FontId, Rect, ScrollArea, Sense, Stroke, Ui, pos2, v
 use crate::app::theme::{self, Tokens};
 use crate::spec::{Histogram, units};
 
-/// Size of one picture with its words, in points.
+/// Width of one picture, least and most height of its bars, and the height of its words, in points.
 const WIDTH: f32 = 210.0;
-const BARS: f32 = 72.0;
-const HEIGHT: f32 = BARS + 56.0;
+const BARS: [f32; 2] = [64.0, 130.0];
+const WORDS: f32 = 62.0;
 
 pub fn weights_ui(ui: &mut Ui, histograms: &[Histogram]) {
     if histograms.is_empty() {
@@ -18,17 +18,19 @@ pub fn weights_ui(ui: &mut Ui, histograms: &[Histogram]) {
     let gap = theme::SPACE[4];
     let in_a_row = (((ui.available_width() + gap) / (WIDTH + gap)) as usize).max(1);
     let lines = histograms.len().div_ceil(in_a_row);
+    let bars = (ui.available_height() / lines as f32 - WORDS).clamp(BARS[0], BARS[1]);
+    let height = bars + WORDS;
     let area = ScrollArea::vertical().id_salt("weights").auto_shrink(false);
-    area.show_rows(ui, HEIGHT, lines, |ui, shown| {
+    area.show_rows(ui, height, lines, |ui, shown| {
         ui.spacing_mut().item_spacing.x = gap;
         for line in histograms.chunks(in_a_row).skip(shown.start).take(shown.len()) {
             ui.horizontal_top(|ui| {
                 for histogram in line {
                     let down = egui::Layout::top_down(egui::Align::Min);
-                    ui.allocate_ui_with_layout(vec2(WIDTH, HEIGHT), down, |ui| {
-                        ui.set_min_size(vec2(WIDTH, HEIGHT));
+                    ui.allocate_ui_with_layout(vec2(WIDTH, height), down, |ui| {
+                        ui.set_min_size(vec2(WIDTH, height));
                         ui.set_max_width(WIDTH);
-                        histogram_ui(ui, histogram);
+                        histogram_ui(ui, histogram, bars);
                     });
                 }
             });
@@ -36,12 +38,12 @@ pub fn weights_ui(ui: &mut Ui, histograms: &[Histogram]) {
     });
 }
 
-fn histogram_ui(ui: &mut Ui, histogram: &Histogram) {
+fn histogram_ui(ui: &mut Ui, histogram: &Histogram, bars: f32) {
     let tokens = Tokens::of(ui);
-    ui.spacing_mut().item_spacing.y = 2.0;
+    ui.spacing_mut().item_spacing.y = 4.0;
     ui.add(egui::Label::new(theme::label(ui, &histogram.name)).truncate())
         .on_hover_text(&histogram.name);
-    let (rect, response) = ui.allocate_exact_size(vec2(WIDTH, BARS), Sense::hover());
+    let (rect, response) = ui.allocate_exact_size(vec2(WIDTH, bars), Sense::hover());
     let zeros = zeros_text(histogram);
     let name = format!(
         "{}: {} values from {} to {}, {zeros}",
