@@ -64,7 +64,7 @@ pub fn record() {
         diverging.run.name = Some("too-fast".to_owned());
         diverging.train.optimizer = trimtab::spec::OptimizerKind::Sgd;
         diverging.model.architecture = Architecture::Mlp;
-        diverging.train.learning_rate = 50.0;
+        diverging.train.learning_rate = 1e6;
         diverging.train.momentum = 0.99;
         finish(&engine, Job::Train { config: diverging }, None);
 

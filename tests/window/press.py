@@ -188,17 +188,13 @@ def whole_path(window, theme):
     pad = window.find("Drawing pad")
     draw(pad, [(0.35, 0.25), (0.7, 0.25), (0.45, 0.85)])
     window.picture(f"{theme}-8-drawn")
-    window.press("Train")
-    window.press("All actions (Ctrl+K)")
-    window.press("Export the selected run…" if window.look("Export the selected run…") else "Close")
     return window
 
 
 def export(window, theme):
-    if window.look("Export") is None:
-        window.press("Compress")
-        window.press("Actions on r1")
-        window.press("Export…")
+    window.press("Compress")
+    window.press("Actions of digits-cnn")
+    window.press("Export…")
     window.picture(f"{theme}-9-export")
     window.press("Export", role="push button")
     folder = os.path.join(os.environ["HOME"], "trimtab-exports")

@@ -26,9 +26,7 @@ pub fn charts_ui(ui: &mut Ui, model: &Model, view: &mut ChartView, actions: &mut
         return;
     }
     controls_ui(ui, view, &OFFERED);
-    let mut runs: Vec<RunId> = model.focus().into_iter().collect();
-    let others = model.runs.visible().map(|row| row.run.run);
-    runs.extend(others.filter(|&run| Some(run) != model.focus()));
+    let runs = drawn(model);
     let charts = SHOWN
         .into_iter()
         .chain(OFFERED.into_iter().filter(|quantity| view.extra.contains(quantity)));
@@ -51,6 +49,19 @@ pub fn charts_ui(ui: &mut Ui, model: &Model, view: &mut ChartView, actions: &mut
             run_chart_ui(ui, quantity, &runs, model, view, actions);
         });
     });
+}
+
+/// The run in focus, and the visible ones on the same data: losses of different data say nothing beside each other.
+fn drawn(model: &Model) -> Vec<RunId> {
+    let Some(focus) = model.focus() else {
+        return Vec::new();
+    };
+    let dataset = model.runs.row(focus).map(|row| &row.dataset);
+    let others = model
+        .runs
+        .visible()
+        .filter(|row| row.run.run != focus && dataset.is_none_or(|dataset| row.dataset == *dataset));
+    [focus].into_iter().chain(others.map(|row| row.run.run)).collect()
 }
 
 /// Charts row by row, as wide as there is room; a last one alone has its row for itself.

@@ -11,6 +11,7 @@ use super::{Chart, ChartView, Member, Part, Quantity, is_smoothed, is_validation
 use crate::app::action::Actions;
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::ledger::{band_colour, bands};
+use crate::spec::RunId;
 use crate::timeline::{Trace, XAxis};
 
 /// Room for the numbers beside the y axis: equal for all charts, so that those above each other line up.
@@ -194,23 +195,27 @@ fn y_range(chart: &Chart<'_>, view: &ChartView, window: Window) -> [f64; 2] {
     [low, high + margin]
 }
 
-/// The lowest and the highest place of all lines in sight.
+/// Another run may widen the range of the first one by this much of its span, so that one that diverged does not press
+/// all others flat.
+const WIDEST: f64 = 3.0;
+
+/// The lowest and the highest place of the lines in sight.
 fn lines_range(chart: &Chart<'_>, view: &ChartView) -> Option<[f64; 2]> {
-    let mut range: Option<[f64; 2]> = None;
-    for member in &chart.members {
-        for &trace in chart.quantity.traces() {
-            let Some(line) = view.cache.line(member.run, trace) else {
-                continue;
-            };
-            for drawn in [Some(line.shown), line.raw].into_iter().flatten() {
-                if let Some([low, high]) = drawn.extremes {
-                    let [least, most] = range.unwrap_or([low, high]);
-                    range = Some([least.min(low), most.max(high)]);
-                }
-            }
-        }
-    }
-    range
+    let mut ranges = chart.members.iter().filter_map(|member| member_range(chart, view, member.run));
+    let [low, high] = ranges.next()?;
+    let reach = WIDEST * (high - low);
+    let (floor, ceiling) = (low - reach, high + reach);
+    Some(ranges.fold([low, high], |[least, most], [low, high]| {
+        [least.min(low.max(floor)), most.max(high.min(ceiling))]
+    }))
+}
+
+fn member_range(chart: &Chart<'_>, view: &ChartView, run: RunId) -> Option<[f64; 2]> {
+    let lines = chart.quantity.traces().iter().filter_map(|&trace| view.cache.line(run, trace));
+    lines
+        .flat_map(|line| [Some(line.shown), line.raw].into_iter().flatten())
+        .filter_map(|drawn| drawn.extremes)
+        .reduce(|[least, most], [low, high]| [least.min(low), most.max(high)])
 }
 
 /// Up to the prediction and what was measured.
