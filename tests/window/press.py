@@ -217,7 +217,7 @@ def killed(window):
     pointer("mousemove", *center)
     pointer("click", 1)
     window.until("a run is open", lambda runs: any(run["status"] == "running" for run in runs))
-    number = window.runs()[-1]["run"]
+    number, name = (window.runs()[-1][key] for key in ("run", "name"))
     window.end(signal.SIGKILL)
     last = window.runs()[-1]
     check(last["status"] == "interrupted", f"{number} is interrupted after kill -9")
@@ -227,7 +227,7 @@ def killed(window):
     steps = [int(line.split(",")[0]) for line in curve.splitlines()[1:] if line]
     check(steps == list(range(len(steps))) and len(steps) > 10, f"its curve is whole: {len(steps)} steps without a gap")
     window.start()
-    window.press(f"Resume {number}")
+    window.press(f"Resume {name}")
     window.until("it is finished", lambda runs: any(run["run"] == number and run["status"] == "finished" for run in runs))
     check(True, f"Resume took {number} to its end")
     window.end()

@@ -20,7 +20,8 @@ const AT_ONCE: usize = 4;
 pub fn over_ui(ui: &mut Ui, model: &Model, views: &mut Views, actions: &mut Actions) {
     if let Some(dialog) = model.dialog {
         let id = Id::unique("dialog");
-        let modal = Modal::new(id).show(ui, |ui| {
+        let frame = egui::Frame::window(ui.style()).inner_margin(egui::Margin::same(16));
+        let modal = Modal::new(id).frame(frame).show(ui, |ui| {
             let available = ui.ctx().content_rect().size();
             ui.set_max_height(available.y - 120.0);
             ui.set_width(width_of(dialog).min(available.x - 64.0));
