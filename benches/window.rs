@@ -211,6 +211,7 @@ fn plan(epochs: usize) -> RunPlan {
 }
 
 /// A finished run with `steps` recorded steps; its figures differ from run to run.
+#[expect(clippy::too_many_lines, reason = "a list of fields")]
 fn record(store: &Store, plan: &RunPlan, number: usize, steps: usize) {
     const PER_EVENT: usize = 250;
     let name = format!("digits-mlp-{number}");

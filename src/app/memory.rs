@@ -13,6 +13,7 @@ const KEY: &str = "trimtab";
 
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 struct Memory {
     page: Page,
     /// The form, as the configuration file has it.

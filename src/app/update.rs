@@ -88,6 +88,7 @@ impl Updater {
         self.open_what_is_shown(model);
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm an action, and the compiler sees that none is forgotten")]
     fn apply(&mut self, ui: &Ui, model: &mut Model, action: Action) {
         match action {
             Action::Go(page) => {
@@ -169,9 +170,9 @@ impl Updater {
                 let what = format!("resume {}", name_of(model, run));
                 self.submit(model, what, JobKind::Resume(run), Job::Resume { run });
             }
-            Action::Pause => self.command(model, Command::Pause),
-            Action::Continue => self.command(model, Command::Run),
-            Action::Stop => self.command(model, Command::Stop),
+            Action::Pause => command(model, Command::Pause),
+            Action::Continue => command(model, Command::Run),
+            Action::Stop => command(model, Command::Stop),
             Action::CancelJob(job) => self.cancel(model, job),
             Action::MoveJob(job, place) => self.move_job(model, job, place),
             Action::Compress { run, recipes } => {
@@ -319,12 +320,6 @@ impl Updater {
         self.submit(model, "planted".to_owned(), JobKind::Train, job);
     }
 
-    fn command(&self, model: &mut Model, command: Command) {
-        if let Some(job) = model.queue.first() {
-            job.control.request(command);
-        }
-    }
-
     fn cancel(&mut self, model: &mut Model, job: JobId) {
         if self.desk.cancel(job) {
             model.queue.retain(|queued| queued.id != job);
@@ -405,26 +400,21 @@ impl Updater {
             let failed = matches!(row.run.status, RunStatus::Failed | RunStatus::Crashed);
             failed.then(|| (row.run.name.clone(), row.run.status, row.run.failure.clone()))
         });
-        match failed {
-            Some((name, status, failure)) => {
-                let why = failure.unwrap_or_default();
-                model.notices.say(Tone::Bad, format!("{name} {status}: {why}"));
-            }
-            None => {
-                let stopped = runs.iter().any(|&run| {
-                    model
-                        .runs
-                        .row(run)
-                        .is_some_and(|row| row.run.status == RunStatus::Stopped)
-                });
-                let (tone, word) = if stopped {
-                    (Tone::Info, "Stopped")
-                } else {
-                    (Tone::Good, "Done")
-                };
-                model.notices.say(tone, format!("{word}: {}", queued.what));
-            }
+        if let Some((name, status, failure)) = failed {
+            let why = failure.unwrap_or_default();
+            model.notices.say(Tone::Bad, format!("{name} {status}: {why}"));
+            return;
         }
+        let has_stopped = |run: &RunId| {
+            let row = model.runs.row(*run);
+            row.is_some_and(|row| row.run.status == RunStatus::Stopped)
+        };
+        let (tone, word) = if runs.iter().any(has_stopped) {
+            (Tone::Info, "Stopped")
+        } else {
+            (Tone::Good, "Done")
+        };
+        model.notices.say(tone, format!("{word}: {}", queued.what));
     }
 
     fn learn(&mut self, model: &mut Model, answer: Answer) {
@@ -444,7 +434,6 @@ impl Updater {
                     model.runs.shown.extend(latest);
                 }
             }
-            Answer::Runs(Err(error)) => model.notices.say(Tone::Bad, error.to_string()),
             Answer::Run(run, outcome) => model.runs.finish_open(run, outcome.map_err(|error| error.to_string())),
             Answer::Preview(data, outcome) => {
                 if data == model.form.config.data {
@@ -486,7 +475,7 @@ impl Updater {
                         .offer(Tone::Info, format!("Deleted {what}"), "Undo", action);
                 }
             }
-            Answer::Changed(_, Err(error)) => model.notices.say(Tone::Bad, error.to_string()),
+            Answer::Runs(Err(error)) | Answer::Changed(_, Err(error)) => model.notices.say(Tone::Bad, error.to_string()),
             Answer::Folder(folder, outcome) => {
                 if outcome.is_ok() {
                     model
@@ -545,6 +534,13 @@ fn begun(model: &mut Model, job: JobId) -> Option<&mut QueuedJob> {
     let queued = model.queue.iter_mut().find(|queued| queued.id == job)?;
     queued.is_begun = true;
     Some(queued)
+}
+
+/// Asks it of the job at work.
+fn command(model: &Model, command: Command) {
+    if let Some(job) = model.queue.first() {
+        job.control.request(command);
+    }
 }
 
 /// Why the form can't be run now.

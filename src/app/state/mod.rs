@@ -22,6 +22,7 @@ use crate::spec::{Command, RunControl, RunId, RunStatus, SampleView, units};
 
 /// The truth as far as the window knows it.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Model {
     pub page: Page,
     pub dialog: Option<Dialog>,

@@ -1,9 +1,11 @@
 //! What a person does from the first start to the export, and what goes wrong on the way.
 
+use std::fmt::Write as _;
+
 use egui_kittest::kittest::Queryable as _;
 
 use super::{Action, RunStatus, Stage, open};
-use crate::app::state::{PreviewState, RowExt as _, Tone};
+use crate::app::state::{PreviewState, RowExt, Tone};
 use crate::jobs::tests::planted;
 use crate::spec::Architecture;
 
@@ -23,7 +25,7 @@ fn the_first_start_offers_digits_and_run_trains_them() {
     stage.configure(|config| config.train.epochs = 2);
     stage.press("Run");
     stage.until("the run has ended", |model| {
-        model.runs.rows().iter().any(|row| row.is_usable()) && model.queue.is_empty()
+        model.runs.rows().iter().any(RowExt::is_usable) && model.queue.is_empty()
     });
     let row = &stage.model().runs.rows()[0];
     assert!(row.score().unwrap() > 0.8, "{row:?}");
@@ -151,10 +153,12 @@ fn a_broken_table_says_what_is_wrong_and_run_is_not_offered() {
     assert_eq!((last.tone, last.text.contains("broken.csv")), (Tone::Warn, true));
 
     let good = stage.folder.path().join("good.csv");
-    let rows: String = (0..60)
-        .map(|row| format!("{},{},{}\n", row % 7, row % 5, if row % 7 > 3 { "yes" } else { "no" }))
-        .collect();
-    std::fs::write(&good, format!("a,b,answer\n{rows}")).unwrap();
+    let mut text = "a,b,answer\n".to_owned();
+    for row in 0..60 {
+        let answer = if row % 7 > 3 { "yes" } else { "no" };
+        writeln!(text, "{},{},{answer}", row % 7, row % 5).unwrap();
+    }
+    std::fs::write(&good, text).unwrap();
     stage.act(Action::UseDataFile(good));
     stage.until("the good table is read", |model| model.form.preview().is_some());
     stage.configure(|config| config.model.architecture = Architecture::Mlp);
