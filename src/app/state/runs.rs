@@ -83,6 +83,15 @@ impl Runs {
         }
     }
 
+    /// Changes a run's line.
+    #[cfg(test)]
+    pub fn change(&mut self, run: RunId, change: impl FnOnce(&mut RunRow)) {
+        if let Ok(place) = self.rows.binary_search_by_key(&run, |row| row.run.run) {
+            change(&mut self.rows[place]);
+            self.revision += 1;
+        }
+    }
+
     /// The run's plan and events, where they are at hand.
     pub fn open(&self, run: RunId) -> Option<&OpenRun> {
         match self.opened.get(&run)? {
