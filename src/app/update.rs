@@ -88,7 +88,10 @@ impl Updater {
         self.open_what_is_shown(model);
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm an action, and the compiler sees that none is forgotten")]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one arm an action, and the compiler sees that none is forgotten"
+    )]
     fn apply(&mut self, ui: &Ui, model: &mut Model, action: Action) {
         match action {
             Action::Go(page) => {
@@ -475,7 +478,9 @@ impl Updater {
                         .offer(Tone::Info, format!("Deleted {what}"), "Undo", action);
                 }
             }
-            Answer::Runs(Err(error)) | Answer::Changed(_, Err(error)) => model.notices.say(Tone::Bad, error.to_string()),
+            Answer::Runs(Err(error)) | Answer::Changed(_, Err(error)) => {
+                model.notices.say(Tone::Bad, error.to_string())
+            }
             Answer::Folder(folder, outcome) => {
                 if outcome.is_ok() {
                     model

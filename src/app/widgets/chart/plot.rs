@@ -201,7 +201,10 @@ const WIDEST: f64 = 3.0;
 
 /// The lowest and the highest place of the lines in sight.
 fn lines_range(chart: &Chart<'_>, view: &ChartView) -> Option<[f64; 2]> {
-    let mut ranges = chart.members.iter().filter_map(|member| member_range(chart, view, member.run));
+    let mut ranges = chart
+        .members
+        .iter()
+        .filter_map(|member| member_range(chart, view, member.run));
     let [low, high] = ranges.next()?;
     let reach = WIDEST * (high - low);
     let (floor, ceiling) = (low - reach, high + reach);
@@ -211,7 +214,11 @@ fn lines_range(chart: &Chart<'_>, view: &ChartView) -> Option<[f64; 2]> {
 }
 
 fn member_range(chart: &Chart<'_>, view: &ChartView, run: RunId) -> Option<[f64; 2]> {
-    let lines = chart.quantity.traces().iter().filter_map(|&trace| view.cache.line(run, trace));
+    let lines = chart
+        .quantity
+        .traces()
+        .iter()
+        .filter_map(|&trace| view.cache.line(run, trace));
     lines
         .flat_map(|line| [Some(line.shown), line.raw].into_iter().flatten())
         .filter_map(|drawn| drawn.extremes)
