@@ -48,6 +48,9 @@ pub struct TabsView {
     /// The failed run whose log is shown without having been asked for.
     #[serde(skip)]
     log_of: Option<RunId>,
+    /// The last pictures, and whose they are.
+    #[serde(skip)]
+    last: Option<(RunId, Arc<Snapshot>)>,
     /// Failed runs whose log has been shown so.
     #[serde(skip)]
     told: BTreeSet<RunId>,
@@ -68,31 +71,37 @@ struct Subject<'a> {
     seen: Option<&'a Seen>,
     /// It is being trained now.
     is_live: bool,
+    /// What was seen of it last: shown while newer pictures of it are awaited.
+    snapshot: Option<Arc<Snapshot>>,
 }
 
 impl<'a> Subject<'a> {
-    fn of(model: &'a Model) -> Self {
+    fn of(model: &'a Model, last: Option<&(RunId, Arc<Snapshot>)>) -> Self {
         let run = model.focus();
         let row = run.and_then(|run| model.runs.row(run));
         let of_form = model.form.preview().filter(|_| run.is_none());
         let opened = run.and_then(|run| model.runs.open(run));
         let is_open = row.is_none_or(|row| row.run.status.is_open());
+        let seen = run.and_then(|run| model.runs.seen(run));
+        let last = last.filter(|(of, _)| Some(*of) == run);
         Self {
             run,
             name: row.map_or("", |row| row.run.name.as_str()),
             dataset: opened
                 .map(|open| &open.record.plan.dataset)
                 .or(of_form.map(|preview| &preview.summary)),
-            seen: run.and_then(|run| model.runs.seen(run)),
+            seen,
             is_live: run.is_some() && model.live_run() == run && is_open,
+            snapshot: match seen {
+                Some(Seen::Ready(snapshot)) => Some(Arc::clone(snapshot)),
+                Some(Seen::Failed(_)) => None,
+                Some(Seen::Loading) | None => last.map(|(_, snapshot)| Arc::clone(snapshot)),
+            },
         }
     }
 
-    fn snapshot(&self) -> Option<&'a Arc<Snapshot>> {
-        match self.seen? {
-            Seen::Ready(snapshot) => Some(snapshot),
-            Seen::Loading | Seen::Failed(_) => None,
-        }
+    fn snapshot(&self) -> Option<&Arc<Snapshot>> {
+        self.snapshot.as_ref()
     }
 
     fn has_plane(&self) -> bool {
@@ -174,7 +183,8 @@ impl TabsView {
 /// A panel at the foot of the page.
 pub fn tabs_ui(ui: &mut Ui, model: &Model, view: &mut TabsView, actions: &mut Actions) {
     let tokens = Tokens::of(ui);
-    let subject = Subject::of(model);
+    let subject = Subject::of(model, view.last.as_ref());
+    view.last = subject.run.zip(subject.snapshot().cloned());
     view.call_log(model, subject.run);
     let tabs = subject.tabs();
     let shown = view.shown(&subject, &tabs);
@@ -260,8 +270,13 @@ fn tab_ui(ui: &mut Ui, tab: Tab, subject: &Subject<'_>, model: &Model, view: &mu
     if tab == Tab::Log {
         return log::log_ui(ui, model, &mut view.log, actions);
     }
+    if let (Some(run), None) = (subject.run, subject.seen)
+        && !subject.is_live
+    {
+        actions.push(Action::Inspect(run));
+    }
     let Some(snapshot) = subject.snapshot() else {
-        return nothing_ui(ui, tab, subject, actions);
+        return nothing_ui(ui, tab, subject);
     };
     match (tab, &snapshot.answers) {
         (Tab::Surface, _) => surface::surface_ui(ui, snapshot, &mut view.surface),
@@ -283,19 +298,14 @@ fn tab_ui(ui: &mut Ui, tab: Tab, subject: &Subject<'_>, model: &Model, view: &mu
     }
 }
 
-/// What will be here, and when; asks for it where nobody has yet.
-fn nothing_ui(ui: &mut Ui, tab: Tab, subject: &Subject<'_>, actions: &mut Actions) {
+/// What will be here, and when.
+fn nothing_ui(ui: &mut Ui, tab: Tab, subject: &Subject<'_>) {
     let purpose = tab.purpose(subject);
     match (subject.run, subject.seen) {
         (None, _) => empty_ui(ui, purpose, "Press Run: it comes at the end of the first epoch"),
         (Some(_), Some(Seen::Failed(reason))) => empty_ui(ui, purpose, reason),
         (Some(_), None) if subject.is_live => empty_ui(ui, purpose, "It comes when an epoch of this run ends"),
-        (Some(run), seen) => {
-            if seen.is_none() {
-                actions.push(Action::Inspect(run));
-            }
-            empty_ui(ui, purpose, &format!("Looking into {}", subject.name));
-        }
+        (Some(_), _) => empty_ui(ui, purpose, &format!("Looking into {}", subject.name)),
     }
 }
 

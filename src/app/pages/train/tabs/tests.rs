@@ -208,6 +208,22 @@ fn pictures_are_asked_for_once_and_only_of_runs_that_are_not_at_work() {
 }
 
 #[test]
+fn the_last_picture_stays_until_a_newer_one_of_the_run_has_come() {
+    let mut stage = stage(seen(snapshot()));
+    stage.state_mut().model.runs.forget_seen(RUN);
+    stage.run_steps(1);
+    assert!(matches!(stage.state().asked[..], [Action::Inspect(RUN)]));
+    stage.state_mut().model.runs.set_seen(RUN, Seen::Loading);
+    stage.run();
+    assert!(says(&stage, "61.9 %"));
+    let mut newer = snapshot();
+    newer.part = "test";
+    stage.state_mut().model.runs.set_seen(RUN, Seen::Ready(Arc::new(newer)));
+    stage.run();
+    assert!(says(&stage, "61.9 %") && says(&stage, "test rows, answered by the exported file"));
+}
+
+#[test]
 fn without_a_run_every_tab_says_what_will_be_there() {
     let mut stage = stage(with_runs(Vec::new()));
     for (tab, words) in [
