@@ -23,10 +23,12 @@ pub fn metrics(outputs: &[f32], targets: &Targets, target: &TargetTransform) -> 
 pub fn outputs(network: &Network, inputs: &[f32], batch: usize) -> Vec<f32> {
     let network = network.valid();
     let width = network.model().input.len().max(1);
-    inputs
-        .chunks(batch.max(1) * width)
-        .flat_map(|inputs| network.predict(inputs.to_vec(), inputs.len() / width))
-        .collect()
+    let values = network.model().outputs().unwrap_or(0);
+    let mut outputs = Vec::with_capacity(inputs.len() / width * values);
+    for inputs in inputs.chunks(batch.max(1) * width) {
+        outputs.extend(network.predict(inputs.to_vec(), inputs.len() / width));
+    }
+    outputs
 }
 
 /// Standard deviation of a regression's target in its own unit; 1 for classes.

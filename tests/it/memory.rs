@@ -1,5 +1,5 @@
-//! The memory ledger against the counted heap, on random networks: the total within 15 % of a whole run's peak, and each
-//! term beside what was measured where it begins or ends.
+//! The memory ledger against the counted heap, on random networks and those that the workbench begins with: the total within
+//! 15 % of a whole run's peak, and each term beside what was measured where it begins or ends.
 
 use std::process::Command;
 
@@ -30,7 +30,7 @@ impl EventSink for Nowhere {
 }
 
 #[test]
-fn the_ledger_is_within_15_percent_of_the_counted_peak_on_20_random_networks() {
+fn the_ledger_is_within_15_percent_of_the_counted_peak_on_20_random_networks_and_the_shipped_ones() {
     // The allocator counts the whole process, and the other tests are in this one: measure in a process of its own.
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["memory::measure", "--exact", "--ignored", "--nocapture"])
@@ -46,8 +46,7 @@ fn measure() {
     println!("KiB, predicted / measured; the measured workspace is what the peak holds beside the other five");
     println!("network | batch size | weights | gradients | optimizer | activations | batch | workspace | peak | ratio");
     let mut outside = Vec::new();
-    for index in 0..NETWORKS {
-        let (plan, dataset) = case(index);
+    for (plan, dataset) in (0..NETWORKS).map(case).chain(shipped()) {
         let predicted = trimtab::cost::memory(&plan);
         let measured = phases(&plan, &dataset);
         nn::warm_up();
@@ -73,14 +72,14 @@ fn measure() {
             (predicted.total(), peak as u64),
         ]
         .map(|(predicted, measured)| format!("{}/{}", kib(predicted), kib(measured)));
+        let name = format!("{} {}", dataset.summary.name, describe(&plan.config));
         println!(
-            "{} | {} | {} | {ratio:.3}",
-            describe(&plan.config),
+            "{name} | {} | {} | {ratio:.3}",
             plan.config.train.batch_size,
             terms.join(" | ")
         );
         if (ratio - 1.0).abs() > TOLERANCE {
-            outside.push((index, ratio));
+            outside.push((name, ratio));
         }
     }
     assert!(outside.is_empty(), "outside 15 %: {outside:?}");
@@ -212,4 +211,21 @@ fn case(index: u64) -> (RunPlan, Dataset) {
         test: samples(batch),
     };
     (config.check(&dataset.summary).unwrap(), dataset)
+}
+
+/// One epoch of what a newcomer trains first, on the data sets that come with the program.
+fn shipped() -> impl Iterator<Item = (RunPlan, Dataset)> {
+    let mut wide = RunConfig::digits_cnn();
+    wide.model.filters = vec![24, 48];
+    let on = |source: &str| {
+        let mut config = RunConfig::default();
+        config.data.source = source.to_owned();
+        config
+    };
+    let configs = [RunConfig::digits_cnn(), wide, on("digits"), on("iris"), on("moons")];
+    configs.into_iter().map(|mut config| {
+        config.train.epochs = 1;
+        let dataset = trimtab::data::load(&config.data).unwrap();
+        (config.check(&dataset.summary).unwrap(), dataset)
+    })
 }
