@@ -109,6 +109,7 @@ const SCENES: [Scene; 12] = [
             let mut stage = Stage::recorded(look);
             stage.select(recorded::BASELINE);
             stage.go(Page::TryIt);
+            stage.leave_times_out();
             stage
         },
     },

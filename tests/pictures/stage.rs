@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use egui_kittest::kittest::Queryable as _;
 use egui_kittest::wgpu::WgpuTestRenderer;
 use egui_kittest::{Harness, SnapshotOptions};
 use trimtab::app::{App, Page};
@@ -23,6 +24,8 @@ pub struct Look {
 
 pub struct Stage {
     harness: Harness<'static, App>,
+    /// Places that are left out of the picture.
+    fresh: Vec<egui::Rect>,
     /// Held by this process as if it were at work on the run.
     _lock: Option<RunLock>,
     _folder: tempfile::TempDir,
@@ -108,6 +111,7 @@ impl Stage {
         let ctx = harness.ctx.clone();
         let mut stage = Self {
             harness,
+            fresh: Vec::new(),
             _lock: lock,
             _folder: folder,
         };
@@ -139,6 +143,22 @@ impl Stage {
         self.until("the page is at rest", |app| !app.is_waiting());
     }
 
+    /// Leaves out the times that were taken for this picture: they are other ones each time. Each stands at the right end of
+    /// its line, after its ratio to the baseline's.
+    pub fn leave_times_out(&mut self) {
+        const LINE: f32 = 140.0;
+        let times = self.harness.query_all_by_label_contains("µs");
+        self.fresh = times
+            .map(|time| time.rect())
+            .map(|rect| {
+                egui::Rect::from_min_max(
+                    egui::pos2(rect.right() - LINE, rect.top() - 4.0),
+                    rect.max + egui::vec2(2.0, 4.0),
+                )
+            })
+            .collect();
+    }
+
     pub fn export(&mut self, run: RunId) {
         self.harness.state_mut().ask_export(run);
         self.harness.run_steps(4);
@@ -152,6 +172,9 @@ impl Stage {
     pub fn render(&mut self) -> Result<image::RgbaImage, String> {
         // Notices of the opening go, spinners and carets are at rest.
         self.harness.run_steps(8);
+        for place in std::mem::take(&mut self.fresh) {
+            self.harness.mask(place);
+        }
         self.harness.render()
     }
 }
