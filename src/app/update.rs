@@ -479,7 +479,7 @@ impl Updater {
                 }
             }
             Answer::Runs(Err(error)) | Answer::Changed(_, Err(error)) => {
-                model.notices.say(Tone::Bad, error.to_string())
+                model.notices.say(Tone::Bad, error.to_string());
             }
             Answer::Folder(folder, outcome) => {
                 if outcome.is_ok() {

@@ -51,13 +51,16 @@ pub fn percent(fraction: f64) -> String {
     format!("{:.1} %", fraction * 100.0)
 }
 
-/// Three significant digits, without an exponent.
+/// Three significant digits; with an exponent only from 1e15 on.
 pub fn significant(value: f64) -> String {
     if !value.is_finite() {
         return value.to_string();
     }
     if value == 0.0 {
         return "0".to_owned();
+    }
+    if value.abs() >= 1e15 {
+        return format!("{value:.2e}");
     }
     // Rounded first, so that 0.9999 becomes 1.00 and not 1.000.
     let rounded: f64 = format!("{value:.2e}").parse().unwrap_or(value);
@@ -97,6 +100,7 @@ mod tests {
         assert_eq!(count(987.0), "987");
         assert_eq!(significant(0.001_234), "0.00123");
         assert_eq!(significant(f64::NAN), "NaN");
+        assert_eq!(significant(9.67e30), "9.67e30");
         assert_eq!(clock(3723.2), "1:02:03");
         assert_eq!(clock(7.0), "0:07");
         assert_eq!(percent(0.974_07), "97.4 %");

@@ -41,9 +41,9 @@ const EXPLOSION_RATIO: f64 = 10.0;
 /// Epochs in a row in which the validation loss rises and the training loss falls, and how far it must have risen.
 const RISING_EPOCHS: usize = 3;
 const RISE_RATIO: f64 = 1.02;
-/// Memory in use above the prediction that is too much: as a fraction, and in bytes, since what a window draws is measured too.
+/// Memory in use above the prediction that is too much: as a fraction, and in bytes, since bookkeeping weighs on tiny networks.
 const MEMORY_MARGIN: f64 = 0.15;
-const LEAST_EXCESS_BYTES: u64 = 16_000_000;
+const LEAST_EXCESS_BYTES: u64 = 1_000_000;
 
 /// Every alarm of a run, in order of their steps.
 pub fn alarms(view: &RunView) -> Vec<Alarm> {

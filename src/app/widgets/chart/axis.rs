@@ -54,6 +54,8 @@ impl Unit {
         };
         match self {
             _ if value == 0.0 && self != Self::Seconds && self != Self::Percent => "0".to_owned(),
+            // Past the last name only the exponent tells.
+            Self::Plain | Self::Count if largest >= 1e15 => format!("{value:.1e}"),
             Self::Plain | Self::Count if largest >= 1e4 => with_prefix(["", "k", "M", "G", "T"]),
             Self::Plain | Self::Count => decimal(value, step),
             Self::Percent => format!("{} %", decimal(100.0 * value, 100.0 * step)),
