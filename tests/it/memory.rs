@@ -219,7 +219,7 @@ fn shipped() -> impl Iterator<Item = (RunPlan, Dataset)> {
     wide.model.filters = vec![24, 48];
     let on = |source: &str| {
         let mut config = RunConfig::default();
-        config.data.source = source.to_owned();
+        source.clone_into(&mut config.data.source);
         config
     };
     let configs = [RunConfig::digits_cnn(), wide, on("digits"), on("iris"), on("moons")];
