@@ -123,11 +123,20 @@ impl Tokens {
     /// Colour number `index` (any number: they repeat) of runs and classes, at least 3:1 on every ground.
     pub fn run(&self, index: usize) -> Color32 {
         let mut colour = RUN_COLOURS[index % RUN_COLOURS.len()];
-        while contrast(colour, self.base) < 3.0 && luminance(self.base) > 0.5 {
+        while contrast(colour, self.selection()) < 3.0 && luminance(self.card) > 0.5 {
             let [red, green, blue, _] = colour.to_array().map(|part| (f32::from(part) * 0.97) as u8);
             colour = Color32::from_rgb(red, green, blue);
         }
         colour
+    }
+
+    /// The ground of what is selected: as much of the accent as lets every text stand 4.5:1 on it.
+    pub fn selection(&self) -> Color32 {
+        if luminance(self.card) > 0.5 {
+            self.card.lerp_to_gamma(self.accent, 0.06)
+        } else {
+            self.base.lerp_to_gamma(self.accent, 0.15)
+        }
     }
 
     /// A signed figure's colour: better, worse, or neither.
@@ -270,7 +279,7 @@ fn visuals(theme: Theme, tokens: &Tokens) -> Visuals {
     visuals.window_corner_radius = CornerRadius::same(8);
     visuals.menu_corner_radius = CornerRadius::same(CARD_CORNER);
     visuals.panel_fill = tokens.panel;
-    visuals.selection.bg_fill = tokens.accent.gamma_multiply(0.3);
+    visuals.selection.bg_fill = tokens.selection();
     visuals.selection.stroke = Stroke::new(1.5, tokens.accent);
     visuals.slider_trailing_fill = true;
     visuals.striped = false;
@@ -357,7 +366,7 @@ mod tests {
     fn text_stands_4_5_and_marks_3_to_1_on_every_ground() {
         for theme in [Theme::Dark, Theme::Light] {
             let tokens = Tokens::of_theme(theme);
-            for ground in [tokens.base, tokens.panel, tokens.card] {
+            for ground in [tokens.base, tokens.panel, tokens.card, tokens.selection()] {
                 let texts = [
                     tokens.text,
                     tokens.text_soft,

@@ -8,7 +8,7 @@ const FAN: usize = 16;
 const LEVELS: usize = 5;
 
 /// Points in order of `x`, to which more are appended, with the places of the lowest and the highest value of every
-/// [`FAN`], [`FAN`]², … points: what an envelope costs depends on its columns, not on the number of points.
+/// `FAN`, `FAN`², … points: what an envelope costs depends on its columns, not on the number of points.
 #[derive(Debug, Clone, Default)]
 pub struct Series {
     points: Vec<[f64; 2]>,

@@ -119,8 +119,7 @@ fn rung_ui(
     }
     let ground = rect.shrink2(vec2(0.0, 1.0));
     if is_selected {
-        ui.painter()
-            .rect_filled(ground, 4.0, ui.visuals().selection.bg_fill.gamma_multiply(0.6));
+        ui.painter().rect_filled(ground, 4.0, ui.visuals().selection.bg_fill);
     } else if model.runs.hovered() == Some(run) {
         ui.painter().rect_filled(ground, 4.0, ui.visuals().faint_bg_color);
     }
