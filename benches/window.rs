@@ -4,6 +4,7 @@
 //! `cargo bench --bench window` prints percentiles; `-- --frames N` takes N frames (default 600).
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use eframe::App as _;
@@ -66,6 +67,11 @@ fn live_frames(directory: &Path, frames: usize) {
     );
     report("frame (logic, ui, tessellation)", &mut costs);
     report("draining", &mut drains);
+    let (repaints, busy) = window.as_asked(Duration::from_secs(4));
+    println!(
+        "  repaints asked for: {repaints:.1} a second, {:.1} % of a core",
+        busy * 100.0
+    );
 }
 
 /// Start, and filtering and sorting, over [`MANY_RUNS`] runs.
@@ -167,6 +173,29 @@ impl Window {
         output.textures_delta.clear();
         self.primitives = primitives.len();
         took
+    }
+
+    /// Draws only when a repaint is due, as an event loop does: repaints a second, and the share of the time they take.
+    fn as_asked(&mut self, span: Duration) -> (f64, f64) {
+        let due: Arc<Mutex<Option<Instant>>> = Arc::default();
+        let asked = Arc::clone(&due);
+        self.ctx.set_request_repaint_callback(move |request| {
+            let at = Instant::now() + request.delay.min(Duration::from_hours(1));
+            let mut due = asked.lock().unwrap();
+            *due = Some(due.map_or(at, |due| due.min(at)));
+        });
+        let began = Instant::now();
+        let (mut repaints, mut busy) = (0, Duration::ZERO);
+        while began.elapsed() < span {
+            let is_due = due.lock().unwrap().take_if(|due| *due <= Instant::now()).is_some();
+            if is_due {
+                busy += self.frame();
+                repaints += 1;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let secs = began.elapsed().as_secs_f64();
+        (f64::from(repaints) / secs, busy.as_secs_f64() / secs)
     }
 
     fn press(&mut self, key: Key, modifiers: Modifiers) {
