@@ -126,7 +126,8 @@ pub fn ledger(ledger: &MemoryLedger) -> String {
 pub fn task(task: &Task) -> String {
     match task {
         Task::Classification { classes } => format!("classification, {} classes", classes.len()),
-        Task::Regression => "regression".to_owned(),
+        Task::Regression { targets } if targets.len() > 1 => format!("regression of {} targets", targets.len()),
+        Task::Regression { .. } => "regression".to_owned(),
     }
 }
 

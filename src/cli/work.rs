@@ -215,14 +215,24 @@ pub fn predict(folder: &Path, csv: &Path, json: bool) -> Result<String, CommandE
                 ]
             }
             Prediction::Value { value } => vec![(row + 1).to_string(), value.to_string()],
+            Prediction::Values { values } => {
+                let values = values.iter().map(ToString::to_string);
+                std::iter::once((row + 1).to_string()).chain(values).collect()
+            }
         })
         .collect();
-    let titles: &[&str] = if matches!(answers.predictions.first(), Some(Prediction::Value { .. })) {
-        &["row", "value"]
-    } else {
-        &["row", "label", "probability"]
+    let numbered: Vec<String> = match answers.predictions.first() {
+        Some(Prediction::Values { values }) => (1..=values.len()).map(|target| format!("value {target}")).collect(),
+        _ => Vec::new(),
     };
-    Ok(report::table(titles, &rows))
+    let titles: Vec<&str> = match answers.predictions.first() {
+        Some(Prediction::Value { .. }) => vec!["row", "value"],
+        Some(Prediction::Values { .. }) => std::iter::once("row")
+            .chain(numbered.iter().map(String::as_str))
+            .collect(),
+        _ => vec!["row", "label", "probability"],
+    };
+    Ok(report::table(&titles, &rows))
 }
 
 pub fn datasets(

@@ -3,7 +3,7 @@
 
 use crate::cost;
 use crate::deploy::{DeployError, check_weights};
-use crate::spec::{BATCH_NORM_EPSILON, LayerSpec, ModelSpec, NamedTensor, Shape, Weights};
+use crate::spec::{BATCH_NORM_EPSILON, LayerSpec, ModelSpec, NamedTensor, Weights};
 
 /// What was kept of one hidden layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub fn prune(
     let mut smaller = Weights::default();
     let mut report = Vec::new();
     // The channels, or features, of the value between two layers that are still there.
-    let mut kept: Vec<usize> = (0..channels(model.input)).collect();
+    let mut kept: Vec<usize> = (0..model.input.channels()).collect();
     for (layer, input) in model.inputs()?.into_iter().enumerate() {
         let tensor = |part: &str| weights.part(layer, part);
         match &mut pruned.layers[layer] {
@@ -65,13 +65,21 @@ pub fn prune(
                     .extend(parts.iter().filter_map(|part| Some(select(tensor(part)?, &kept))));
             }
             LayerSpec::Flatten => {
-                let area = input.len() / channels(input);
+                let area = input.positions();
                 kept = kept
                     .iter()
                     .flat_map(|channel| channel * area..(channel + 1) * area)
                     .collect();
             }
             LayerSpec::Activation { .. } | LayerSpec::MaxPool { .. } | LayerSpec::Dropout { .. } => {}
+            other => {
+                return Err(DeployError::Layer {
+                    layer,
+                    name: other.name(),
+                    problem: "units around this kind of layer can't be removed yet".to_owned(),
+                    remedy: "use weights, fp16 or int8-static",
+                });
+            }
         }
     }
     Ok((pruned, smaller, report))
@@ -79,13 +87,6 @@ pub fn prune(
 
 fn has_units(layer: &LayerSpec) -> bool {
     matches!(layer, LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. })
-}
-
-fn channels(shape: Shape) -> usize {
-    match shape {
-        Shape::Features { features } => features,
-        Shape::Image { channels, .. } => channels,
-    }
 }
 
 /// By how much the batch norm behind `layer` multiplies each unit; 1 for units that it does not reach.
@@ -161,6 +162,7 @@ fn select_inputs(tensor: &NamedTensor, kept: &[usize]) -> NamedTensor {
 mod tests {
     use super::*;
     use crate::deploy::fixtures::{forward_all, largest_difference, random_inputs, random_model};
+    use crate::spec::Shape;
 
     /// The original with the removed units silenced: their weights, biases and batch norms are zero.
     fn silence(model: &ModelSpec, weights: &Weights, report: &[KeptUnits]) -> Weights {

@@ -1,7 +1,7 @@
 //! What a recipe leaves of a network, by arithmetic alone: before anything is compressed, and without a word on accuracy
 //! or time, which only the measurement knows.
 
-use super::{channels, model_bytes, multiply_adds, parameters, sum, weights};
+use super::{model_bytes, multiply_adds, parameters, sum, weights};
 use crate::spec::{LayerSpec, ModelSpec, Recipe, RecipeStep};
 
 /// The size of a network in the three ways that a recipe changes.
@@ -64,12 +64,12 @@ pub fn without_units(model: &ModelSpec, fraction: f64) -> ModelSpec {
 /// A byte for each weight; for each unit a bias and two scales of 4 bytes, and a zero point.
 fn int8_bytes(model: &ModelSpec) -> u64 {
     const FOR_A_UNIT: u64 = 13;
-    sum(model, |layer, input, output| {
-        let units = match layer {
-            LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. } => channels(output),
+    sum(model, |placed| {
+        let units = match placed.layer {
+            LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. } => placed.output.channels() as u64,
             _ => 0,
         };
-        (weights(layer, input) + FOR_A_UNIT * units).saturating_sub(units)
+        (weights(placed) + FOR_A_UNIT * units).saturating_sub(units)
     })
 }
 

@@ -3,8 +3,8 @@
 
 use std::thread::available_parallelism;
 
-use super::{channels, parameters, weights};
-use crate::spec::{LayerSpec, MemoryLedger, ModelSpec, RunPlan, Shape};
+use super::{parameters, weights};
+use crate::spec::{LayerSpec, MemoryLedger, ModelSpec, Placed, RunPlan};
 
 /// Positions of an image for which the forward convolution unfolds its input at once.
 const TILE: u64 = 512;
@@ -81,21 +81,13 @@ impl Heap {
 
 /// Follows one step on `rows` samples.
 fn step(model: &ModelSpec, rows: u64) -> Step {
-    let (Ok(inputs), Ok(outputs)) = (model.inputs(), model.shapes()) else {
+    let Ok(walk) = model.walk() else {
         return Step::default();
     };
     let threads = available_parallelism().map_or(1, |threads| threads.get() as u64);
-    let layers: Vec<Traced> = model
-        .layers
-        .iter()
-        .zip(inputs.into_iter().zip(outputs))
-        .map(|(&layer, (input, output))| Traced {
-            layer,
-            input,
-            output,
-            rows,
-            threads,
-        })
+    let layers: Vec<Traced> = walk
+        .into_iter()
+        .map(|placed| Traced { placed, rows, threads })
         .collect();
     let mut heap = Heap::default();
     for layer in &layers {
@@ -106,9 +98,7 @@ fn step(model: &ModelSpec, rows: u64) -> Step {
     let logits = layers.last().map_or(0, Traced::y);
     heap.keep(3 * logits, 0);
     for (index, layer) in layers.iter().enumerate().rev() {
-        let tracked = layers[..index]
-            .iter()
-            .any(|layer| weights(&layer.layer, layer.input) > 0);
+        let tracked = layers[..index].iter().any(|layer| weights(&layer.placed) > 0);
         layer.backward(&mut heap, tracked);
     }
     Step {
@@ -121,9 +111,7 @@ fn step(model: &ModelSpec, rows: u64) -> Step {
 /// A layer with the sizes of its tensors.
 #[derive(Debug, Clone, Copy)]
 struct Traced {
-    layer: LayerSpec,
-    input: Shape,
-    output: Shape,
+    placed: Placed,
     rows: u64,
     threads: u64,
 }
@@ -131,28 +119,31 @@ struct Traced {
 impl Traced {
     /// Bytes of the input for the whole batch.
     fn x(&self) -> u64 {
-        4 * self.rows * self.input.len() as u64
+        4 * self.rows * self.placed.input.len() as u64
     }
 
     /// Bytes of the output for the whole batch.
     fn y(&self) -> u64 {
-        4 * self.rows * self.output.len() as u64
+        4 * self.rows * self.placed.output.len() as u64
     }
 
     fn weights(&self) -> u64 {
-        4 * weights(&self.layer, self.input)
+        4 * weights(&self.placed)
     }
 
     /// Every output is kept by the layer that follows, for its backward pass.
     fn forward(&self, heap: &mut Heap) {
         let y = self.y();
-        match self.layer {
+        match self.placed.layer {
             LayerSpec::Flatten => {}
             // A dense layer's product is copied once into the tensor.
             LayerSpec::Dense { .. } => {
                 heap.keep(
                     y,
-                    y.max(packed_unless_aligned(self.output.len() as u64, self.input.len() as u64)),
+                    y.max(packed_unless_aligned(
+                        self.placed.output.len() as u64,
+                        self.placed.input.len() as u64,
+                    )),
                 );
             }
             // The centred input and its square.
@@ -162,6 +153,7 @@ impl Traced {
             LayerSpec::Activation { .. } | LayerSpec::Dropout { .. } => heap.keep(y, 0),
             // The places of the maxima, found in 64 bits and kept in 32.
             LayerSpec::MaxPool { .. } => heap.keep(2 * y, 2 * y),
+            _ => heap.keep(y, y),
         }
     }
 
@@ -169,10 +161,10 @@ impl Traced {
     /// layer with weights does not compute.
     fn backward(&self, heap: &mut Heap, tracked: bool) {
         let (x, y) = (self.x(), self.y());
-        match self.layer {
+        match self.placed.layer {
             LayerSpec::Flatten => {}
             LayerSpec::Dense { .. } => {
-                let (inputs, units) = (self.input.len() as u64, self.output.len() as u64);
+                let (inputs, units) = (self.placed.input.len() as u64, self.placed.output.len() as u64);
                 if tracked {
                     heap.keep(x, x.max(packed(inputs, self.rows, units)));
                 }
@@ -197,6 +189,10 @@ impl Traced {
                 heap.free(x + 2 * y);
             }
             LayerSpec::Dropout { .. } => heap.free(y),
+            _ => {
+                heap.keep(x + self.weights(), 0);
+                heap.free(x + y);
+            }
         }
     }
 
@@ -208,16 +204,16 @@ impl Traced {
             kernel,
             stride,
             ..
-        } = self.layer
+        } = self.placed.layer
         else {
             return 0;
         };
-        let (channels, filters) = (channels(self.input), filters as u64);
+        let (channels, filters) = (self.placed.input.channels() as u64, filters as u64);
         if (channels <= 4 && filters <= 16) || (kernel == 1 && stride == 1) {
             return 0;
         }
         let patch = channels * (kernel * kernel) as u64;
-        let tile = (self.output.len() as u64 / filters).min(TILE);
+        let tile = (self.placed.output.len() as u64 / filters).min(TILE);
         let thread = 4 * (patch + filters) * tile + packed(tile, filters, patch);
         self.x() + self.weights() + self.threads.min(self.rows) * thread
     }
@@ -227,10 +223,10 @@ impl Traced {
     /// and packs it. How many unfold at once is the scheduler's choice; the middle between one and all is taken. The product,
     /// which takes longest, is at some moment with all.
     fn unfolded_backward(&self) -> u64 {
-        let LayerSpec::Conv2d { filters, kernel, .. } = self.layer else {
+        let LayerSpec::Conv2d { filters, kernel, .. } = self.placed.layer else {
             return 0;
         };
-        let channels = channels(self.input);
+        let channels = self.placed.input.channels() as u64;
         // An exchange with one channel moves nothing.
         let copies = |channels: u64| if channels > 1 { 2 } else { 1 };
         let positions = self.y() / filters as u64;
@@ -296,19 +292,11 @@ fn bookkeeping(model: &ModelSpec) -> u64 {
 
 /// Weights and running statistics.
 fn weight_bytes(model: &ModelSpec) -> u64 {
-    4 * super::sum(model, |layer, input, _| match *layer {
-        LayerSpec::BatchNorm => 4 * channels(input),
-        _ => weights(layer, input),
-    })
+    4 * super::sum(model, |placed| placed.values() as u64)
 }
 
 /// The largest weight tensor.
 fn largest(model: &ModelSpec) -> u64 {
-    let inputs = model.inputs().unwrap_or_default();
-    let sizes = model
-        .layers
-        .iter()
-        .zip(inputs)
-        .map(|(layer, input)| 4 * weights(layer, input));
-    sizes.max().unwrap_or(0)
+    let walk = model.walk().unwrap_or_default();
+    walk.iter().map(|placed| 4 * weights(placed)).max().unwrap_or(0)
 }

@@ -50,7 +50,7 @@ pub use table::{MAX_CATEGORIES, MAX_CELLS};
 pub use target::MAX_CLASSES;
 pub use text::MAX_FILE_BYTES;
 
-use crate::spec::{DataConfig, DatasetSummary, Shape, SplitRows};
+use crate::spec::{DataConfig, DataKind, DatasetSummary, Shape, SplitRows};
 use generated::GENERATED;
 use header::{nearest, position_of};
 use shipped::SHIPPED;
@@ -158,6 +158,10 @@ fn dataset(
     };
     let summary = DatasetSummary {
         name,
+        kind: match preprocessing.shape {
+            Shape::Image { .. } => DataKind::Images,
+            _ => DataKind::Table,
+        },
         rows: table.rows,
         input: preprocessing.shape,
         task: target.task.clone(),

@@ -248,7 +248,10 @@ impl<'a> TargetReader<'a> {
             transform,
             targets: match transform {
                 TargetTransform::Classes { .. } => Targets::Classes(Vec::new()),
-                TargetTransform::Values { .. } => Targets::Values(Vec::new()),
+                TargetTransform::Values { targets } => Targets::Values {
+                    values: Vec::new(),
+                    width: targets.len(),
+                },
             },
         }
     }
@@ -274,8 +277,12 @@ impl<'a> TargetReader<'a> {
                     None => return unscored("none of the model's classes"),
                 }
             }
-            (&TargetTransform::Values { mean, deviation }, Targets::Values(targets)) => match number {
-                Some(number) => targets.push(standardise(number, mean, deviation)),
+            (TargetTransform::Values { targets }, Targets::Values { values, .. }) => match number {
+                Some(number) => values.extend(
+                    targets
+                        .iter()
+                        .map(|target| standardise(number, target.mean, target.deviation)),
+                ),
                 None => return unscored("not a number"),
             },
             _ => {}

@@ -6,7 +6,7 @@ use super::DataError;
 use super::samples::{Samples, Targets};
 use super::table::{Column, MISSING, Table, Values};
 use super::target::{Target, TargetValues};
-use crate::spec::{ColumnKind, InputColumn, Preprocessing, Shape, TargetTransform, Task};
+use crate::spec::{ColumnKind, InputColumn, Preprocessing, Shape, TargetScale, TargetTransform, Task};
 
 /// Most network inputs, one-hot columns spread out.
 pub const MAX_INPUTS: usize = 20_000;
@@ -132,12 +132,15 @@ pub(super) fn fit(
         target: match (&target.task, &target.values) {
             (_, TargetValues::Values(values)) => {
                 let (mean, deviation) = mean_and_deviation(|| train.iter().map(|&row| values[row]));
-                TargetTransform::Values { mean, deviation }
+                let name = table.target.name.clone();
+                TargetTransform::Values {
+                    targets: vec![TargetScale { name, mean, deviation }],
+                }
             }
             (Task::Classification { classes }, _) => TargetTransform::Classes {
                 classes: classes.clone(),
             },
-            (Task::Regression, TargetValues::Classes(_)) => TargetTransform::Classes { classes: Vec::new() },
+            (Task::Regression { .. }, TargetValues::Classes(_)) => TargetTransform::Classes { classes: Vec::new() },
         },
     };
     Ok((preprocessing, notes))
@@ -157,12 +160,20 @@ pub(super) fn apply(table: &Table, target: &Target, preprocessing: &Preprocessin
         }
     }
     let targets = match (&target.values, &preprocessing.target) {
-        (TargetValues::Values(values), &TargetTransform::Values { mean, deviation }) => Targets::Values(
-            rows.iter()
-                .map(|&row| standardise(values[row], mean, deviation))
-                .collect(),
-        ),
-        (TargetValues::Values(values), _) => Targets::Values(rows.iter().map(|&row| values[row] as f32).collect()),
+        (TargetValues::Values(values), transform) => Targets::Values {
+            values: match transform {
+                TargetTransform::Values { targets } => rows
+                    .iter()
+                    .flat_map(|&row| {
+                        targets
+                            .iter()
+                            .map(move |target| standardise(values[row], target.mean, target.deviation))
+                    })
+                    .collect(),
+                TargetTransform::Classes { .. } => rows.iter().map(|&row| values[row] as f32).collect(),
+            },
+            width: 1,
+        },
         (TargetValues::Classes(classes), _) => Targets::Classes(rows.iter().map(|&row| classes[row]).collect()),
     };
     Samples {

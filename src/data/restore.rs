@@ -87,10 +87,7 @@ mod tests {
             ],
             shape: Shape::Features { features: 3 },
             target_column: "y".to_owned(),
-            target: TargetTransform::Values {
-                mean: 0.0,
-                deviation: 1.0,
-            },
+            target: TargetTransform::Values { targets: Vec::new() },
         };
         assert_eq!(restore_cells(&preprocessing, &[0.0, 1.0, -0.5]), ["red", "0"]);
         assert_eq!(restore_cells(&preprocessing, &[0.0, 0.0, 0.25]), ["", "3"]);

@@ -25,13 +25,13 @@ pub struct Samples {
     pub targets: Targets,
 }
 
-/// One target a row.
+/// What is to be predicted of each row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Targets {
     /// Index into the task's classes.
     Classes(Vec<u32>),
-    /// `(value - mean) / deviation` of the preprocessing's target.
-    Values(Vec<f32>),
+    /// `(value - mean) / deviation` of the preprocessing's targets: `rows x width`, row by row.
+    Values { values: Vec<f32>, width: usize },
 }
 
 impl Samples {
@@ -60,7 +60,13 @@ impl Samples {
         }
         let targets = match &self.targets {
             Targets::Classes(all) => Targets::Classes(present().map(|row| all[row]).collect()),
-            Targets::Values(all) => Targets::Values(present().map(|row| all[row]).collect()),
+            Targets::Values { values, width } => Targets::Values {
+                values: present()
+                    .flat_map(|row| &values[row * width..(row + 1) * width])
+                    .copied()
+                    .collect(),
+                width: *width,
+            },
         };
         Self {
             shape: self.shape,
@@ -75,7 +81,7 @@ impl Targets {
     pub fn len(&self) -> usize {
         match self {
             Self::Classes(classes) => classes.len(),
-            Self::Values(values) => values.len(),
+            Self::Values { values, width } => values.len() / (*width).max(1),
         }
     }
 

@@ -137,7 +137,9 @@ fn regression(table: &Table, numbers: &[f64]) -> Result<Target, DataError> {
     }
     let (strata, strata_count) = quantile_bins(numbers);
     Ok(Target {
-        task: Task::Regression,
+        task: Task::Regression {
+            targets: vec![table.target.name.clone()],
+        },
         values: TargetValues::Values(numbers.to_vec()),
         strata,
         strata_count,

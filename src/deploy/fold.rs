@@ -60,6 +60,14 @@ pub fn fold_batch_norm(model: &ModelSpec, weights: &Weights) -> Result<(ModelSpe
                 }));
             }
             LayerSpec::Activation { .. } | LayerSpec::MaxPool { .. } | LayerSpec::Flatten => tensors.push(None),
+            other => {
+                return Err(DeployError::Layer {
+                    layer,
+                    name: other.name(),
+                    problem: "can't be exported yet".to_owned(),
+                    remedy: "use dense layers, convolutions and max pools",
+                });
+            }
         }
         folded.layers.push(spec);
     }
@@ -125,11 +133,7 @@ pub(super) fn weight_shape(spec: LayerSpec, input: Shape) -> Vec<usize> {
     match spec {
         LayerSpec::Dense { units } => vec![units, input.len()],
         LayerSpec::Conv2d { filters, kernel, .. } => vec![filters, channels(input), kernel, kernel],
-        LayerSpec::BatchNorm
-        | LayerSpec::Activation { .. }
-        | LayerSpec::MaxPool { .. }
-        | LayerSpec::Dropout { .. }
-        | LayerSpec::Flatten => Vec::new(),
+        _ => Vec::new(),
     }
 }
 
@@ -171,8 +175,5 @@ fn check_finite(name: &str, values: &[f32]) -> Result<(), String> {
 }
 
 fn channels(shape: Shape) -> usize {
-    match shape {
-        Shape::Features { features } => features,
-        Shape::Image { channels, .. } => channels,
-    }
+    shape.channels()
 }

@@ -245,7 +245,7 @@ impl Writer {
             ),
             LayerSpec::Flatten => ("Flatten", Vec::new()),
             // Folding has removed both.
-            LayerSpec::BatchNorm | LayerSpec::Dropout { .. } => return,
+            _ => return,
         };
         let inputs: Vec<&str> = std::iter::once(self.value.as_str())
             .chain(parameters.iter().copied())

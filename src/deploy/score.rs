@@ -74,10 +74,7 @@ pub fn score(bytes: &[u8], samples: &Samples, target: &TargetTransform) -> Resul
 pub(super) fn metrics(outputs: &[f32], targets: &Targets, transform: &TargetTransform) -> Metrics {
     match (targets, transform) {
         (Targets::Classes(classes), _) => Metrics::classification(outputs, classes),
-        (Targets::Values(values), TargetTransform::Values { deviation, .. }) => {
-            Metrics::regression(outputs, values, *deviation)
-        }
-        (Targets::Values(values), TargetTransform::Classes { .. }) => Metrics::regression(outputs, values, 1.0),
+        (Targets::Values { values, .. }, transform) => Metrics::regression(outputs, values, &transform.deviations()),
     }
 }
 

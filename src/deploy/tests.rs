@@ -156,7 +156,7 @@ fn a_constant_output_stays_constant_in_int8() {
     weights.push(0, "weight", vec![1, 2], vec![0.0, 0.0]);
     weights.push(0, "bias", vec![1], vec![0.75]);
     let form = Form::Int8(ranges(&model, &weights, &[1.0, 1.0, -1.0, 0.5]));
-    let bytes = to_onnx(&model, &weights, &Task::Regression, &form).unwrap();
+    let bytes = to_onnx(&model, &weights, &Task::regression("y"), &form).unwrap();
     let outputs = run(&bytes, &[1.0, 1.0, -1.0, 0.5]);
     let step = ActivationQuantization::covering(Range { min: 0.75, max: 0.75 }).scale;
     assert!(largest_difference(&outputs, &[0.75, 0.75]) <= step, "{outputs:?}");
@@ -202,8 +202,8 @@ fn a_weight_beyond_half_precision_is_refused_in_fp16_only() {
     };
     let mut weights = random_weights(&model, 0);
     weights.tensors[0].data[0] = 1e6;
-    assert!(to_onnx(&model, &weights, &Task::Regression, &Form::Fp32).is_ok());
-    let error = to_onnx(&model, &weights, &Task::Regression, &Form::Fp16).unwrap_err();
+    assert!(to_onnx(&model, &weights, &Task::regression("y"), &Form::Fp32).is_ok());
+    let error = to_onnx(&model, &weights, &Task::regression("y"), &Form::Fp16).unwrap_err();
     assert!(matches!(error, DeployError::Layer { layer: 0, .. }), "{error}");
 }
 

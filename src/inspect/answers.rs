@@ -12,12 +12,13 @@ impl Viewer<'_> {
     pub fn answers(&self, samples: &Samples, outputs: &[f32]) -> AnswersSeen {
         let width = (outputs.len() / samples.len().max(1)).max(1);
         match (&samples.targets, &self.dataset.preprocessing.target) {
-            (Targets::Values(values), &TargetTransform::Values { mean, deviation }) => {
-                let raw = |value: f32| mean + deviation * f64::from(value);
+            (Targets::Values { values, width }, TargetTransform::Values { targets }) if !targets.is_empty() => {
+                // Of several targets the first is shown.
+                let raw = |value: f32| targets[0].mean + targets[0].deviation * f64::from(value);
                 let rows: Vec<[f64; 2]> = values
-                    .iter()
-                    .zip(outputs.chunks_exact(width))
-                    .map(|(&value, output)| [raw(value), raw(output[0])])
+                    .chunks_exact(*width)
+                    .zip(outputs.chunks_exact(*width))
+                    .map(|(truth, output)| [raw(truth[0]), raw(output[0])])
                     .collect();
                 let worst = worst(rows.iter().map(|[truth, predicted]| (truth - predicted).abs()));
                 let view = |row: usize| self.sample(samples, row, units::significant(rows[row][1]));
@@ -53,7 +54,7 @@ impl Viewer<'_> {
                 }
             }
             // A target of values is never transformed into classes.
-            (Targets::Values(_), TargetTransform::Classes { .. }) => AnswersSeen::Values {
+            (Targets::Values { .. }, _) => AnswersSeen::Values {
                 rows: Vec::new(),
                 worst: Vec::new(),
             },

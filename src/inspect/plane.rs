@@ -60,7 +60,7 @@ impl Plane {
             let [x, y] = [0, 1].map(|place| axes[place].raw(train.row(row)[place]));
             let class = match &train.targets {
                 Targets::Classes(classes) => classes[row],
-                Targets::Values(_) => 0,
+                Targets::Values { .. } => 0,
             };
             ([x, y], class)
         });
@@ -69,7 +69,7 @@ impl Plane {
             axes,
             values: match &train.targets {
                 Targets::Classes(_) => Range { min: 0.0, max: 1.0 },
-                Targets::Values(values) => Range::of(values),
+                Targets::Values { values, .. } => Range::of(values),
             },
         })
     }

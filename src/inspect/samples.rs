@@ -79,10 +79,12 @@ impl Viewer<'_> {
     fn truth(&self, targets: &Targets, row: usize) -> String {
         match (targets, &self.dataset.preprocessing.target) {
             (Targets::Classes(classes), _) => classes.get(row).map_or_else(String::new, |&class| self.class(class)),
-            (Targets::Values(values), &TargetTransform::Values { mean, deviation }) => values
-                .get(row)
-                .map_or_else(String::new, |&value| restore_number(value, mean, deviation)),
-            (Targets::Values(_), TargetTransform::Classes { .. }) => String::new(),
+            (Targets::Values { values, width }, TargetTransform::Values { targets }) => {
+                let own = values.iter().skip(row * width).zip(targets);
+                let numbers = own.map(|(&value, target)| restore_number(value, target.mean, target.deviation));
+                numbers.collect::<Vec<_>>().join(", ")
+            }
+            (Targets::Values { .. }, TargetTransform::Classes { .. }) => String::new(),
         }
     }
 
@@ -94,7 +96,7 @@ impl Viewer<'_> {
     pub(super) fn classes(&self) -> &[String] {
         match &self.dataset.summary.task {
             Task::Classification { classes } => classes,
-            Task::Regression => &[],
+            Task::Regression { .. } => &[],
         }
     }
 

@@ -102,6 +102,7 @@ fn of_each(scores: &[Metrics], figure: impl Fn(&[f64]) -> f64) -> Metrics {
     Metrics {
         loss: optional(|score| Some(score.loss)).unwrap_or(f64::NAN),
         accuracy: optional(|score| score.accuracy),
+        f1: optional(|score| score.f1),
         r2: optional(|score| score.r2),
         rmse: optional(|score| score.rmse),
     }

@@ -180,6 +180,8 @@ pub fn image(shape: Shape) -> [usize; 3] {
             height,
             width,
         } => [channels, height, width],
+        Shape::Sequence { steps, features } => [features, steps, 1],
+        Shape::Tokens { steps, .. } => [1, steps, 1],
     }
 }
 

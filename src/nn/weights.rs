@@ -6,7 +6,7 @@ use rand_chacha::rand_core::Rng;
 
 use super::layers::{BatchNorm, Convolution, Dense, Dropout, Flatten, Layer, MaxPool, Relu, image, parameter};
 use super::network::{Network, numbers};
-use crate::spec::{LayerSpec, ModelSpec, Shape, ShapeError, Weights, stream};
+use crate::spec::{LayerSpec, ModelSpec, ShapeError, Weights, stream};
 
 /// Weights that do not fit a model.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,32 +27,12 @@ pub enum WeightError {
     },
 }
 
-/// Names and shapes of the tensors of one layer, in PyTorch's layout.
-fn parts(layer: &LayerSpec, input: Shape) -> Vec<(&'static str, Vec<usize>)> {
-    let [channels, ..] = image(input);
-    match *layer {
-        LayerSpec::Dense { units } => vec![("weight", vec![units, input.len()]), ("bias", vec![units])],
-        LayerSpec::Conv2d { filters, kernel, .. } => {
-            vec![
-                ("weight", vec![filters, channels, kernel, kernel]),
-                ("bias", vec![filters]),
-            ]
-        }
-        LayerSpec::BatchNorm => ["weight", "bias", "running_mean", "running_var"]
-            .map(|part| (part, vec![channels]))
-            .to_vec(),
-        LayerSpec::Activation { .. } | LayerSpec::MaxPool { .. } | LayerSpec::Dropout { .. } | LayerSpec::Flatten => {
-            Vec::new()
-        }
-    }
-}
-
 /// Whether every tensor of `model` is there with its shape.
 pub fn check(model: &ModelSpec, weights: &Weights) -> Result<(), WeightError> {
-    for ((index, layer), input) in model.layers.iter().enumerate().zip(model.inputs()?) {
-        for (part, expected) in parts(layer, input) {
-            let kind = layer.name();
-            let name = Weights::name(index, part);
+    for placed in model.walk()? {
+        for (part, expected) in placed.tensors() {
+            let kind = placed.layer.name();
+            let name = Weights::name(placed.index, part);
             let Some(tensor) = weights.get(&name) else {
                 return Err(WeightError::Missing { name, kind });
             };
@@ -73,8 +53,9 @@ pub fn check(model: &ModelSpec, weights: &Weights) -> Result<(), WeightError> {
 /// The first weights of a run.
 pub fn initial(model: &ModelSpec, seed: u64) -> Result<Weights, ShapeError> {
     let mut weights = Weights::default();
-    for ((index, layer), input) in model.layers.iter().enumerate().zip(model.inputs()?) {
-        for (part, shape) in parts(layer, input) {
+    for placed in model.walk()? {
+        let (index, layer) = (placed.index, &placed.layer);
+        for (part, shape) in placed.tensors() {
             let length = shape.iter().product();
             let data = match (layer, part) {
                 (LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. }, "weight") => {
@@ -118,7 +99,7 @@ fn uniform(length: usize, bound: f64, generator: &mut impl Rng) -> Vec<f32> {
 /// The layers of `model`, with `weights` that have been checked against it.
 pub fn build(model: &ModelSpec, weights: &Weights, device: &Device) -> Result<Vec<Layer>, ShapeError> {
     let layers = model.layers.iter().enumerate().zip(model.inputs()?);
-    Ok(layers
+    layers
         .map(|((index, layer), input)| {
             let data = |part| {
                 weights
@@ -127,7 +108,7 @@ pub fn build(model: &ModelSpec, weights: &Weights, device: &Device) -> Result<Ve
                     .unwrap_or_default()
             };
             let [channels, height, width] = image(input);
-            match *layer {
+            Ok(match *layer {
                 LayerSpec::Dense { units } => Layer::Dense(Dense {
                     weight: parameter(
                         transpose(&data("weight"), units, input.len()),
@@ -169,9 +150,16 @@ pub fn build(model: &ModelSpec, weights: &Weights, device: &Device) -> Result<Ve
                     layer: index,
                 }),
                 LayerSpec::Flatten => Layer::Flatten(Flatten {}),
-            }
+                other => {
+                    return Err(ShapeError {
+                        layer: index,
+                        name: other.name(),
+                        problem: "can't be trained yet".to_owned(),
+                    });
+                }
+            })
         })
-        .collect())
+        .collect()
 }
 
 /// All tensors of the network as plain numbers.

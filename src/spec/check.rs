@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Architecture, DatasetSummary, ModelSpec, MonitoredMetric, OptimizerKind, RunConfig, ScheduleKind, Task, TrainConfig,
+    Architecture, ClassWeights, DatasetSummary, LossKind, ModelSpec, MonitoredMetric, OptimizerKind, RunConfig,
+    ScheduleKind, Task, TrainConfig,
 };
 
 /// One thing that is wrong with a configuration.
@@ -62,6 +63,39 @@ impl SchedulePlan {
                 self.peak * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
             }
             ScheduleKind::Step => self.peak * self.drop_factor.powf((step / self.drop_steps as f64).floor()),
+            ScheduleKind::Exponential => self.peak * self.drop_factor.powf(step / self.drop_steps as f64),
+            ScheduleKind::OneCycle => self.one_cycle(step),
+            ScheduleKind::CosineRestarts => {
+                // Cycle k is 2^k times as long as the first and begins after 2^k - 1 of its lengths.
+                let first = self.drop_steps as f64;
+                let since = (step - self.warmup_steps).max(0.0);
+                let cycle = (since / first + 1.0).log2().floor();
+                let progress = (since / first + 1.0) / cycle.exp2() - 1.0;
+                self.peak * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
+            }
+            // The peak is reached when the warm-up ends.
+            ScheduleKind::Noam => self.peak * ((self.warmup_steps + 1.0) / (step + 1.0)).sqrt().min(1.0),
+            // What was reached, times the drops so far, is for the loop to know.
+            ScheduleKind::Plateau => self.peak,
+        }
+    }
+}
+
+impl SchedulePlan {
+    /// Up from a 25th of the peak over three tenths of the run, then down to a ten-thousandth of that, both along a cosine, as
+    /// PyTorch has it.
+    fn one_cycle(&self, step: f64) -> f64 {
+        const RISE: f64 = 0.3;
+        let last = (self.total_steps as f64 - 1.0).max(1.0);
+        let top = (RISE * last).max(1.0);
+        let low = self.peak / 25.0;
+        let between = |from: f64, to: f64, progress: f64| {
+            to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * progress.clamp(0.0, 1.0)).cos())
+        };
+        if step <= top {
+            between(low, self.peak, step / top)
+        } else {
+            between(self.peak, low / 1e4, (step - top) / (last - top).max(1.0))
         }
     }
 }
@@ -89,13 +123,6 @@ impl RunConfig {
     pub fn check(&self, dataset: &DatasetSummary) -> Result<RunPlan, Vec<ConfigIssue>> {
         let mut issues = self.data.issues();
         issues.extend(self.train.issues(&dataset.task));
-        if !(0.0..1.0).contains(&self.model.dropout) {
-            issues.push(ConfigIssue::new(
-                "model.dropout",
-                format!("{} is not a probability below 1", self.model.dropout),
-                "use 0 to 0.9",
-            ));
-        }
         issues.extend(self.model.issues());
         if dataset.split.train == 0 || dataset.split.validation == 0 || dataset.split.test == 0 {
             issues.push(ConfigIssue::new(
@@ -150,6 +177,32 @@ impl super::DataConfig {
                 "use 0 or more",
             ));
         }
+        let counts = [
+            ("steps", self.steps, 10_000),
+            ("window", Some(self.window), 10_000),
+            ("horizon", Some(self.horizon), 1_000),
+            ("vocabulary", self.vocabulary, 1_000_000),
+            ("image_size", self.image_size, 1_024),
+            ("memory_mb", Some(self.memory_mb), 1_000_000),
+        ];
+        for (field, value, most) in counts {
+            if let Some(value) = value
+                && !(1..=most).contains(&value)
+            {
+                let problem = format!("{value} is out of range");
+                issues.push(ConfigIssue::new(
+                    format!("data.{field}"),
+                    problem,
+                    format!("use 1 to {most}"),
+                ));
+            }
+        }
+        for (place, augmentation) in self.augment.iter().enumerate() {
+            if let Some(problem) = augmentation.problem() {
+                let problem = format!("entry {}: {problem}", place + 1);
+                issues.push(ConfigIssue::new("data.augment", problem, "change the number"));
+            }
+        }
         issues
     }
 }
@@ -161,28 +214,76 @@ const MOST_LAYERS: usize = 1_000;
 
 impl super::ModelConfig {
     fn issues(&self) -> Vec<ConfigIssue> {
-        let used: &[(&str, &[usize])] = match self.architecture {
-            Architecture::Linear => &[],
-            Architecture::Mlp => &[("hidden", &self.hidden)],
-            Architecture::Cnn => &[
-                ("hidden", &self.hidden),
-                ("filters", &self.filters),
-                ("kernel", &self.kernel),
-                ("pool", &self.pool),
-            ],
-        };
+        let widths: [(&str, &[usize]); 12] = [
+            ("hidden", &self.hidden),
+            ("filters", &self.filters),
+            ("kernel", &self.kernel),
+            ("pool", &self.pool),
+            ("units", &self.units),
+            ("dimensions", &[self.dimensions]),
+            ("heads", &[self.heads]),
+            ("blocks", &[self.blocks]),
+            ("feed_forward", &[self.feed_forward]),
+            ("patch", self.patch.as_slice()),
+            ("trees", &[self.trees]),
+            ("neighbours", &[self.neighbours]),
+        ];
         let mut issues = Vec::new();
-        for (field, values) in used {
+        for (field, values) in widths.into_iter().filter(|(field, _)| self.uses(field)) {
             if let Some(value) = values.iter().find(|value| !(1..=LARGEST_WIDTH).contains(value)) {
                 let problem = format!("{value} is out of range");
                 issues.push(ConfigIssue::new(format!("model.{field}"), problem, "use 1 to 1000000"));
             }
-            if values.len() > MOST_LAYERS {
-                let problem = format!("{} layers", values.len());
+            if values.len() > MOST_LAYERS || (field == "blocks" && self.blocks > MOST_LAYERS) {
+                let problem = format!("{} layers", values.len().max(self.blocks));
                 issues.push(ConfigIssue::new(format!("model.{field}"), problem, "use at most 1000"));
             }
         }
+        if let Some(layers) = &self.layers
+            && layers.len() > MOST_LAYERS
+        {
+            let problem = format!("{} layers", layers.len());
+            issues.push(ConfigIssue::new("model.layers", problem, "use at most 1000"));
+        }
+        if !(0.0..1.0).contains(&self.dropout) {
+            let problem = format!("{} is not a probability below 1", self.dropout);
+            issues.push(ConfigIssue::new("model.dropout", problem, "use 0 to 0.9"));
+        }
+        if !(self.penalty.is_finite() && self.penalty >= 0.0) {
+            let problem = format!("{} is out of range", self.penalty);
+            issues.push(ConfigIssue::new("model.penalty", problem, "use 0 or more"));
+        }
         issues
+    }
+
+    /// Whether the knob of this name, without its section, does something in this architecture.
+    pub fn uses(&self, field: &str) -> bool {
+        use Architecture as A;
+        let architecture = self.architecture;
+        let is_convolutional = matches!(architecture, A::Cnn | A::Resnet | A::Mobilenet | A::Cnn1d);
+        let is_recurrent = matches!(architecture, A::Rnn | A::Gru | A::Lstm);
+        if self.layers.is_some() && !architecture.is_classical() {
+            return matches!(field, "architecture" | "layers" | "initialiser");
+        }
+        match field {
+            "architecture" => true,
+            "layers" | "initialiser" => !architecture.is_classical(),
+            "hidden" => is_recurrent || matches!(architecture, A::Mlp | A::Cnn | A::Cnn1d),
+            "filters" | "kernel" | "pool" | "batch_norm" => is_convolutional,
+            "padding" => matches!(architecture, A::Cnn | A::Cnn1d),
+            "activation" => !matches!(architecture, A::Linear) && !architecture.is_classical(),
+            "dropout" => !matches!(architecture, A::Linear) && !architecture.is_classical(),
+            "units" | "bidirectional" => is_recurrent,
+            // Width of the vectors of tokens, whatever reads them.
+            "dimensions" => !architecture.is_classical(),
+            "heads" | "blocks" | "feed_forward" | "positions" | "summary" | "pre_norm" | "patch" => {
+                architecture == A::Transformer
+            }
+            "trees" => architecture == A::Forest,
+            "neighbours" => architecture == A::Knn,
+            "penalty" => matches!(architecture, A::Logistic | A::Ridge),
+            _ => false,
+        }
     }
 }
 
@@ -246,6 +347,45 @@ impl TrainConfig {
             );
         }
         require(
+            (1..=10_000).contains(&self.accumulate),
+            "accumulate",
+            &self.accumulate,
+            "use 1 to 10000 batches",
+        );
+        require(
+            (1..=64).contains(&self.workers),
+            "workers",
+            &self.workers,
+            "use 1 to 64",
+        );
+        require(at_least_0(self.l1), "l1", &self.l1, "use 0 or more");
+        require(
+            at_least_0(self.focal_gamma),
+            "focal_gamma",
+            &self.focal_gamma,
+            "use 0 or more",
+        );
+        require(
+            above_0(self.huber_delta),
+            "huber_delta",
+            &self.huber_delta,
+            "use a positive number",
+        );
+        if let Some(decay) = self.average {
+            require(
+                (0.0..1.0).contains(&decay),
+                "average",
+                &decay,
+                "use 0 to below 1, such as 0.99",
+            );
+        }
+        if let Some(limit) = self.time_limit {
+            require(above_0(limit), "time_limit", &limit, "use a positive number of seconds");
+        }
+        if let Some(target) = self.target {
+            require(target.value.is_finite(), "target.value", &target.value, "use a number");
+        }
+        require(
             (0.0..1.0).contains(&self.label_smoothing),
             "label_smoothing",
             &self.label_smoothing,
@@ -272,24 +412,53 @@ impl TrainConfig {
     /// What does not go with this kind of task.
     fn task_issues(&self, task: &Task) -> Vec<ConfigIssue> {
         let mut issues = Vec::new();
-        let regression = matches!(task, Task::Regression);
-        let fits = match self.early_stopping.map(|early| early.metric) {
-            None | Some(MonitoredMetric::Loss) => true,
-            Some(MonitoredMetric::Accuracy) => !regression,
-            Some(MonitoredMetric::R2) => regression,
+        let regression = task.is_regression();
+        let has = |metric: MonitoredMetric| match metric {
+            MonitoredMetric::Loss => true,
+            MonitoredMetric::Accuracy | MonitoredMetric::F1 => !regression,
+            MonitoredMetric::R2 | MonitoredMetric::Rmse => regression,
         };
-        if !fits {
-            issues.push(ConfigIssue::new(
+        let watched = [
+            (
                 "train.early_stopping.metric",
-                "this task does not have that metric",
-                "use loss, accuracy (classification) or r2 (regression)",
-            ));
+                self.early_stopping.map(|early| early.metric),
+            ),
+            ("train.target.metric", self.target.map(|target| target.metric)),
+        ];
+        for (field, metric) in watched {
+            if metric.is_some_and(|metric| !has(metric)) {
+                issues.push(ConfigIssue::new(
+                    field,
+                    "this task does not have that metric",
+                    "use loss, accuracy or f1 (classification), r2 or rmse (regression)",
+                ));
+            }
         }
         if self.label_smoothing > 0.0 && regression {
             issues.push(ConfigIssue::new(
                 "train.label_smoothing",
                 "a regression has no labels",
                 "use 0",
+            ));
+        }
+        match (self.loss, regression) {
+            (LossKind::Focal, true) => issues.push(ConfigIssue::new(
+                "train.loss",
+                "the focal loss is for classes",
+                "use standard or huber",
+            )),
+            (LossKind::Huber, false) => issues.push(ConfigIssue::new(
+                "train.loss",
+                "the Huber loss is for numbers",
+                "use standard or focal",
+            )),
+            _ => {}
+        }
+        if self.class_weights == ClassWeights::Balanced && regression {
+            issues.push(ConfigIssue::new(
+                "train.class_weights",
+                "a regression has no classes",
+                "use none",
             ));
         }
         issues
@@ -299,7 +468,9 @@ impl TrainConfig {
     pub fn optimizer_slots(&self) -> usize {
         match self.optimizer {
             OptimizerKind::Sgd => usize::from(self.momentum > 0.0),
-            OptimizerKind::Adam | OptimizerKind::AdamW => 2,
+            OptimizerKind::RmsProp => 1 + usize::from(self.momentum > 0.0),
+            OptimizerKind::AdaGrad | OptimizerKind::Lion => 1,
+            OptimizerKind::Adam | OptimizerKind::AdamW | OptimizerKind::Lamb => 2,
         }
     }
 }

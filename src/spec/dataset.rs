@@ -10,24 +10,43 @@ use super::Shape;
 pub enum Task {
     /// One of these classes; targets and logits are indices into the list.
     Classification { classes: Vec<String> },
-    /// One number.
-    Regression,
+    /// One number for each of these targets, such as the next values of a series.
+    Regression {
+        #[serde(default = "one_target")]
+        targets: Vec<String>,
+    },
+}
+
+/// The one target of descriptions that do not name it.
+fn one_target() -> Vec<String> {
+    vec!["target".to_owned()]
 }
 
 impl Task {
-    /// Width of the network's output: the number of classes, or 1.
+    /// Width of the network's output: the number of classes, or of targets.
     pub fn outputs(&self) -> usize {
         match self {
             Self::Classification { classes } => classes.len(),
-            Self::Regression => 1,
+            Self::Regression { targets } => targets.len(),
         }
+    }
+
+    /// The regression of one target.
+    pub fn regression(target: &str) -> Self {
+        Self::Regression {
+            targets: vec![target.to_owned()],
+        }
+    }
+
+    pub fn is_regression(&self) -> bool {
+        matches!(self, Self::Regression { .. })
     }
 
     /// Name of the exported network's output tensor.
     pub fn output_name(&self) -> &'static str {
         match self {
             Self::Classification { .. } => "logits",
-            Self::Regression => "prediction",
+            Self::Regression { .. } => "prediction",
         }
     }
 }
@@ -40,10 +59,27 @@ pub struct SplitRows {
     pub test: usize,
 }
 
+/// What the samples are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataKind {
+    /// Rows whose columns have no order.
+    #[default]
+    Table,
+    Images,
+    /// Many short series, each with its label.
+    Sequences,
+    /// One long series whose next values are asked for.
+    Series,
+    Text,
+}
+
 /// A data set in words and counts: what `trimtab datasets` prints and what a configuration is checked against.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DatasetSummary {
     pub name: String,
+    #[serde(default)]
+    pub kind: DataKind,
     pub rows: usize,
     /// Shape of one preprocessed sample.
     pub input: Shape,
@@ -103,9 +139,26 @@ pub enum TargetTransform {
     Classes {
         classes: Vec<String>,
     },
-    /// The network predicts `(value - mean) / deviation`.
+    /// The network predicts `(value - mean) / deviation` of each target.
     Values {
-        mean: f64,
-        deviation: f64,
+        targets: Vec<TargetScale>,
     },
+}
+
+impl TargetTransform {
+    /// Standard deviations of a regression's targets in their own units; 1 for classes.
+    pub fn deviations(&self) -> Vec<f64> {
+        match self {
+            Self::Classes { .. } => vec![1.0],
+            Self::Values { targets } => targets.iter().map(|target| target.deviation).collect(),
+        }
+    }
+}
+
+/// One target of a regression, in its own unit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetScale {
+    pub name: String,
+    pub mean: f64,
+    pub deviation: f64,
 }

@@ -10,6 +10,9 @@ pub struct Metrics {
     pub loss: f64,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub accuracy: Option<f64>,
+    /// Mean over the classes of the harmonic mean of precision and recall; classes that neither occur nor are answered do not count.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub f1: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub r2: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -23,34 +26,62 @@ impl Metrics {
         let width = logits.len() / classes.len().max(1);
         let mut loss = 0.0;
         let mut correct = 0_usize;
+        // Of each class: rows of it, answers that name it, and those that are right.
+        let mut counts = vec![[0_usize; 3]; width];
         for (row, &class) in logits.chunks_exact(width.max(1)).zip(classes) {
             let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let sum: f64 = row.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
             let truth = row.get(class as usize).copied().unwrap_or(f32::NEG_INFINITY);
             loss += sum.ln() - f64::from(truth - largest);
-            correct += usize::from(class_of(row) == class as usize);
+            let answer = class_of(row);
+            correct += usize::from(answer == class as usize);
+            for (place, class) in [class as usize, answer].into_iter().enumerate() {
+                if let Some(counts) = counts.get_mut(class) {
+                    counts[place] += 1;
+                }
+            }
+            if answer == class as usize {
+                counts[answer][2] += 1;
+            }
         }
+        let seen: Vec<f64> = counts
+            .iter()
+            .filter(|[truths, answers, _]| truths + answers > 0)
+            .map(|&[truths, answers, right]| 2.0 * right as f64 / (truths + answers) as f64)
+            .collect();
         Self {
             loss: loss / rows,
             accuracy: Some(correct as f64 / rows),
+            f1: (!seen.is_empty()).then(|| seen.iter().sum::<f64>() / seen.len() as f64),
             ..Self::default()
         }
     }
 
-    /// Of standardised `predictions` against standardised `values`; `deviation` is the target's, in its own unit.
-    pub fn regression(predictions: &[f32], values: &[f32], deviation: f64) -> Self {
-        let rows = values.len().max(1) as f64;
-        let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / rows;
-        let residual: f64 = predictions
-            .iter()
-            .zip(values)
-            .map(|(&predicted, &value)| (f64::from(predicted) - f64::from(value)).powi(2))
-            .sum();
-        let total: f64 = values.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum();
+    /// Of standardised `predictions` against standardised `values`, `rows x targets`, row-major; `deviations` are the targets' own. R2 is
+    /// the mean over the targets, and the root mean square error that over all of them in their own units.
+    pub fn regression(predictions: &[f32], values: &[f32], deviations: &[f64]) -> Self {
+        let targets = deviations.len().max(1);
+        let rows = (values.len() / targets).max(1) as f64;
+        let (mut loss, mut r2, mut square) = (0.0, 0.0, 0.0);
+        for target in 0..targets {
+            let column = |all: &[f32]| -> Vec<f64> {
+                let own = all.iter().skip(target).step_by(targets);
+                own.map(|&value| f64::from(value)).collect()
+            };
+            let (predicted, truth) = (column(predictions), column(values));
+            let mean = truth.iter().sum::<f64>() / rows;
+            let residual: f64 = predicted.iter().zip(&truth).map(|(p, v)| (p - v).powi(2)).sum();
+            let total: f64 = truth.iter().map(|value| (value - mean).powi(2)).sum();
+            let deviation = deviations.get(target).copied().unwrap_or(1.0);
+            loss += residual / rows;
+            r2 += if total > 0.0 { 1.0 - residual / total } else { 0.0 };
+            square += residual / rows * deviation * deviation;
+        }
+        let targets = targets as f64;
         Self {
-            loss: residual / rows,
-            r2: Some(if total > 0.0 { 1.0 - residual / total } else { 0.0 }),
-            rmse: Some((residual / rows).sqrt() * deviation),
+            loss: loss / targets,
+            r2: Some(r2 / targets),
+            rmse: Some((square / targets).sqrt()),
             ..Self::default()
         }
     }
@@ -88,8 +119,22 @@ mod tests {
 
     #[test]
     fn regression_by_hand() {
-        let metrics = Metrics::regression(&[1.0, 1.0], &[0.0, 2.0], 3.0);
+        let metrics = Metrics::regression(&[1.0, 1.0], &[0.0, 2.0], &[3.0]);
         assert_eq!((metrics.loss, metrics.r2, metrics.rmse), (1.0, Some(0.0), Some(3.0)));
-        assert_eq!(Metrics::regression(&[1.0], &[1.0], 1.0).r2, Some(0.0));
+        assert_eq!(Metrics::regression(&[1.0], &[1.0], &[1.0]).r2, Some(0.0));
+    }
+
+    #[test]
+    fn several_targets_are_scored_one_by_one() {
+        let metrics = Metrics::regression(&[1.0, 5.0, 1.0, 7.0], &[0.0, 5.0, 2.0, 7.0], &[3.0, 1.0]);
+        assert_eq!((metrics.loss, metrics.r2), (0.5, Some(0.5)));
+        assert!((metrics.rmse.unwrap() - 4.5_f64.sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn f1_by_hand() {
+        // Truths 0, 0, 1; answers 0, 1, 1: both classes have 2 * 1 / 3.
+        let metrics = Metrics::classification(&[1.0, 0.0, 0.0, 1.0, 0.0, 1.0], &[0, 0, 1]);
+        assert!((metrics.f1.unwrap() - 2.0 / 3.0).abs() < 1e-12);
     }
 }

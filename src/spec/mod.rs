@@ -21,16 +21,22 @@ mod weights;
 
 pub use check::{ConfigIssue, RunPlan, SchedulePlan};
 pub use config::{
-    Architecture, DataConfig, Device, EarlyStopping, ModelConfig, MonitoredMetric, OptimizerKind, PaddingKind,
-    RunConfig, RunSection, ScheduleKind, TaskKind, TrainConfig,
+    Architecture, Augmentation, ClassWeights, DataConfig, Device, EarlyStopping, Initialiser, LossKind, ModelConfig,
+    MonitoredMetric, OptimizerKind, PaddingKind, Precision, RunConfig, RunSection, ScheduleKind, StopTarget,
+    SummaryKind, TaskKind, TrainConfig,
 };
 pub use control::{Command, RunControl};
-pub use dataset::{ColumnKind, DatasetSummary, InputColumn, Preprocessing, SplitRows, TargetTransform, Task};
+pub use dataset::{
+    ColumnKind, DataKind, DatasetSummary, InputColumn, Preprocessing, SplitRows, TargetScale, TargetTransform, Task,
+};
 pub use event::{ArtifactKind, Ended, Envelope, Event, EventSink, MemoryReading, StepRecord};
 pub use failure::Failure;
 pub use ledger::MemoryLedger;
 pub use metrics::{Metrics, class_of};
-pub use model::{ActivationKind, BATCH_NORM_EPSILON, LayerSpec, ModelSpec, Shape, ShapeError};
+pub use model::{
+    ActivationKind, BATCH_NORM_EPSILON, CellKind, LAYER_NORM_EPSILON, LEAKY_SLOPE, LayerSpec, ModelSpec, PART_NAMES,
+    Placed, PositionKind, PresetSize, Projection, Shape, ShapeError,
+};
 pub use quantization::{ActivationQuantization, QuantizationRanges, Range, symmetric_scale};
 pub use recipe::{DEFAULT_CALIBRATION, Recipe, RecipeError, RecipeStep};
 pub use run::{Artifact, Deployed, FoldScores, Latency, LatencySummary, Run, RunId, RunStatus, Speed, Verdict};

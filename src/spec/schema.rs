@@ -35,19 +35,19 @@ const fn optional(path: &'static str, doc: &'static str, example: &'static str) 
 }
 
 /// All keys, in the order of the file.
-pub const KEYS: [Key; 37] = [
+pub const KEYS: [Key; 76] = [
     key(
         "data.source",
-        "A set that ships with the program (digits, iris, wine, breast_cancer, diabetes), a generated one (spirals, moons), or a path to a CSV file",
+        "A set that ships with the program or is generated (trimtab datasets lists them), or a path to a table, a folder of images or texts, or another known format",
     ),
     optional(
         "data.target",
-        "The column to predict; the last one when left out",
+        "The column to predict, or several separated by commas; the last one when left out",
         "\"target\"",
     ),
     optional(
         "data.task",
-        "classification or regression; decided by the target column when left out",
+        "classification, regression or forecast; decided by the target column when left out",
         "\"classification\"",
     ),
     key(
@@ -58,21 +58,50 @@ pub const KEYS: [Key; 37] = [
         "data.split_seed",
         "Seed of the split: keep it to compare runs on the same rows",
     ),
-    key("data.samples", "Points of a generated set"),
+    key("data.samples", "Samples of a generated set"),
     key("data.noise", "Standard deviation of the noise of a generated set"),
+    optional(
+        "data.steps",
+        "Steps of a generated sequence, or to which texts and sequences are cut or padded; as long as the longest when left out",
+        "50",
+    ),
+    key("data.window", "Forecasting: past values that the network sees"),
+    key("data.horizon", "Forecasting: values ahead that it predicts"),
+    optional(
+        "data.vocabulary",
+        "Text: most different words that are told apart; single bytes are read when left out",
+        "2000",
+    ),
+    optional(
+        "data.image_size",
+        "Edge in pixels to which images of a folder are resized; as the first one is when left out",
+        "28",
+    ),
+    key("data.grey", "Reads images of a folder in grey"),
+    key(
+        "data.memory_mb",
+        "Most megabytes of samples held in memory; larger sets are read in blocks",
+    ),
+    key(
+        "data.augment",
+        "Changes to every training sample, in this order, such as [{ kind = \"rotate\", degrees = 10.0 }]: more variety, less over-fitting",
+    ),
     key(
         "model.architecture",
-        "linear, mlp (dense layers) or cnn (convolution blocks, then dense layers; images only)",
+        "majority, logistic, ridge, knn, forest (baselines), linear, mlp, cnn, resnet, mobilenet, cnn1d, rnn, gru, lstm or transformer",
     ),
-    key("model.hidden", "Units of each hidden dense layer"),
+    key(
+        "model.hidden",
+        "Units of each hidden dense layer, also behind convolutions and recurrent layers",
+    ),
     key("model.filters", "Filters of each convolution block"),
     key(
         "model.kernel",
-        "Edge of each block's kernel in pixels; one value serves all blocks",
+        "Edge of each block's kernel in pixels, or steps; one value serves all blocks",
     ),
     key(
         "model.pool",
-        "Max-pooling window after each block in pixels, 1 for none; one value serves all blocks",
+        "Max-pooling window after each block in pixels, or steps (resnet, mobilenet: the block's stride), 1 for none; one value serves all blocks",
     ),
     key(
         "model.padding",
@@ -83,8 +112,53 @@ pub const KEYS: [Key; 37] = [
         "Batch normalisation after each convolution: steadier and faster training",
     ),
     key(
+        "model.activation",
+        "What bends the straight line between layers: relu, leaky-relu, gelu, silu or tanh",
+    ),
+    key(
         "model.dropout",
-        "Probability of dropping a unit after each hidden dense layer while training: less over-fitting",
+        "Probability of dropping a unit while training: less over-fitting",
+    ),
+    key(
+        "model.initialiser",
+        "From which numbers the weights start: kaiming, xavier or orthogonal",
+    ),
+    key("model.units", "Units of each recurrent layer"),
+    key(
+        "model.bidirectional",
+        "Recurrent layers read from both ends: twice the work, and the end is known at the start",
+    ),
+    key(
+        "model.dimensions",
+        "Width of a transformer, and of the vectors that stand for tokens",
+    ),
+    key("model.heads", "Attention heads; they share the dimensions"),
+    key("model.blocks", "Encoder blocks of a transformer"),
+    key("model.feed_forward", "Width of the dense part of an encoder block"),
+    key(
+        "model.positions",
+        "How a transformer knows the order of steps: learned or sinusoidal",
+    ),
+    key(
+        "model.summary",
+        "What a transformer answers by: the mean of all steps, or a learned first one",
+    ),
+    key(
+        "model.pre_norm",
+        "Normalises before attention rather than after it: deep transformers train more easily",
+    ),
+    optional(
+        "model.patch",
+        "Transformer on images: edge of its patches in pixels; rows are its steps when left out",
+        "4",
+    ),
+    key("model.trees", "Random forest: trees that vote"),
+    key("model.neighbours", "knn: neighbours that vote"),
+    key("model.penalty", "logistic, ridge: the L2 penalty on the weights"),
+    optional(
+        "model.layers",
+        "The hidden layers themselves, in place of those that the knobs above make",
+        "[{ kind = \"flatten\" }, { kind = \"dense\", units = 32 }, { kind = \"activation\", function = \"relu\" }]",
     ),
     key("train.epochs", "Passes over the training rows"),
     key(
@@ -92,21 +166,34 @@ pub const KEYS: [Key; 37] = [
         "Samples a step: larger is steadier, and takes more memory",
     ),
     key(
+        "train.accumulate",
+        "Batches whose gradients are averaged before a step: a larger batch in the memory of a small one",
+    ),
+    key(
         "train.learning_rate",
         "Size of a step: too high diverges, too low crawls",
     ),
-    key("train.optimizer", "sgd, adam or adamw"),
-    key("train.momentum", "Momentum of sgd"),
+    key("train.optimizer", "sgd, adam, adamw, rmsprop, adagrad, lion or lamb"),
+    key("train.momentum", "Momentum of sgd and rmsprop"),
+    key("train.nesterov", "sgd looks ahead along its momentum"),
     key(
         "train.weight_decay",
-        "L2 penalty on the weights (adamw: decoupled decay)",
+        "L2 penalty on the weights (adamw, lion, lamb: decoupled decay)",
     ),
     key(
-        "train.schedule",
-        "Learning rate over time: constant, cosine (to zero) or step",
+        "train.decay_all",
+        "Lets biases and normalisation decay too; usually better left off",
     ),
-    key("train.step_epochs", "Epochs between two drops of the step schedule"),
-    key("train.step_factor", "Factor of each drop of the step schedule"),
+    key("train.l1", "L1 penalty: pulls small weights to exactly zero"),
+    key(
+        "train.schedule",
+        "Learning rate over time: constant, cosine (to zero), step, one-cycle, exponential, plateau, cosine-restarts or noam",
+    ),
+    key(
+        "train.step_epochs",
+        "Epochs between two drops, without improvement before a drop (plateau), or of the first cycle",
+    ),
+    key("train.step_factor", "Factor of each drop (step, exponential, plateau)"),
     key(
         "train.warmup_epochs",
         "Epochs over which the learning rate rises from zero",
@@ -117,12 +204,47 @@ pub const KEYS: [Key; 37] = [
         "1.0",
     ),
     key(
+        "train.loss",
+        "standard (cross entropy, squared error), focal (hard samples count more) or huber (outliers count less)",
+    ),
+    key("train.focal_gamma", "Focal loss: how much more hard samples count"),
+    key(
+        "train.huber_delta",
+        "Huber loss: error in deviations from which it grows in a straight line",
+    ),
+    key(
         "train.label_smoothing",
         "Share of the target probability spread over all classes",
     ),
+    key(
+        "train.class_weights",
+        "none, or balanced: rare classes count as much as frequent ones",
+    ),
+    optional(
+        "train.average",
+        "Decay of a moving average of the weights, which is evaluated and kept; no average when left out",
+        "0.99",
+    ),
+    key(
+        "train.precision",
+        "f32, or f16 and bf16: weights and activations in half the memory, master weights in 32 bits",
+    ),
+    key(
+        "train.recompute",
+        "Computes activations again in the backward pass: less memory, more time",
+    ),
+    key(
+        "train.workers",
+        "Replicas that share every batch: faster where a step is large enough to divide",
+    ),
+    optional(
+        "train.time_limit",
+        "Seconds of training after which the run ends with its epoch",
+        "600.0",
+    ),
     optional(
         "train.early_stopping.metric",
-        "What must improve on the validation rows: loss, accuracy or r2",
+        "What must improve on the validation rows: loss, accuracy, f1, r2 or rmse",
         "\"loss\"",
     ),
     optional(
@@ -135,9 +257,15 @@ pub const KEYS: [Key; 37] = [
         "Smallest change that counts as an improvement",
         "0.0",
     ),
+    optional(
+        "train.target.metric",
+        "Training ends when this validation metric is good enough: loss, accuracy, f1, r2 or rmse",
+        "\"accuracy\"",
+    ),
+    optional("train.target.value", "What is good enough", "0.99"),
     key(
         "run.seed",
-        "Seed of initial weights, shuffling and dropout: same seed, same losses",
+        "Seed of initial weights, shuffling, augmentation and dropout: same seed, same losses",
     ),
     key("run.device", "flex or ndarray: the two CPU back ends"),
     optional("run.name", "A name for the list of runs", "\"my first run\""),
@@ -147,6 +275,9 @@ pub const KEYS: [Key; 37] = [
     key("train", "How it is trained"),
     key("run", "This one execution"),
 ];
+
+/// Tables within a section that may be absent.
+const OPTIONAL_TABLES: [&str; 2] = ["train.early_stopping", "train.target"];
 
 /// A configuration text or override that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -227,7 +358,7 @@ fn set(table: &mut Table, path: &str, value: Value) -> Result<(), ConfigError> {
         key: path.to_owned(),
         nearest: nearest(path),
     };
-    if !is_known(path) && path != "train.early_stopping" {
+    if !is_known(path) && !OPTIONAL_TABLES.contains(&path) {
         return Err(unknown());
     }
     let (parents, last) = path
@@ -254,7 +385,7 @@ fn flatten(prefix: &str, table: &Table, leaves: &mut Vec<(String, Value)>) {
         };
         match value {
             Value::Table(inner) if !inner.is_empty() => flatten(&path, inner, leaves),
-            Value::Table(_) if path == "train.early_stopping" => {}
+            Value::Table(_) if OPTIONAL_TABLES.contains(&path.as_str()) => {}
             _ => leaves.push((path, value.clone())),
         }
     }
@@ -326,7 +457,7 @@ pub fn annotated_toml(config: &RunConfig) -> Result<String, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{EarlyStopping, OptimizerKind, TaskKind};
+    use crate::spec::{Augmentation, EarlyStopping, LayerSpec, OptimizerKind, StopTarget, TaskKind};
 
     fn full() -> RunConfig {
         let mut config = RunConfig::digits_cnn();
@@ -334,6 +465,15 @@ mod tests {
         config.data.task = Some(TaskKind::Regression);
         config.train.gradient_clip = Some(1.0);
         config.train.early_stopping = Some(EarlyStopping::default());
+        config.train.target = Some(StopTarget::default());
+        config.train.time_limit = Some(60.0);
+        config.train.average = Some(0.99);
+        config.data.steps = Some(50);
+        config.data.vocabulary = Some(2000);
+        config.data.image_size = Some(28);
+        config.data.augment = vec![Augmentation::Flip, Augmentation::Rotate { degrees: 10.0 }];
+        config.model.patch = Some(4);
+        config.model.layers = Some(vec![LayerSpec::Flatten, LayerSpec::Dense { units: 8 }]);
         config.run.name = Some("first".to_owned());
         config
     }
@@ -407,7 +547,7 @@ mod tests {
             ("[train]\nepochs = \"many\"", "train.epochs"),
             ("[train]\nepochs = -1", "train.epochs"),
             ("[data]\nsplit = [0.5, 0.5]", "data.split"),
-            ("[train]\noptimizer = \"adagrad\"", "train.optimizer"),
+            ("[train]\noptimizer = \"adagard\"", "train.optimizer"),
             ("[model]\nhidden = 3", "model.hidden"),
             ("data = 3", "data"),
             ("[train]\nearly_stopping = 3", "train.early_stopping"),

@@ -3,14 +3,17 @@
 use std::fs;
 
 use super::*;
-use crate::spec::{ArtifactKind, DatasetSummary, Envelope, Event, RunConfig, RunPlan, Shape, SplitRows, Task};
+use crate::spec::{
+    ArtifactKind, DataKind, DatasetSummary, Envelope, Event, RunConfig, RunPlan, Shape, SplitRows, Task,
+};
 
 fn plan() -> RunPlan {
     let dataset = DatasetSummary {
         name: "iris".to_owned(),
+        kind: DataKind::Table,
         rows: 100,
         input: Shape::Features { features: 4 },
-        task: Task::Regression,
+        task: Task::regression("y"),
         class_rows: Vec::new(),
         split: SplitRows {
             train: 70,

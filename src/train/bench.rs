@@ -109,7 +109,7 @@ fn measure(workload: Workload, batch: usize, threads: usize, steps: usize) -> Re
     let mut optimizer = Optimizer::new(&TrainConfig::default(), &lengths);
     let objective = Objective {
         label_smoothing: 0.0,
-        deviation: 1.0,
+        deviations: vec![1.0],
     };
     let inputs: Vec<f32> = (0..batch * model.input.len())
         .map(|index| (index * 7919 % 997) as f32 / 997.0)

@@ -8,7 +8,7 @@ use safetensors::{Dtype, SafeTensorError};
 use serde::{Deserialize, Serialize};
 
 use super::objective::Tally;
-use crate::spec::{NamedTensor, Weights};
+use crate::spec::{NamedTensor, PART_NAMES, Weights};
 
 /// Key of the state's JSON in the file's metadata.
 const STATE: &str = "trimtab";
@@ -205,9 +205,9 @@ fn tensors(file: &SafeTensors<'_>, prefix: &str) -> Result<Weights, CheckpointEr
 
 /// The layer's number and the part's place in it, since the file has its tensors by the alphabet.
 fn place(name: &str) -> (Option<usize>, Option<usize>) {
-    const PARTS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
     let layer = name.split('.').find_map(|part| part.parse().ok());
-    (layer, PARTS.iter().position(|part| name.ends_with(part)))
+    let part = name.splitn(3, '.').last().unwrap_or_default();
+    (layer, PART_NAMES.iter().position(|known| *known == part))
 }
 
 fn numbers(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f32>, CheckpointError> {

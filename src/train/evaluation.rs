@@ -15,7 +15,7 @@ pub fn evaluate(network: &Network, samples: &Samples, target: &TargetTransform, 
 pub fn metrics(outputs: &[f32], targets: &Targets, target: &TargetTransform) -> Metrics {
     match targets {
         Targets::Classes(classes) => Metrics::classification(outputs, classes),
-        Targets::Values(values) => Metrics::regression(outputs, values, deviation(target)),
+        Targets::Values { values, .. } => Metrics::regression(outputs, values, &target.deviations()),
     }
 }
 
@@ -29,12 +29,4 @@ pub fn outputs(network: &Network, inputs: &[f32], batch: usize) -> Vec<f32> {
         outputs.extend(network.predict(inputs.to_vec(), inputs.len() / width));
     }
     outputs
-}
-
-/// Standard deviation of a regression's target in its own unit; 1 for classes.
-pub fn deviation(target: &TargetTransform) -> f64 {
-    match target {
-        TargetTransform::Classes { .. } => 1.0,
-        TargetTransform::Values { deviation, .. } => *deviation,
-    }
 }

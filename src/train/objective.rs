@@ -6,23 +6,23 @@ use crate::data::Targets;
 use crate::spec::{Metrics, class_of};
 
 /// Mean cross entropy over softmax, or mean squared error.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Objective {
     /// Share of the target probability spread over all classes (Szegedy et al. 2016): the target is
     /// `(1 - s) [k = y] + s / K`.
     pub label_smoothing: f64,
-    /// Standard deviation of a regression's target in its own unit.
-    pub deviation: f64,
+    /// Standard deviations of a regression's targets in their own units.
+    pub deviations: Vec<f64>,
 }
 
 /// Sums over the batches of an epoch, from which its metrics are made.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Tally {
     rows: usize,
     loss: f64,
     correct: usize,
-    target: f64,
-    target_squared: f64,
+    /// Of each target of a regression: sum of the values, of their squares, and of the squared errors.
+    targets: Vec<[f64; 3]>,
 }
 
 impl Objective {
@@ -51,13 +51,20 @@ impl Objective {
                     }
                 }
             }
-            Targets::Values(values) => {
-                for (&output, &value) in outputs.iter().zip(values) {
+            Targets::Values { values, width } => {
+                let width = (*width).max(1);
+                tally.targets.resize(width, [0.0; 3]);
+                for (place, (&output, &value)) in outputs.iter().zip(values).enumerate() {
                     let (output, value) = (f64::from(output), f64::from(value));
-                    sum += (output - value).powi(2);
-                    gradient.push((2.0 * (output - value) / rows as f64) as f32);
-                    tally.target += value;
-                    tally.target_squared += value * value;
+                    let square = (output - value).powi(2);
+                    sum += square / width as f64;
+                    gradient.push((2.0 * (output - value) / (rows * width) as f64) as f32);
+                    for (sum, term) in tally.targets[place % width]
+                        .iter_mut()
+                        .zip([value, value * value, square])
+                    {
+                        *sum += term;
+                    }
                 }
             }
         }
@@ -77,11 +84,17 @@ impl Objective {
                 ..Metrics::default()
             };
         }
-        let total = tally.target_squared - tally.target * tally.target / rows;
+        let (mut r2, mut square) = (0.0, 0.0);
+        for (&[value, squared, residual], deviation) in tally.targets.iter().zip(&self.deviations) {
+            let total = squared - value * value / rows;
+            r2 += if total > 0.0 { 1.0 - residual / total } else { 0.0 };
+            square += residual / rows * deviation * deviation;
+        }
+        let targets = tally.targets.len().max(1) as f64;
         Metrics {
             loss,
-            r2: Some(if total > 0.0 { 1.0 - tally.loss / total } else { 0.0 }),
-            rmse: Some(loss.sqrt() * self.deviation),
+            r2: Some(r2 / targets),
+            rmse: Some((square / targets).sqrt()),
             ..Metrics::default()
         }
     }
@@ -91,10 +104,12 @@ impl Objective {
 mod tests {
     use super::*;
 
-    const PLAIN: Objective = Objective {
-        label_smoothing: 0.0,
-        deviation: 2.0,
-    };
+    fn plain() -> Objective {
+        Objective {
+            label_smoothing: 0.0,
+            deviations: vec![2.0, 3.0],
+        }
+    }
 
     #[test]
     fn cross_entropy_and_smoothing_by_their_formulas() {
@@ -108,7 +123,7 @@ mod tests {
         for smoothing in [0.0, 0.1] {
             let objective = Objective {
                 label_smoothing: smoothing,
-                ..PLAIN
+                ..plain()
             };
             let (loss, _) = objective.differentiate(&logits, &targets, &mut Tally::default());
             let mean = (a.iter().sum::<f64>() + b.iter().sum::<f64>()) / 3.0;
@@ -121,11 +136,17 @@ mod tests {
     fn gradients_are_central_differences() {
         let objective = Objective {
             label_smoothing: 0.2,
-            ..PLAIN
+            ..plain()
         };
         for (outputs, targets) in [
             (vec![1.0, 2.0, 0.5, 0.1, -1.0, 3.0], Targets::Classes(vec![1, 0])),
-            (vec![0.5, -1.0, 2.0], Targets::Values(vec![1.0, 0.0, 0.25])),
+            (
+                vec![0.5, -1.0, 2.0, 0.1],
+                Targets::Values {
+                    values: vec![1.0, 0.0, 0.25, -1.0],
+                    width: 2,
+                },
+            ),
         ] {
             let loss = |outputs: &[f32]| objective.differentiate(outputs, &targets, &mut Tally::default());
             let (_, gradient) = loss(&outputs);
@@ -142,13 +163,20 @@ mod tests {
 
     #[test]
     fn an_epoch_in_batches_scores_as_the_whole() {
-        let (outputs, values) = ([0.5, -1.0, 2.0, 0.0], vec![1.0, 0.0, 0.25, -3.0]);
-        let whole = Metrics::regression(&outputs, &values, 2.0);
+        let (outputs, values) = ([0.5, -1.0, 2.0, 0.0, 1.0, 0.5], vec![1.0, 0.0, 0.25, -3.0, 2.0, 1.0]);
+        let whole = Metrics::regression(&outputs, &values, &[2.0, 3.0]);
         let mut tally = Tally::default();
-        for (outputs, values) in outputs.chunks(3).zip(values.chunks(3)) {
-            PLAIN.differentiate(outputs, &Targets::Values(values.to_vec()), &mut tally);
+        for (outputs, values) in outputs.chunks(4).zip(values.chunks(4)) {
+            plain().differentiate(
+                outputs,
+                &Targets::Values {
+                    values: values.to_vec(),
+                    width: 2,
+                },
+                &mut tally,
+            );
         }
-        let metrics = PLAIN.metrics(&tally, false);
+        let metrics = plain().metrics(&tally, false);
         assert!((metrics.loss - whole.loss).abs() < 1e-12);
         assert!((metrics.r2.unwrap() - whole.r2.unwrap()).abs() < 1e-12);
         assert!((metrics.rmse.unwrap() - whole.rmse.unwrap()).abs() < 1e-12);

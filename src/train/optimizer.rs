@@ -109,6 +109,7 @@ impl Rule {
                     *p = *p * self.shrink - self.rate * *m / (v.sqrt() / self.root + EPSILON);
                 }
             }
+            OptimizerKind::RmsProp | OptimizerKind::AdaGrad | OptimizerKind::Lion | OptimizerKind::Lamb => {}
             OptimizerKind::Sgd if first.is_empty() => {
                 for (p, g) in values {
                     *p -= self.rate * (g * self.scale + self.penalty * *p);

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, Best, Checkpoint, CheckpointError, State, weights_to_bytes};
-use super::evaluation::{deviation, evaluate, metrics, outputs};
+use super::evaluation::{evaluate, metrics, outputs};
 use super::objective::Objective;
 use super::optimizer::{Optimizer, clip_factor, global_norm};
 use super::pictures::Pictures;
@@ -104,7 +104,7 @@ impl<'a> Session<'a> {
             schedule: plan.schedule(),
             objective: Objective {
                 label_smoothing: plan.config.train.label_smoothing,
-                deviation: deviation(&job.dataset.preprocessing.target),
+                deviations: job.dataset.preprocessing.target.deviations(),
             },
             plan,
             dataset: job.dataset,
@@ -272,16 +272,21 @@ impl<'a> Session<'a> {
         let value = match metric {
             MonitoredMetric::Loss => Some(validation.loss),
             MonitoredMetric::Accuracy => validation.accuracy,
+            MonitoredMetric::F1 => validation.f1,
             MonitoredMetric::R2 => validation.r2,
+            MonitoredMetric::Rmse => validation.rmse,
         };
         value.unwrap_or(f64::NAN)
     }
 
     fn improves(&self, value: f64) -> bool {
         let early = self.plan.config.train.early_stopping.unwrap_or_default();
-        let gain = self.state.best.map_or(f64::INFINITY, |best| match early.metric {
-            MonitoredMetric::Loss => best.value - value,
-            MonitoredMetric::Accuracy | MonitoredMetric::R2 => value - best.value,
+        let gain = self.state.best.map_or(f64::INFINITY, |best| {
+            if early.metric.falls() {
+                best.value - value
+            } else {
+                value - best.value
+            }
         });
         value.is_finite() && gain > 0.0 && gain >= early.minimum_improvement
     }

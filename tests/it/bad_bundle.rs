@@ -8,8 +8,8 @@ use trimtab::data::{Samples, Targets};
 use trimtab::deploy::bundle::{self, Contents, Lineage};
 use trimtab::deploy::{Form, measure, score, to_onnx};
 use trimtab::spec::{
-    ColumnKind, DatasetSummary, InputColumn, LayerSpec, ModelSpec, Preprocessing, Run, RunConfig, RunId, RunStatus,
-    Shape, Speed, SplitRows, TargetTransform, Task, Weights,
+    ColumnKind, DataKind, DatasetSummary, InputColumn, LayerSpec, ModelSpec, Preprocessing, Run, RunConfig, RunId,
+    RunStatus, Shape, Speed, SplitRows, TargetTransform, Task, Weights,
 };
 
 /// An export folder of a two-class network over two columns, and a file of rows for it.
@@ -105,6 +105,7 @@ fn write(dir: &Path) {
     };
     let dataset = DatasetSummary {
         name: "things".to_owned(),
+        kind: DataKind::Table,
         rows: 6,
         input: model.input,
         task,
@@ -258,7 +259,7 @@ fn labels_that_do_not_fit_are_refused() {
 #[test]
 fn a_network_with_other_outputs_is_refused() {
     let export = Export::new();
-    let task = Task::Regression;
+    let task = Task::regression("y");
     let model = ModelSpec {
         input: Shape::Features { features: 2 },
         layers: vec![LayerSpec::Dense { units: 1 }],

@@ -8,7 +8,7 @@ use trimtab::data::{Dataset, Samples, Targets};
 use trimtab::meter::alloc;
 use trimtab::nn::{self, DropoutKey, Network};
 use trimtab::spec::{
-    Architecture, ArtifactKind, DatasetSummary, Device, Event, EventSink, Failure, MemoryLedger, ModelConfig,
+    Architecture, ArtifactKind, DataKind, DatasetSummary, Device, Event, EventSink, Failure, MemoryLedger, ModelConfig,
     OptimizerKind, Preprocessing, RunConfig, RunControl, RunPlan, Shape, SplitRows, TargetTransform, Task, stream,
 };
 use trimtab::train::{Optimizer, Start, TrainJob, train};
@@ -183,6 +183,7 @@ fn case(index: u64) -> (RunPlan, Dataset) {
     let dataset = Dataset {
         summary: DatasetSummary {
             name: "random".to_owned(),
+            kind: DataKind::Table,
             rows: 4 * batch,
             input: shape,
             task: Task::Classification {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use trimtab::spec::{
-    ArtifactKind, DatasetSummary, Ended, Envelope, Event, MemoryReading, Metrics, Recipe, RunConfig, RunPlan,
+    ArtifactKind, DataKind, DatasetSummary, Ended, Envelope, Event, MemoryReading, Metrics, Recipe, RunConfig, RunPlan,
     RunStatus, Shape, SplitRows, StepRecord, Task,
 };
 use trimtab::store::{NewRun, RunLock, Store, StoreError};
@@ -14,6 +14,7 @@ use trimtab::store::{NewRun, RunLock, Store, StoreError};
 fn plan() -> RunPlan {
     let dataset = DatasetSummary {
         name: "iris".to_owned(),
+        kind: DataKind::Table,
         rows: 150,
         input: Shape::Features { features: 4 },
         task: Task::Classification {

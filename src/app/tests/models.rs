@@ -8,8 +8,8 @@ use crate::app::state::{JobKind, Model, QueuedJob};
 use crate::app::theme;
 use crate::jobs::{JobId, OpenedRun, RunRecord, RunRow};
 use crate::spec::{
-    DatasetSummary, Deployed, Latency, LatencySummary, Metrics, Run, RunConfig, RunId, RunStatus, Shape, Speed,
-    SplitRows, Task, Verdict,
+    DataKind, DatasetSummary, Deployed, Latency, LatencySummary, Metrics, Run, RunConfig, RunId, RunStatus, Shape,
+    Speed, SplitRows, Task, Verdict,
 };
 use crate::timeline::RunView;
 
@@ -131,6 +131,7 @@ pub fn with_runs(rows: Vec<RunRow>) -> Model {
 pub fn open(model: &mut Model, run: RunId) {
     let summary = DatasetSummary {
         name: "digits".to_owned(),
+        kind: DataKind::Table,
         rows: 1797,
         input: Shape::Image {
             channels: 1,

@@ -6,8 +6,7 @@ use egui::{
 };
 
 use crate::app::theme::{self, Tokens};
-use crate::cost;
-use crate::spec::{LayerSpec, ModelSpec, Shape, units};
+use crate::spec::{ActivationKind, LayerSpec, ModelSpec, PositionKind, Shape, units};
 
 /// Height of the labels below the bars.
 const FOOT: f32 = 15.0;
@@ -27,7 +26,7 @@ pub struct Block {
 
 /// The input and all layers; none where the shapes are wrong.
 pub fn blocks(model: &ModelSpec) -> Vec<Block> {
-    let (Ok(inputs), Ok(outputs)) = (model.inputs(), model.shapes()) else {
+    let Ok(walk) = model.walk() else {
         return Vec::new();
     };
     let input = Block {
@@ -35,14 +34,13 @@ pub fn blocks(model: &ModelSpec) -> Vec<Block> {
         output: model.input,
         parameters: 0,
     };
-    let layers = model.layers.iter().zip(inputs).zip(outputs);
-    let layers = layers.map(|((&layer, input), output)| Block {
-        layer: Some(layer),
-        output,
-        parameters: cost::parameters(&ModelSpec {
-            input,
-            layers: vec![layer],
-        }),
+    let layers = walk.into_iter().map(|placed| Block {
+        layer: Some(placed.layer),
+        output: placed.output,
+        parameters: match placed.layer {
+            LayerSpec::BatchNorm => placed.values() as u64 / 2,
+            _ => placed.values() as u64,
+        },
     });
     std::iter::once(input).chain(layers).collect()
 }
@@ -54,22 +52,29 @@ impl Block {
 
     /// Filters or units.
     fn width(&self) -> usize {
-        match self.output {
-            Shape::Features { features } => features,
-            Shape::Image { channels, .. } => channels,
-        }
+        self.output.channels().max(1)
     }
 
     fn has_label(&self) -> bool {
         matches!(
             self.layer,
-            None | Some(LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. })
+            None | Some(
+                LayerSpec::Dense { .. }
+                    | LayerSpec::Conv2d { .. }
+                    | LayerSpec::DepthwiseConv2d { .. }
+                    | LayerSpec::Conv1d { .. }
+                    | LayerSpec::Embedding { .. }
+                    | LayerSpec::Recurrent { .. }
+                    | LayerSpec::SelfAttention { .. }
+            )
         )
     }
 
     fn label(&self) -> String {
         match (self.layer, self.output) {
             (None, Shape::Image { height, width, .. }) => format!("{height}×{width}"),
+            (None, Shape::Sequence { steps, features }) => format!("{steps}×{features}"),
+            (None, Shape::Tokens { steps, .. }) => units::count(steps as f64),
             _ => units::count(self.width() as f64),
         }
     }
@@ -77,8 +82,13 @@ impl Block {
     fn colour(&self, tokens: &Tokens) -> Color32 {
         match self.layer {
             None => tokens.text_soft,
-            Some(LayerSpec::Conv2d { .. }) => tokens.run(0),
+            Some(LayerSpec::Conv2d { .. } | LayerSpec::DepthwiseConv2d { .. } | LayerSpec::Conv1d { .. }) => {
+                tokens.run(0)
+            }
             Some(LayerSpec::Dense { .. }) => tokens.run(1),
+            Some(LayerSpec::Recurrent { .. }) => tokens.run(2),
+            Some(LayerSpec::SelfAttention { .. }) => tokens.run(5),
+            Some(LayerSpec::Embedding { .. }) => tokens.run(6),
             Some(LayerSpec::MaxPool { .. }) => tokens.run(3),
             Some(_) => tokens.edge,
         }
@@ -180,11 +190,41 @@ fn details(block: &Block) -> String {
         Some(LayerSpec::Conv2d { filters, kernel, .. }) => format!("{filters} filters of {kernel} × {kernel} pixels"),
         Some(LayerSpec::MaxPool { size }) => format!("the largest of {size} × {size} pixels"),
         Some(LayerSpec::BatchNorm) => "each channel to mean 0 and deviation 1, then scaled".to_owned(),
-        Some(LayerSpec::Activation { .. }) => "what is below 0 becomes 0".to_owned(),
+        Some(LayerSpec::LayerNorm) => "each step to mean 0 and deviation 1, then scaled".to_owned(),
+        Some(LayerSpec::Activation { function }) => match function {
+            ActivationKind::Relu => "what is below 0 becomes 0",
+            ActivationKind::LeakyRelu => "what is below 0 becomes a hundredth of it",
+            ActivationKind::Gelu | ActivationKind::Silu => "bends smoothly towards 0 below 0",
+            ActivationKind::Tanh => "squeezes all into -1 to 1",
+        }
+        .to_owned(),
         Some(LayerSpec::Dropout { probability }) => {
             format!("leaves out {} of the units while training", units::percent(probability))
         }
-        Some(LayerSpec::Flatten) => "the image as a row of numbers".to_owned(),
+        Some(LayerSpec::Flatten) => "all values as one row of numbers".to_owned(),
+        Some(LayerSpec::DepthwiseConv2d { kernel, .. }) => {
+            format!("one filter of {kernel} × {kernel} pixels for each channel")
+        }
+        Some(LayerSpec::Conv1d { filters, kernel, .. }) => format!("{filters} filters of {kernel} steps"),
+        Some(LayerSpec::GlobalAveragePool) => "the mean over all pixels or steps".to_owned(),
+        Some(LayerSpec::Rows) => "the image row by row".to_owned(),
+        Some(LayerSpec::Patches { size }) => format!("the image in patches of {size} × {size} pixels"),
+        Some(LayerSpec::Embedding { dimensions }) => format!("{dimensions} numbers for each token"),
+        Some(LayerSpec::Positions { encoding }) => match encoding {
+            PositionKind::Learned => "adds a learned vector for each place",
+            PositionKind::Sinusoidal => "adds sines and cosines of the place",
+        }
+        .to_owned(),
+        Some(LayerSpec::ClassToken) => "a learned step in front, to answer by".to_owned(),
+        Some(LayerSpec::FirstStep) => "the first step alone".to_owned(),
+        Some(LayerSpec::Recurrent {
+            units, bidirectional, ..
+        }) => {
+            format!("{units} cells{}", if bidirectional { " in each direction" } else { "" })
+        }
+        Some(LayerSpec::SelfAttention { heads }) => format!("{heads} heads look from every step at every step"),
+        Some(LayerSpec::Branch) => "remembers the value".to_owned(),
+        Some(LayerSpec::Sum) => "adds the value remembered at the branch".to_owned(),
     }
 }
 
@@ -199,6 +239,7 @@ fn in_words(blocks: &[Block]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost;
     use crate::spec::RunConfig;
 
     #[test]

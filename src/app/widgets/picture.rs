@@ -47,6 +47,8 @@ pub fn size_of(shape: Shape) -> [usize; 3] {
             width,
         } => [channels, height.max(1), width.max(1)],
         Shape::Features { features } => [1, 1, features.max(1)],
+        Shape::Sequence { steps, features } => [1, features.max(1), steps.max(1)],
+        Shape::Tokens { steps, .. } => [1, 1, steps.max(1)],
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::spec::{
-    DatasetSummary, Deployed, EarlyStopping, LatencySummary, ModelSpec, OptimizerKind, Run, ScheduleKind, Speed, Task,
-};
+use crate::spec::{DatasetSummary, Deployed, EarlyStopping, LatencySummary, ModelSpec, Run, Speed, Task};
 
 use super::write::Contents;
 use super::{CONFIG_FILE, LABELS_FILE, MODEL_FILE, PREPROCESSING_FILE, WEIGHTS_FILE};
@@ -40,7 +38,7 @@ pub(super) fn card(contents: &Contents<'_>, sha256: &str) -> String {
             dataset.rows,
             env!("CARGO_PKG_VERSION")
         ),
-        Task::Regression => format!(
+        Task::Regression { .. } => format!(
             "A regression of \"{}\", trained on {} ({} rows) with Trimtab {}.",
             dataset.target,
             dataset.name,
@@ -79,7 +77,19 @@ fn layers(model: &ModelSpec) -> String {
         LayerSpec::Conv2d { filters, kernel, .. } => format!("{} {filters} ({kernel}x{kernel})", layer.name()),
         LayerSpec::MaxPool { size } => format!("{} {size}", layer.name()),
         LayerSpec::Dropout { probability } => format!("{} {probability}", layer.name()),
-        LayerSpec::BatchNorm | LayerSpec::Activation { .. } | LayerSpec::Flatten => layer.name().to_owned(),
+        LayerSpec::DepthwiseConv2d { kernel, .. } => format!("{} ({kernel}x{kernel})", layer.name()),
+        LayerSpec::Conv1d { filters, kernel, .. } => format!("{} {filters} ({kernel})", layer.name()),
+        LayerSpec::Patches { size } => format!("{} {size}", layer.name()),
+        LayerSpec::Embedding { dimensions } => format!("{} {dimensions}", layer.name()),
+        LayerSpec::Recurrent {
+            units, bidirectional, ..
+        } => format!(
+            "{}{} {units}",
+            if *bidirectional { "bidirectional " } else { "" },
+            layer.name()
+        ),
+        LayerSpec::SelfAttention { heads } => format!("{} of {heads} heads", layer.name()),
+        _ => layer.name().to_owned(),
     });
     words.collect::<Vec<_>>().join(", ")
 }
@@ -100,16 +110,7 @@ fn training(contents: &Contents<'_>) -> Vec<String> {
         run, dataset, deployed, ..
     } = contents.lineage;
     let train = &contents.config.train;
-    let optimizer = match train.optimizer {
-        OptimizerKind::Sgd => "SGD",
-        OptimizerKind::Adam => "Adam",
-        OptimizerKind::AdamW => "AdamW",
-    };
-    let schedule = match train.schedule {
-        ScheduleKind::Constant => "constant",
-        ScheduleKind::Cosine => "cosine",
-        ScheduleKind::Step => "step",
-    };
+    let (optimizer, schedule) = (train.optimizer.title(), train.schedule.title());
     let mut items = vec![
         format!(
             "{} training, {} validation and {} test rows, split seed {}",
@@ -195,7 +196,7 @@ fn usage(contents: &Contents<'_>) -> Vec<String> {
     } = contents.lineage;
     let output = match &dataset.task {
         Task::Classification { .. } => format!("output `logits`, one for each line of `{LABELS_FILE}`"),
-        Task::Regression => format!("output `prediction`, standardised as in `{PREPROCESSING_FILE}`"),
+        Task::Regression { .. } => format!("output `prediction`, standardised as in `{PREPROCESSING_FILE}`"),
     };
     let mut items = vec![
         "`trimtab predict THIS_FOLDER data.csv` needs this folder and nothing else".to_owned(),

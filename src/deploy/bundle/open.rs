@@ -40,6 +40,11 @@ pub enum Prediction {
         /// In the target's own unit.
         value: f64,
     },
+    /// Of several targets, in their order.
+    Values {
+        /// Each in its target's own unit.
+        values: Vec<f64>,
+    },
 }
 
 /// Answers for a file of rows.
@@ -99,7 +104,7 @@ pub fn open(dir: &Path) -> Result<Bundle, BundleError> {
         TargetTransform::Classes { classes } => read_labels(&dir.join(LABELS_FILE), classes)?,
         TargetTransform::Values { .. } => Vec::new(),
     };
-    let outputs = labels.len().max(1);
+    let outputs = outputs(&preprocessing.target);
     if model.output_len() != outputs {
         return Err(BundleError::File {
             path: model_path,
@@ -126,7 +131,7 @@ impl Bundle {
 
     /// One answer for each row of the network's `outputs`.
     pub fn answers(&self, outputs: &[f32]) -> Vec<Prediction> {
-        let rows = outputs.chunks_exact(self.labels.len().max(1));
+        let rows = outputs.chunks_exact(self::outputs(&self.preprocessing.target));
         rows.map(|row| Prediction::of(row, &self.preprocessing.target))
             .collect()
     }
@@ -144,11 +149,28 @@ impl Prediction {
                     probabilities: softmax(outputs),
                 }
             }
-            TargetTransform::Values { mean, deviation } => Self::Value {
-                value: mean + deviation * f64::from(outputs.first().copied().unwrap_or(f32::NAN)),
-            },
+            TargetTransform::Values { targets } => {
+                let values: Vec<f64> = targets
+                    .iter()
+                    .zip(outputs)
+                    .map(|(target, &output)| target.mean + target.deviation * f64::from(output))
+                    .collect();
+                match values[..] {
+                    [value] => Self::Value { value },
+                    _ => Self::Values { values },
+                }
+            }
         }
     }
+}
+
+/// Width of the network's output.
+fn outputs(target: &TargetTransform) -> usize {
+    match target {
+        TargetTransform::Classes { classes } => classes.len(),
+        TargetTransform::Values { targets } => targets.len(),
+    }
+    .max(1)
 }
 
 fn softmax(logits: &[f32]) -> Vec<f32> {

@@ -8,8 +8,8 @@ use crate::data::{Samples, Targets};
 use crate::deploy::fixtures::{random_inputs, random_weights};
 use crate::deploy::{BundleError, Form, measure, score, to_onnx};
 use crate::spec::{
-    ColumnKind, DatasetSummary, Deployed, InputColumn, LayerSpec, Metrics, ModelSpec, Preprocessing, Recipe, Run,
-    RunConfig, RunId, RunStatus, Shape, Speed, SplitRows, TargetTransform, Task,
+    ColumnKind, DataKind, DatasetSummary, Deployed, InputColumn, LayerSpec, Metrics, ModelSpec, Preprocessing, Recipe,
+    Run, RunConfig, RunId, RunStatus, Shape, Speed, SplitRows, TargetScale, TargetTransform, Task,
 };
 
 /// A small trained network with all that an export needs.
@@ -35,9 +35,12 @@ fn trained(task: Task) -> Trained {
         Task::Classification { classes } => TargetTransform::Classes {
             classes: classes.clone(),
         },
-        Task::Regression => TargetTransform::Values {
-            mean: 10.0,
-            deviation: 2.0,
+        Task::Regression { .. } => TargetTransform::Values {
+            targets: vec![TargetScale {
+                name: "weight".to_owned(),
+                mean: 10.0,
+                deviation: 2.0,
+            }],
         },
     };
     let test = Samples {
@@ -45,7 +48,10 @@ fn trained(task: Task) -> Trained {
         inputs: random_inputs(&model, 20, 1),
         targets: match task {
             Task::Classification { .. } => Targets::Classes((0..20).map(|row| row % 2).collect()),
-            Task::Regression => Targets::Values((0..20_u8).map(f32::from).collect()),
+            Task::Regression { .. } => Targets::Values {
+                values: (0..20_u8).map(f32::from).collect(),
+                width: 1,
+            },
         },
     };
     let score = score(&onnx, &test, &target).unwrap().metrics;
@@ -96,6 +102,7 @@ fn trained(task: Task) -> Trained {
         },
         dataset: DatasetSummary {
             name: "things".to_owned(),
+            kind: DataKind::Table,
             rows: 100,
             input: model.input,
             task,
@@ -196,7 +203,7 @@ fn a_folder_answers_as_its_network() {
 #[test]
 fn a_regression_answers_in_the_unit_of_its_target() {
     let home = tempfile::tempdir().unwrap();
-    let trained = trained(Task::Regression);
+    let trained = trained(Task::regression("y"));
     let dir = home.path().join("export");
     write(&dir, &trained.contents()).unwrap();
     assert!(!dir.join(LABELS_FILE).exists());

@@ -92,6 +92,10 @@ impl Clerk {
             ) => (label, classes.iter().cloned().zip(probabilities).collect()),
             (Prediction::Class { label, .. }, TargetTransform::Values { .. }) => (label, Vec::new()),
             (Prediction::Value { value }, _) => (units::significant(value), Vec::new()),
+            (Prediction::Values { values }, _) => {
+                let values: Vec<String> = values.iter().map(|&value| units::significant(value)).collect();
+                (values.join(", "), Vec::new())
+            }
         };
         let trial = Trial {
             answer,

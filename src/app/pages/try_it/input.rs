@@ -19,7 +19,9 @@ impl Kind {
     pub fn of_dataset(dataset: &DatasetSummary) -> Self {
         match dataset.input {
             Shape::Image { .. } => Self::Picture(dataset.input),
-            Shape::Features { .. } => Self::Table(dataset.columns.clone()),
+            Shape::Features { .. } | Shape::Sequence { .. } | Shape::Tokens { .. } => {
+                Self::Table(dataset.columns.clone())
+            }
         }
     }
 

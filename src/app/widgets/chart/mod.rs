@@ -25,7 +25,7 @@ use super::mark;
 use crate::app::action::{Action, Actions};
 use crate::app::state::Model;
 use crate::app::theme::{self, Tokens};
-use crate::spec::{RunId, Task};
+use crate::spec::RunId;
 use crate::timeline::{Concern, RunView, Trace, XAxis};
 
 /// Room between a card's edge and what is in it.
@@ -247,7 +247,7 @@ impl<'a> Chart<'a> {
     fn new(ui: &Ui, quantity: Quantity, runs: &[RunId], model: &'a Model, axis: XAxis) -> Self {
         let is_regression = |run: RunId| {
             let plan = &model.runs.open(run)?.record.plan;
-            Some(plan.dataset.task == Task::Regression)
+            Some(plan.dataset.task.is_regression())
         };
         let focus = runs.first().copied();
         let focus_kind = focus.and_then(is_regression);

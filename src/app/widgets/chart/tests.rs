@@ -11,7 +11,8 @@ use super::*;
 use crate::app::pages::train::live::charts_ui;
 use crate::jobs::{OpenedRun, RunRecord, RunRow};
 use crate::spec::{
-    DatasetSummary, Envelope, Event, MemoryLedger, MemoryReading, Metrics, Run, RunConfig, Shape, SplitRows, StepRecord,
+    DataKind, DatasetSummary, Envelope, Event, MemoryLedger, MemoryReading, Metrics, Run, RunConfig, Shape, SplitRows,
+    StepRecord, Task,
 };
 
 const STEPS_AN_EPOCH: usize = 20;
@@ -57,6 +58,7 @@ fn row(number: usize, has_ended: bool) -> RunRow {
 fn record(row: &RunRow) -> RunRecord {
     let summary = DatasetSummary {
         name: "digits".to_owned(),
+        kind: DataKind::Table,
         rows: 1000,
         input: Shape::Image {
             channels: 1,

@@ -73,10 +73,14 @@ pub fn facts(summary: &DatasetSummary) -> Vec<String> {
             width,
         } => format!("{height} × {width} pixels"),
         Shape::Image { height, width, .. } => format!("{height} × {width} pixels in colour"),
+        Shape::Sequence { steps, features: 1 } => format!("{steps} steps"),
+        Shape::Sequence { steps, features } => format!("{steps} steps of {features} values"),
+        Shape::Tokens { steps, vocabulary } => format!("{steps} of {vocabulary} tokens"),
     };
     let task = match &summary.task {
         Task::Classification { classes } => format!("{} classes", classes.len()),
-        Task::Regression => "a number to predict".to_owned(),
+        Task::Regression { targets } if targets.len() > 1 => format!("{} numbers to predict", targets.len()),
+        Task::Regression { .. } => "a number to predict".to_owned(),
     };
     vec![format!("{} rows", summary.rows), inputs, task]
 }

@@ -22,6 +22,7 @@ pub fn summary(config: &RunConfig) -> String {
         Architecture::Linear => "linear".to_owned(),
         Architecture::Mlp => format!("MLP {hidden}"),
         Architecture::Cnn => format!("CNN {}, dense {hidden}", field::list_text(&model.filters)),
+        other => other.title().to_owned(),
     }
 }
 

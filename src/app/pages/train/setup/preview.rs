@@ -244,7 +244,7 @@ fn scatter_ui(ui: &mut Ui, preview: &Preview) {
     let summary = &preview.summary;
     let classes: &[String] = match &summary.task {
         Task::Classification { classes } => classes,
-        Task::Regression => std::slice::from_ref(&summary.target),
+        Task::Regression { targets } => targets.as_slice(),
     };
     let [x, y] = [0, 1].map(|axis| summary.columns.get(axis).cloned().unwrap_or_default());
     let legend = 16.0;

@@ -7,19 +7,9 @@ use super::figures::{Figures, are_current};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::field::{self, Field, Number};
 use crate::spec::{
-    Device, EarlyStopping, MonitoredMetric, OptimizerKind, RunConfig, RunPlan, ScheduleKind, Task, TrainConfig,
+    Device, EarlyStopping, MonitoredMetric, OptimizerKind, RunConfig, RunPlan, ScheduleKind, TrainConfig,
 };
 
-const OPTIMIZERS: [(OptimizerKind, &str); 3] = [
-    (OptimizerKind::Adam, "Adam"),
-    (OptimizerKind::AdamW, "AdamW"),
-    (OptimizerKind::Sgd, "SGD"),
-];
-const SCHEDULES: [(ScheduleKind, &str); 3] = [
-    (ScheduleKind::Cosine, "cosine"),
-    (ScheduleKind::Constant, "constant"),
-    (ScheduleKind::Step, "step"),
-];
 const CURVE_HEIGHT: f32 = 40.0;
 /// Points of the drawn curve.
 const CURVE_POINTS: usize = 160;
@@ -27,22 +17,13 @@ const CURVE_POINTS: usize = 160;
 /// In a few words: `Adam, 1e-2, cosine, 30 epochs`.
 pub fn summary(config: &RunConfig) -> String {
     let train = &config.train;
-    let name = |kind| {
-        OPTIMIZERS
-            .iter()
-            .find(|(known, _)| *known == kind)
-            .map_or("", |(_, name)| name)
-    };
-    let schedule = SCHEDULES
-        .iter()
-        .find(|(known, _)| *known == train.schedule)
-        .map_or("", |(_, name)| name);
+    let (name, schedule) = (train.optimizer.title(), train.schedule.title());
     let rate = if train.learning_rate < 0.1 {
         format!("{:e}", train.learning_rate)
     } else {
         field::plain(train.learning_rate)
     };
-    format!("{}, {rate}, {schedule}, {} epochs", name(train.optimizer), train.epochs)
+    format!("{name}, {rate}, {schedule}, {} epochs", train.epochs)
 }
 
 /// In a few words: `seed 0, flex`.
@@ -86,7 +67,7 @@ pub fn training_ui(
     });
     let key = "train.schedule";
     fields.show(ui, key, &mut train.schedule, &defaults.schedule, |ui, value, _| {
-        field::choice_ui(ui, value, &SCHEDULES)
+        field::choice_ui(ui, value, &ScheduleKind::ALL.map(|kind| (kind, kind.title())))
     });
     let is_step = train.schedule == ScheduleKind::Step;
     if is_step || fields.is_wrong("train.step_epochs") {
@@ -119,7 +100,7 @@ pub fn training_ui(
     let is_regression = fields
         .form
         .last_preview()
-        .is_some_and(|preview| matches!(preview.summary.task, Task::Regression));
+        .is_some_and(|preview| preview.summary.task.is_regression());
     if !is_regression || fields.is_wrong("train.label_smoothing") {
         let key = "train.label_smoothing";
         let smoothing = &mut train.label_smoothing;
@@ -133,7 +114,7 @@ pub fn training_ui(
 fn optimizer_ui(ui: &mut Ui, fields: &mut Fields, train: &mut TrainConfig, defaults: &TrainConfig) {
     let key = "train.optimizer";
     fields.show(ui, key, &mut train.optimizer, &defaults.optimizer, |ui, value, _| {
-        field::choice_ui(ui, value, &OPTIMIZERS)
+        field::choice_ui(ui, value, &OptimizerKind::ALL.map(|kind| (kind, kind.title())))
     });
     if train.optimizer == OptimizerKind::Sgd || fields.is_wrong("train.momentum") {
         let key = "train.momentum";

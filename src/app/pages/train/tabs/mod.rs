@@ -19,7 +19,7 @@ use egui_material_icons::icons;
 use crate::app::action::{Action, Actions};
 use crate::app::state::{Model, Seen};
 use crate::app::theme::{self, Tokens};
-use crate::spec::{AnswersSeen, DatasetSummary, RunId, RunStatus, Snapshot, Task};
+use crate::spec::{AnswersSeen, DatasetSummary, RunId, RunStatus, Snapshot};
 
 /// Below this height of the window the panel starts folded.
 const LOW: f32 = 760.0;
@@ -116,7 +116,7 @@ impl<'a> Subject<'a> {
     fn is_regression(&self) -> bool {
         match self.snapshot() {
             Some(snapshot) => matches!(snapshot.answers, AnswersSeen::Values { .. }),
-            None => self.dataset.is_some_and(|dataset| dataset.task == Task::Regression),
+            None => self.dataset.is_some_and(|dataset| dataset.task.is_regression()),
         }
     }
 
