@@ -140,37 +140,13 @@ fn rows_of(file: &str, bytes: &[u8], preprocessing: &Preprocessing) -> Result<Ne
 
 /// Refuses a preprocessing that was damaged on its way here.
 fn check(file: &str, preprocessing: &Preprocessing) -> Result<(), DataError> {
-    let width: usize = preprocessing.columns.iter().map(|column| column.kind.width()).sum();
-    let refuse = |problem: String| {
-        Err(DataError::Preprocessing {
+    match preprocessing.problem() {
+        None => Ok(()),
+        Some(problem) => Err(DataError::Preprocessing {
             file: file.to_owned(),
             problem,
-        })
-    };
-    if width == 0
-        || preprocessing
-            .shape
-            .dimensions()
-            .iter()
-            .try_fold(1_usize, |len, &edge| len.checked_mul(edge))
-            != Some(width)
-    {
-        return refuse(format!(
-            "its columns make {width} inputs, but the network takes {}",
-            preprocessing.shape
-        ));
+        }),
     }
-    for column in &preprocessing.columns {
-        if let ColumnKind::Numeric { mean, deviation, fill } = column.kind
-            && !(mean.is_finite() && fill.is_finite() && deviation.is_finite() && deviation > 0.0)
-        {
-            return refuse(format!(
-                "column \"{}\" has mean {mean}, deviation {deviation} and filling {fill}",
-                column.name
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Where in a record the model's columns are.

@@ -6,7 +6,7 @@ use super::DataError;
 use super::samples::{Samples, Targets};
 use super::table::{Column, MISSING, Table, Values};
 use super::target::{Target, TargetValues};
-use crate::spec::{ColumnKind, InputColumn, Preprocessing, Shape, TargetScale, TargetTransform, Task};
+use crate::spec::{ColumnKind, InputColumn, InputForm, Preprocessing, Shape, TargetScale, TargetTransform, Task};
 
 /// Most network inputs, one-hot columns spread out.
 pub const MAX_INPUTS: usize = 20_000;
@@ -126,6 +126,7 @@ pub(super) fn fit(
         });
     }
     let preprocessing = Preprocessing {
+        form: InputForm::Row,
         columns,
         shape: image.unwrap_or(Shape::Features { features: inputs }),
         target_column: table.target.name.clone(),

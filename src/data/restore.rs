@@ -47,7 +47,7 @@ pub fn restore_number(input: f32, mean: f64, deviation: f64) -> String {
 mod tests {
     use super::*;
     use crate::data::{Part, load, rows_as_csv};
-    use crate::spec::{DataConfig, InputColumn, Shape, TargetTransform};
+    use crate::spec::{DataConfig, InputColumn, InputForm, Shape, TargetTransform};
 
     #[test]
     fn cells_are_those_of_the_file() {
@@ -69,6 +69,7 @@ mod tests {
     #[test]
     fn categories_and_numbers_of_all_sizes() {
         let preprocessing = Preprocessing {
+            form: InputForm::Row,
             columns: vec![
                 InputColumn {
                     name: "colour".to_owned(),

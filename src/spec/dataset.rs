@@ -98,12 +98,158 @@ pub struct DatasetSummary {
 /// `preprocessing.json` into every export.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Preprocessing {
-    /// In the order of the network's input.
+    /// What a sample is made from.
+    #[serde(default)]
+    pub form: InputForm,
+    /// In the order of the network's input; only of [`InputForm::Row`].
     pub columns: Vec<InputColumn>,
     /// Shape of one preprocessed sample.
     pub shape: Shape,
     pub target_column: String,
     pub target: TargetTransform,
+}
+
+/// What a sample is made from, with all that makes the network's input of it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum InputForm {
+    /// A row of a table: [`Preprocessing::columns`].
+    #[default]
+    Row,
+    /// A picture, resized to the height and width of [`Preprocessing::shape`]; values from 0 to 255, or of the file's own range.
+    Pixels {
+        /// `red`, `green` and `blue`, or `grey`.
+        channels: Vec<FeatureScale>,
+        /// Whether colours are read as their brightness.
+        grey: bool,
+    },
+    /// A short series of as many steps as [`Preprocessing::shape`] has; a shorter one is padded with zeros in front, of a
+    /// longer one the last steps are read.
+    Steps { features: Vec<FeatureScale> },
+    /// The last steps of one long series, as many as [`Preprocessing::shape`] has; the targets are the `horizon` values of
+    /// each of `targets` that follow, target by target.
+    Window {
+        features: Vec<FeatureScale>,
+        /// Names of the columns that are forecast.
+        targets: Vec<String>,
+        horizon: usize,
+    },
+    /// A text in tokens, cut behind or padded with token 0 in front to the steps of [`Preprocessing::shape`].
+    Text {
+        /// Name of its column.
+        column: String,
+        vocabulary: Vocabulary,
+    },
+}
+
+/// One feature of every step, or one channel of every pixel: the network reads `(value - mean) / deviation`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureScale {
+    pub name: String,
+    pub mean: f64,
+    pub deviation: f64,
+}
+
+/// The tokens of a text. Token 0 is padding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Vocabulary {
+    /// The bytes of UTF-8: a byte's token is one more than the byte.
+    Bytes,
+    /// Runs of letters and digits in lower case, and every other character that is no blank: token 1 is any word that is not
+    /// in the list, the word at place `p` is token `p + 2`.
+    Words { words: Vec<String> },
+}
+
+impl Vocabulary {
+    /// Number of tokens, padding among them.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Bytes => 257,
+            Self::Words { words } => words.len() + 2,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Preprocessing {
+    /// What contradicts itself, in words, as in a file that was damaged; `None` where all fits.
+    pub fn problem(&self) -> Option<String> {
+        let dimensions = self.shape.dimensions();
+        let len = dimensions.iter().try_fold(1_usize, |len, &edge| len.checked_mul(edge));
+        let scaled = |features: &[FeatureScale]| {
+            let broken = features.iter().find(|feature| {
+                !(feature.mean.is_finite() && feature.deviation.is_finite() && feature.deviation > 0.0)
+            })?;
+            let FeatureScale { name, mean, deviation } = broken;
+            Some(format!("\"{name}\" has mean {mean} and deviation {deviation}"))
+        };
+        let misfit = |what: String| Some(format!("{what}, but the network takes {}", self.shape));
+        match (&self.form, self.shape) {
+            _ if len.is_none_or(|len| len == 0) => misfit("its shape has no size".to_owned()),
+            (InputForm::Row, _) => {
+                let widths = self.columns.iter().map(|column| column.kind.width());
+                let width = widths.fold(0_usize, usize::saturating_add);
+                if Some(width) != len {
+                    return misfit(format!("its columns make {width} inputs"));
+                }
+                self.columns.iter().find_map(|column| match column.kind {
+                    ColumnKind::Numeric { mean, deviation, fill }
+                        if !(mean.is_finite() && fill.is_finite() && deviation.is_finite() && deviation > 0.0) =>
+                    {
+                        let name = &column.name;
+                        Some(format!(
+                            "column \"{name}\" has mean {mean}, deviation {deviation} and filling {fill}"
+                        ))
+                    }
+                    _ => None,
+                })
+            }
+            (InputForm::Pixels { channels, .. }, Shape::Image { channels: count, .. }) if channels.len() == count => {
+                scaled(channels)
+            }
+            (InputForm::Steps { features }, Shape::Sequence { features: count, .. }) if features.len() == count => {
+                scaled(features)
+            }
+            (
+                InputForm::Window {
+                    features,
+                    targets,
+                    horizon,
+                },
+                Shape::Sequence { features: count, .. },
+            ) if features.len() == count => {
+                let known = |target: &String| features.iter().any(|feature| feature.name == *target);
+                let answers = match &self.target {
+                    TargetTransform::Classes { .. } => 0,
+                    TargetTransform::Values { targets } => targets.len(),
+                };
+                if answers == 0 || targets.len().checked_mul(*horizon) != Some(answers) {
+                    return Some(format!(
+                        "it forecasts {} columns {horizon} steps ahead, but has {answers} targets",
+                        targets.len()
+                    ));
+                }
+                if let Some(target) = targets.iter().find(|target| !known(target)) {
+                    return Some(format!("it forecasts \"{target}\", which it does not read"));
+                }
+                scaled(features)
+            }
+            (InputForm::Text { vocabulary, .. }, Shape::Tokens { vocabulary: count, .. })
+                if vocabulary.len() == count =>
+            {
+                None
+            }
+            (InputForm::Pixels { .. }, _) => misfit("it describes pictures of other channels".to_owned()),
+            (InputForm::Steps { .. } | InputForm::Window { .. }, _) => {
+                misfit("it describes steps of other features".to_owned())
+            }
+            (InputForm::Text { .. }, _) => misfit("it describes texts of another vocabulary".to_owned()),
+        }
+    }
 }
 
 /// One raw column.

@@ -27,7 +27,8 @@ pub use config::{
 };
 pub use control::{Command, RunControl};
 pub use dataset::{
-    ColumnKind, DataKind, DatasetSummary, InputColumn, Preprocessing, SplitRows, TargetScale, TargetTransform, Task,
+    ColumnKind, DataKind, DatasetSummary, FeatureScale, InputColumn, InputForm, Preprocessing, SplitRows, TargetScale,
+    TargetTransform, Task, Vocabulary,
 };
 pub use event::{ArtifactKind, Ended, Envelope, Event, EventSink, MemoryReading, StepRecord};
 pub use failure::Failure;

@@ -8,8 +8,8 @@ use trimtab::data::{Samples, Targets};
 use trimtab::deploy::bundle::{self, Contents, Lineage};
 use trimtab::deploy::{Form, measure, score, to_onnx};
 use trimtab::spec::{
-    ColumnKind, DataKind, DatasetSummary, InputColumn, LayerSpec, ModelSpec, Preprocessing, Run, RunConfig, RunId,
-    RunStatus, Shape, Speed, SplitRows, TargetTransform, Task, Weights,
+    ColumnKind, DataKind, DatasetSummary, InputColumn, InputForm, LayerSpec, ModelSpec, Preprocessing, Run, RunConfig,
+    RunId, RunStatus, Shape, Speed, SplitRows, TargetTransform, Task, Weights,
 };
 
 /// An export folder of a two-class network over two columns, and a file of rows for it.
@@ -69,6 +69,7 @@ fn write(dir: &Path) {
         },
     };
     let preprocessing = Preprocessing {
+        form: InputForm::Row,
         columns: vec![column("length"), column("width")],
         shape: model.input,
         target_column: "answer".to_owned(),
@@ -214,7 +215,7 @@ fn preprocessing_that_does_not_fit_the_network_is_refused() {
     preprocessing.columns.pop();
     let text = export.with("preprocessing.json", &serde_json::to_vec(&preprocessing).unwrap());
     assert!(
-        text.contains("columns make 1 inputs where its shape is 2 features"),
+        text.contains("columns make 1 inputs, but the network takes 2 features"),
         "{text}"
     );
     preprocessing.shape = Shape::Features { features: 1 };

@@ -8,8 +8,9 @@ use trimtab::data::{Dataset, Samples, Targets};
 use trimtab::meter::alloc;
 use trimtab::nn::{self, DropoutKey, Network};
 use trimtab::spec::{
-    Architecture, ArtifactKind, DataKind, DatasetSummary, Device, Event, EventSink, Failure, MemoryLedger, ModelConfig,
-    OptimizerKind, Preprocessing, RunConfig, RunControl, RunPlan, Shape, SplitRows, TargetTransform, Task, stream,
+    Architecture, ArtifactKind, DataKind, DatasetSummary, Device, Event, EventSink, Failure, InputForm, MemoryLedger,
+    ModelConfig, OptimizerKind, Preprocessing, RunConfig, RunControl, RunPlan, Shape, SplitRows, TargetTransform, Task,
+    stream,
 };
 use trimtab::train::{Optimizer, Start, TrainJob, train};
 
@@ -200,6 +201,7 @@ fn case(index: u64) -> (RunPlan, Dataset) {
             notes: Vec::new(),
         },
         preprocessing: Preprocessing {
+            form: InputForm::Row,
             columns: Vec::new(),
             shape,
             target_column: String::new(),

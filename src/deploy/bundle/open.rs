@@ -200,22 +200,10 @@ fn read_preprocessing(path: &PathBuf) -> Result<Preprocessing, BundleError> {
     };
     let preprocessing: Preprocessing =
         serde_json::from_slice(&read(path)?).map_err(|error| damaged(format!("is damaged: {error}")))?;
-    let width = preprocessing
-        .columns
-        .iter()
-        .try_fold(0_usize, |width, column| width.checked_add(column.kind.width()));
-    let dimensions = preprocessing.shape.dimensions();
-    let length = dimensions
-        .iter()
-        .try_fold(1_usize, |length, &dim| length.checked_mul(dim));
-    if width != length {
-        return Err(damaged(format!(
-            "its columns make {} inputs where its shape is {}",
-            width.unwrap_or(usize::MAX),
-            preprocessing.shape
-        )));
+    match preprocessing.problem() {
+        Some(problem) => Err(damaged(problem)),
+        None => Ok(preprocessing),
     }
-    Ok(preprocessing)
 }
 
 fn read_labels(path: &PathBuf, classes: &[String]) -> Result<Vec<String>, BundleError> {

@@ -8,8 +8,9 @@ use crate::data::{Samples, Targets};
 use crate::deploy::fixtures::{random_inputs, random_weights};
 use crate::deploy::{BundleError, Form, measure, score, to_onnx};
 use crate::spec::{
-    ColumnKind, DataKind, DatasetSummary, Deployed, InputColumn, LayerSpec, Metrics, ModelSpec, Preprocessing, Recipe,
-    Run, RunConfig, RunId, RunStatus, Shape, Speed, SplitRows, TargetScale, TargetTransform, Task,
+    ColumnKind, DataKind, DatasetSummary, Deployed, InputColumn, InputForm, LayerSpec, Metrics, ModelSpec,
+    Preprocessing, Recipe, Run, RunConfig, RunId, RunStatus, Shape, Speed, SplitRows, TargetScale, TargetTransform,
+    Task,
 };
 
 /// A small trained network with all that an export needs.
@@ -61,6 +62,7 @@ fn trained(task: Task) -> Trained {
     Trained {
         config: RunConfig::default(),
         preprocessing: Preprocessing {
+            form: InputForm::Row,
             columns: vec![
                 InputColumn {
                     name: "width".to_owned(),
