@@ -1,11 +1,12 @@
 //! The queue: the job at work and those that wait.
 
-use egui::{Align, Button, Layout, ProgressBar, ScrollArea, Ui};
+use egui::{Align, Button, Layout, ScrollArea, Ui};
 use egui_material_icons::{MaterialIcon, icons};
 
 use crate::app::action::{Action, Actions};
 use crate::app::state::{Model, QueuedJob};
 use crate::app::theme::{self, Tokens};
+use crate::app::widgets::progress;
 use crate::spec::Command;
 
 const BAR_HEIGHT: f32 = 8.0;
@@ -54,13 +55,8 @@ fn current_ui(ui: &mut Ui, model: &Model, job: &QueuedJob, actions: &mut Actions
         });
         match share {
             Some(share) => {
-                let bar = ProgressBar::new(share)
-                    .desired_height(BAR_HEIGHT)
-                    .fill(Tokens::of(ui).accent);
-                let response = ui.add(bar);
-                response.widget_info(|| {
-                    egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress of the job")
-                });
+                let (width, accent) = (ui.available_width(), Tokens::of(ui).accent);
+                progress::bar_ui(ui, share, [width, BAR_HEIGHT], accent, "Progress of the job");
             }
             // Its room is kept.
             None => {

@@ -1,11 +1,12 @@
 //! The top bar: what is configured, run control, progress, undo, notices.
 
-use egui::{Align, Button, Layout, Panel, ProgressBar, Response, Ui, vec2};
+use egui::{Align, Button, Layout, Panel, Response, Ui, vec2};
 use egui_material_icons::{MaterialIcon, icons};
 
 use crate::app::action::{Action, Actions, Command, Dialog};
 use crate::app::state::Model;
 use crate::app::theme::{self, Tokens};
+use crate::app::widgets::progress;
 use crate::app::update::why_not;
 
 /// Below this width the words beside icons go.
@@ -124,12 +125,8 @@ fn status_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
 }
 
 fn bar_ui(ui: &mut Ui, share: f32) {
-    let bar = ProgressBar::new(share)
-        .desired_width(110.0)
-        .desired_height(8.0)
-        .fill(Tokens::of(ui).accent);
-    let response = ui.add(bar);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress of the job"));
+    let accent = Tokens::of(ui).accent;
+    progress::bar_ui(ui, share, [110.0, 8.0], accent, "Progress of the job");
 }
 
 /// One line that ends where the space does; whole on hover.

@@ -7,4 +7,5 @@ pub mod ledger;
 pub mod mark;
 pub mod network;
 pub mod picture;
+pub mod progress;
 pub mod samples;

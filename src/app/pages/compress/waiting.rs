@@ -1,12 +1,13 @@
 //! Recipes that are at work or wait for their turn.
 
-use egui::{Button, Layout, ProgressBar, ScrollArea, Ui};
+use egui::{Button, Layout, ScrollArea, Ui};
 use egui_material_icons::{MaterialIcon, icons};
 
 use super::outlook;
 use crate::app::action::{Action, Actions, Dialog};
 use crate::app::state::{JobKind, Model, QueuedJob};
 use crate::app::theme::{self, Tokens};
+use crate::app::widgets::progress;
 use crate::spec::{Recipe, RunId};
 
 const LINE_HEIGHT: f32 = 18.0;
@@ -110,13 +111,8 @@ fn name_line(name: &str, job: &QueuedJob) -> String {
 /// A bar where the share is known, and words.
 pub fn progress_ui(ui: &mut Ui, words: Option<&str>, share: Option<f32>) {
     if let Some(share) = share {
-        let bar = ProgressBar::new(share)
-            .desired_width(110.0)
-            .desired_height(8.0)
-            .fill(Tokens::of(ui).accent);
-        let response = ui.add(bar);
-        response
-            .widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, "Progress of the recipe"));
+        let accent = Tokens::of(ui).accent;
+        progress::bar_ui(ui, share, [110.0, 8.0], accent, "Progress of the recipe");
     }
     ui.add(egui::Label::new(theme::label(ui, words.unwrap_or("at work"))).truncate());
 }

@@ -1,7 +1,7 @@
 //! The cells of a run's row.
 
 use egui::text::{CCursor, CCursorRange};
-use egui::{Align, Button, Key, Layout, ProgressBar, Response, RichText, TextEdit, Ui, vec2};
+use egui::{Align, Button, Key, Layout, Response, RichText, TextEdit, Ui, vec2};
 use egui_material_icons::{MaterialIcon, icons};
 
 use super::{DrawerView, menu};
@@ -10,6 +10,7 @@ use crate::app::state::{JobKind, Model, RowExt as _};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::figures::{self, figure_ui, two_lines_ui};
 use crate::app::widgets::mark::{self, Badge, badge_ui, status_icon};
+use crate::app::widgets::progress;
 use crate::compare::Field;
 use crate::jobs::RunRow;
 use crate::spec::{RunStatus, units};
@@ -261,15 +262,10 @@ fn live_ui(ui: &mut Ui, model: &Model, row: &RunRow) {
     };
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
-        ui.visuals_mut().extreme_bg_color = Tokens::of(ui).line;
         ui.add_space(6.0);
         ui.label(RichText::new(word).size(12.0));
-        let bar = ProgressBar::new(done as f32 / total.max(1) as f32)
-            .desired_height(4.0)
-            .desired_width(ui.available_width())
-            .fill(mark::run_colour(ui, model, run));
-        let response = ui.add(bar);
-        let name = format!("Progress of {}", row.run.name);
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ProgressIndicator, true, &name));
+        let share = done as f32 / total.max(1) as f32;
+        let (width, fill) = (ui.available_width(), mark::run_colour(ui, model, run));
+        progress::bar_ui(ui, share, [width, 4.0], fill, &format!("Progress of {}", row.run.name));
     });
 }
