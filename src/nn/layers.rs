@@ -138,6 +138,8 @@ impl BatchNorm {
         for (running, newest) in [(&self.running_mean, batch.mean), (&self.running_variance, unbiased)] {
             let old = running.value_sync().mul_scalar(1.0 - BATCH_NORM_MOMENTUM);
             running.update(old + newest.mul_scalar(BATCH_NORM_MOMENTUM));
+            // What one thread has updated, the others see from now on.
+            running.value_sync();
         }
         batch.output.flatten(1, 2)
     }
@@ -161,6 +163,7 @@ impl Dropout {
     fn forward_training(&self, x: Tensor<2>, key: DropoutKey) -> Tensor<2> {
         let shape = x.dims();
         let mut generator = stream(key.seed, &format!("dropout.{}", self.layer), key.step as u64);
+        generator.set_word_pos((key.first_row * shape[1]) as u128);
         let dropped = (self.probability * f64::from(u32::MAX)) as u32;
         let kept = (1.0 / (1.0 - self.probability)) as f32;
         let mask: Vec<f32> = (0..shape[0] * shape[1])

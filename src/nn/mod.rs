@@ -3,9 +3,11 @@
 
 mod layers;
 mod network;
+mod parameters;
 mod weights;
 
 pub use network::{DropoutKey, Network};
+pub use parameters::Parameter;
 pub use weights::WeightError;
 
 use burn::tensor::{Device, Tensor};

@@ -24,6 +24,9 @@ pub struct DropoutKey {
     pub seed: u64,
     /// Counted from 0 over the whole run.
     pub step: usize,
+    /// Place of the first of these samples among all of the step: each row draws a mask of its own, however the step's
+    /// samples are divided.
+    pub first_row: usize,
 }
 
 impl Network {

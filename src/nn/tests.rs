@@ -62,7 +62,11 @@ fn numbers(length: usize) -> Vec<f32> {
 /// Sum of outputs times fixed factors, and its gradients.
 fn loss(network: &Network, inputs: &[f32], rows: usize) -> (f64, Vec<Vec<f32>>) {
     let mut sum = 0.0;
-    let key = DropoutKey { seed: 1, step: 2 };
+    let key = DropoutKey {
+        seed: 1,
+        step: 2,
+        first_row: 0,
+    };
     let gradients = network.gradients(inputs.to_vec(), rows, key, |outputs| {
         let factors = numbers(outputs.len());
         sum = outputs
@@ -165,9 +169,16 @@ fn running_statistics_follow_pytorch() {
     // Mean 3, unbiased variance 4 for the first batch; 10 and 50 for the second: running = 0.9 old + 0.1 new.
     for (inputs, rows) in [(vec![1.0, 3.0, 5.0], 3), (vec![5.0, 15.0], 2)] {
         network
-            .gradients(inputs, rows, DropoutKey { seed: 0, step: 0 }, |o| {
-                Ok::<_, ()>(vec![1.0; o.len()])
-            })
+            .gradients(
+                inputs,
+                rows,
+                DropoutKey {
+                    seed: 0,
+                    step: 0,
+                    first_row: 0,
+                },
+                |o| Ok::<_, ()>(vec![1.0; o.len()]),
+            )
             .unwrap();
     }
     let weights = network.to_weights();
@@ -183,7 +194,11 @@ fn dropout_is_drawn_from_the_run_s_own_stream() {
     let network = Network::new(&mlp(), 0, &training_device()).unwrap();
     let inputs = numbers(4 * 4);
     let at = |seed, step| {
-        let key = DropoutKey { seed, step };
+        let key = DropoutKey {
+            seed,
+            step,
+            first_row: 0,
+        };
         let mut outputs = Vec::new();
         network
             .gradients(inputs.clone(), 4, key, |o| {

@@ -120,7 +120,11 @@ fn measure(workload: Workload, batch: usize, threads: usize, steps: usize) -> Re
     let mut train = Vec::with_capacity(steps);
     for step in 0..steps + WARM_UP {
         let began = Instant::now();
-        let key = DropoutKey { seed: 0, step };
+        let key = DropoutKey {
+            seed: 0,
+            step,
+            first_row: 0,
+        };
         let gradients = network.gradients(inputs.clone(), batch, key, |outputs| {
             Ok::<_, Failure>(objective.differentiate(outputs, &targets, &mut Tally::default()).1)
         })?;

@@ -189,6 +189,7 @@ impl<'a> Session<'a> {
         let key = DropoutKey {
             seed: self.plan.config.run.seed,
             step,
+            first_row: 0,
         };
         let mut loss = 0.0;
         let tally = &mut self.state.tally;
