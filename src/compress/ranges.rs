@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use rand::seq::SliceRandom;
 
-use crate::data::Samples;
+use crate::data::{DataError, Samples};
 use crate::deploy::{DeployError, fold_batch_norm};
 use crate::nn::{self, Network};
 use crate::spec::{Device, Failure, ModelSpec, QuantizationRanges, Range, Weights, stream};
@@ -28,7 +28,8 @@ pub fn ranges(
     rows.truncate(count);
     let mut seen: Option<Vec<Range>> = None;
     for rows in rows.chunks(BATCH) {
-        let inputs = samples.gather(rows).inputs;
+        let batch = samples.gather(rows).map_err(DataError::into_failure)?;
+        let inputs = batch.inputs.all().map_err(DataError::into_failure)?.into_owned();
         let mut batch = vec![Range::of(&inputs)];
         let shape = [rows.len(), samples.shape.len()];
         let outputs = network.forward_layers(Tensor::from_data(TensorData::new(inputs, shape), &device));
@@ -69,16 +70,16 @@ mod tests {
             let (model, weights) = random_model(seed, 3);
             let samples = Samples {
                 shape: model.input,
-                inputs: random_inputs(&model, 70, seed),
+                inputs: random_inputs(&model, 70, seed).into(),
                 targets: Targets::Classes(vec![0; 70]),
             };
             let ranges = ranges(&model, &weights, &samples, 512, seed).unwrap();
             let (folded, folded_weights) = fold_batch_norm(&model, &weights).unwrap();
             assert_eq!(ranges.layers.len(), folded.layers.len());
-            assert_eq!(ranges.input, Range::of(&samples.inputs));
+            assert_eq!(ranges.input, Range::of(&samples.inputs.all().unwrap()));
             let mut expected = vec![Range::of(&[]); folded.layers.len()];
             for row in 0..70 {
-                let outputs = forward_layers(&folded, &folded_weights, samples.row(row));
+                let outputs = forward_layers(&folded, &folded_weights, &samples.row(row));
                 for (range, output) in expected.iter_mut().zip(outputs) {
                     *range = range.union(Range::of(&output));
                 }
@@ -96,7 +97,7 @@ mod tests {
         let (model, weights) = random_model(2, 3);
         let samples = Samples {
             shape: model.input,
-            inputs: random_inputs(&model, 100, 2),
+            inputs: random_inputs(&model, 100, 2).into(),
             targets: Targets::Classes(vec![0; 100]),
         };
         let draw = |seed| ranges(&model, &weights, &samples, 5, seed).unwrap();
@@ -109,7 +110,7 @@ mod tests {
         let (model, weights) = random_model(2, 3);
         let samples = Samples {
             shape: model.input,
-            inputs: Vec::new(),
+            inputs: Vec::new().into(),
             targets: Targets::Classes(Vec::new()),
         };
         assert!(ranges(&model, &weights, &samples, 5, 0).is_err());

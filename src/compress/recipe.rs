@@ -1,6 +1,6 @@
 //! A recipe applied to a finished run: its steps in order, each with its fine-tuning.
 
-use crate::data::Dataset;
+use crate::data::{DataError, Dataset};
 use crate::deploy::{DeployError, Form};
 use crate::nn::{self, Network};
 use crate::spec::{
@@ -187,11 +187,13 @@ impl Work<'_> {
         let network = Network::from_weights(&self.plan.model, &self.weights, &device)
             .map_err(|error| failed(error.to_string()))?;
         let batch = self.plan.config.train.batch_size;
-        let score = |samples| evaluate(&network, samples, &self.dataset.preprocessing.target, batch);
+        let score = |samples| {
+            evaluate(&network, samples, &self.dataset.preprocessing.target, batch).map_err(DataError::into_failure)
+        };
         Ok(Compressed {
-            train: score(&self.dataset.train),
-            validation: score(&self.dataset.validation),
-            test: score(&self.dataset.test),
+            train: score(&self.dataset.train)?,
+            validation: score(&self.dataset.validation)?,
+            test: score(&self.dataset.test)?,
             plan: self.plan,
             weights: self.weights,
             form: self.form,

@@ -1,6 +1,6 @@
 //! Everything that can be wrong with a data set, each with its place and what to do about it.
 
-use crate::spec::ConfigIssue;
+use crate::spec::{ConfigIssue, Failure};
 
 /// Why a data set cannot be used. `file` is the path or the name of the set; `row` counts the lines of the file from 1, as an
 /// editor shows them, so a header is row 1; columns go by name.
@@ -177,6 +177,13 @@ pub enum DataError {
     Crashed { file: String, message: String },
     #[error("{file}: the shipped file is damaged ({source}); build the program again")]
     Shipped { file: String, source: std::io::Error },
+}
+
+impl DataError {
+    /// As the end of a run whose data can't be read any more.
+    pub fn into_failure(self) -> Failure {
+        Failure::new("data", self.to_string(), "bring the file back, then resume the run")
+    }
 }
 
 fn list(issues: &[ConfigIssue]) -> String {

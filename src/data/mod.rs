@@ -20,9 +20,12 @@
 //! * **Split**: stratified by class, or by ten quantile bins of a regression target.
 //! * **Limits**: [`MAX_FILE_BYTES`], [`MAX_COLUMNS`], [`MAX_RECORD_BYTES`], [`MAX_CELLS`], [`MAX_CLASSES`], [`MAX_INPUTS`].
 
+pub mod augment;
 mod error;
 mod generated;
 mod header;
+mod inputs;
+mod loader;
 mod number;
 mod predict;
 mod preprocess;
@@ -40,6 +43,8 @@ mod text;
 use std::path::Path;
 
 pub use error::DataError;
+pub use inputs::Inputs;
+pub use loader::{Batch, Batches, Loader, Mixed};
 pub use predict::{NewRows, encode_cells, read_rows};
 pub use preprocess::MAX_INPUTS;
 pub use raw::Part;

@@ -179,7 +179,7 @@ pub(super) fn apply(table: &Table, target: &Target, preprocessing: &Preprocessin
     };
     Samples {
         shape: preprocessing.shape,
-        inputs,
+        inputs: inputs.into(),
         targets,
     }
 }

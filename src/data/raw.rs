@@ -85,7 +85,7 @@ mod tests {
             let path = folder.path().join("rows.csv");
             std::fs::write(&path, rows_as_csv(&config, Part::Test).unwrap()).unwrap();
             let read = read_rows(&path, &dataset.preprocessing).unwrap();
-            assert_eq!(read.inputs, dataset.test.inputs, "{source}");
+            assert_eq!(read.inputs, *dataset.test.inputs.all().unwrap(), "{source}");
             assert_eq!(read.targets.as_ref(), Some(&dataset.test.targets), "{source}");
         }
     }

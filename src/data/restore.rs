@@ -59,7 +59,7 @@ mod tests {
             let dataset = load(&config).unwrap();
             let csv = rows_as_csv(&config, Part::Test).unwrap();
             for (row, line) in csv.lines().skip(1).enumerate() {
-                let cells = restore_cells(&dataset.preprocessing, dataset.test.row(row));
+                let cells = restore_cells(&dataset.preprocessing, &dataset.test.row(row));
                 let line: Vec<&str> = line.split(',').collect();
                 assert_eq!(cells, line[..line.len() - 1], "{source}, row {row}");
             }

@@ -32,7 +32,8 @@ fn digits_are_images_with_one_mean_and_deviation() {
     };
     assert_eq!(classes.len(), 10);
     assert_eq!(set.summary.class_rows.iter().sum::<usize>(), 1797);
-    let mean = set.train.inputs.iter().map(|&value| f64::from(value)).sum::<f64>() / set.train.inputs.len() as f64;
+    let inputs = set.train.inputs.all().unwrap();
+    let mean = inputs.iter().map(|&value| f64::from(value)).sum::<f64>() / inputs.len() as f64;
     assert!(mean.abs() < 1e-6, "{mean}");
     assert!(set.preprocessing.columns.windows(2).all(|pair| {
         matches!((&pair[0].kind, &pair[1].kind), (
@@ -56,7 +57,7 @@ fn shipped_sets_have_their_known_sizes() {
         assert_eq!(set.summary.rows, rows);
         assert_eq!(set.summary.input, Shape::Features { features });
         assert_eq!(set.summary.task.outputs(), outputs);
-        assert!(set.train.inputs.iter().all(|value| value.is_finite()));
+        assert!(set.train.inputs.all().unwrap().iter().all(|value| value.is_finite()));
         assert!(set.summary.notes.is_empty(), "{:?}", set.summary.notes);
     }
 }

@@ -32,6 +32,9 @@ pub enum DeployError {
         /// What to do.
         remedy: &'static str,
     },
+    /// Samples can't be read any more.
+    #[error("{0}")]
+    Rows(#[from] DataError),
     /// The runtime refuses the file.
     #[error("{0}")]
     Load(#[from] LoadError),

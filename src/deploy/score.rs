@@ -36,9 +36,19 @@ impl Exported {
         run(&self.0, inputs, self.inputs())
     }
 
+    /// As [`outputs`](Self::outputs) of all samples, of which no more than some are read at once.
+    pub fn sample_outputs(&self, samples: &Samples) -> Result<Vec<f32>, DeployError> {
+        const ROWS: usize = 4096;
+        let mut outputs = Vec::new();
+        for inputs in samples.inputs.chunks(ROWS * samples.shape.len()) {
+            outputs.extend(self.outputs(&inputs?)?);
+        }
+        Ok(outputs)
+    }
+
     /// Outputs for `samples`, and their scores; `target` gives a regression's unit.
     pub fn score(&self, samples: &Samples, target: &TargetTransform) -> Result<Scores, DeployError> {
-        let outputs = self.outputs(&samples.inputs)?;
+        let outputs = self.sample_outputs(samples)?;
         let metrics = metrics(&outputs, &samples.targets, target);
         Ok(Scores { metrics, outputs })
     }

@@ -35,11 +35,12 @@ impl Plane {
             return None;
         };
         let train = &dataset.train;
+        let inputs = train.inputs.all().ok()?;
         let axis = |place: usize, name: &str, kind: &ColumnKind| {
             let &ColumnKind::Numeric { mean, deviation, .. } = kind else {
                 return None;
             };
-            let values: Vec<f32> = train.inputs.iter().skip(place).step_by(2).copied().collect();
+            let values: Vec<f32> = inputs.iter().skip(place).step_by(2).copied().collect();
             let Range { min, max } = Range::of(&values);
             let margin = if max > min { MARGIN * (max - min) } else { 1.0 };
             Some(Axis {
@@ -57,7 +58,7 @@ impl Plane {
         // Evenly from all rows: a file may be sorted by class.
         let rows = (0..shown).map(|place| place * train.len() / shown);
         let points = rows.map(|row| {
-            let [x, y] = [0, 1].map(|place| axes[place].raw(train.row(row)[place]));
+            let [x, y] = [0, 1].map(|place| axes[place].raw(inputs[2 * row + place]));
             let class = match &train.targets {
                 Targets::Classes(classes) => classes[row],
                 Targets::Values { .. } => 0,

@@ -22,7 +22,7 @@ impl Ink {
         let shape = dataset.preprocessing.shape;
         matches!(shape, Shape::Image { .. }).then(|| Self {
             shape,
-            range: Range::of(&dataset.train.inputs),
+            range: dataset.train.inputs.range(),
         })
     }
 
@@ -43,7 +43,7 @@ impl Viewer<'_> {
     /// Row `row` of a part of the data; `answer` is what a network said of it.
     pub fn sample(&self, samples: &Samples, row: usize, answer: String) -> SampleView {
         let inputs = samples.row(row);
-        let mut view = self.unlabelled(inputs);
+        let mut view = self.unlabelled(&inputs);
         view.row = row;
         view.truth = self.truth(&samples.targets, row);
         view.answer = answer;

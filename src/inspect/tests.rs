@@ -84,7 +84,7 @@ fn pixels_are_ink_between_0_and_1_and_back() {
             .inputs_of_pixels(&pixels)
             .unwrap()
             .iter()
-            .zip(digits.test.row(row))
+            .zip(&*digits.test.row(row))
         {
             assert!((back - input).abs() < 1e-5, "{back} {input}");
         }

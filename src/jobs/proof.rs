@@ -1,7 +1,7 @@
 //! From weights to a file that proves itself, kept with its run.
 
 use super::StoreSink;
-use crate::data::{Dataset, Samples};
+use crate::data::{DataError, Dataset, Samples};
 use crate::deploy::{self, Agreement, DeployError, Form};
 use crate::nn::{self, Network};
 use crate::spec::{ArtifactKind, EventSink, Failure, Metrics, RunPlan, Weights};
@@ -39,8 +39,8 @@ impl Subject<'_> {
             deploy::score(&bytes, samples, &preprocessing.target).map_err(DeployError::into_failure)
         };
         let scores = score(test)?;
-        deploy::referee(&bytes, self.form, test.shape, &test.inputs, &scores.outputs)
-            .map_err(DeployError::into_failure)?;
+        let inputs = test.inputs.all().map_err(DataError::into_failure)?;
+        deploy::referee(&bytes, self.form, test.shape, &inputs, &scores.outputs).map_err(DeployError::into_failure)?;
         if matches!(self.form, Form::Fp32) {
             self.require_same_outputs(&scores.outputs)?;
         }
@@ -63,7 +63,7 @@ impl Subject<'_> {
         let device = nn::device(self.plan.config.run.device).map_err(|error| broken(error.to_string()))?;
         let network = Network::from_weights(&self.plan.model, self.weights, &device)
             .map_err(|error| broken(error.to_string()))?;
-        let trained = train::outputs(&network, &self.dataset.test.inputs, BATCH);
+        let trained = train::sample_outputs(&network, &self.dataset.test, BATCH).map_err(DataError::into_failure)?;
         Agreement::between(&trained, exported, self.plan.dataset.task.outputs())
             .require_float(&trained, "the network in training and the exported file")
             .map_err(DeployError::into_failure)?;

@@ -2,13 +2,19 @@
 
 use burn::module::Module;
 
-use crate::data::{Samples, Targets};
+use crate::data::{DataError, Samples, Targets};
 use crate::nn::Network;
 use crate::spec::{Metrics, TargetTransform};
 
 /// Metrics of `network` on `samples`, computed `batch` samples at a time; `target` gives a regression's unit.
-pub fn evaluate(network: &Network, samples: &Samples, target: &TargetTransform, batch: usize) -> Metrics {
-    metrics(&outputs(network, &samples.inputs, batch), &samples.targets, target)
+pub fn evaluate(
+    network: &Network,
+    samples: &Samples,
+    target: &TargetTransform,
+    batch: usize,
+) -> Result<Metrics, DataError> {
+    let outputs = sample_outputs(network, samples, batch)?;
+    Ok(metrics(&outputs, &samples.targets, target))
 }
 
 /// Metrics of a network's `outputs` against `targets`.
@@ -29,4 +35,17 @@ pub fn outputs(network: &Network, inputs: &[f32], batch: usize) -> Vec<f32> {
         outputs.extend(network.predict(inputs.to_vec(), inputs.len() / width));
     }
     outputs
+}
+
+/// As [`outputs`] of all samples, of which no more than a batch is read at once.
+pub fn sample_outputs(network: &Network, samples: &Samples, batch: usize) -> Result<Vec<f32>, DataError> {
+    let network = network.valid();
+    let width = samples.shape.len().max(1);
+    let mut outputs = Vec::with_capacity(samples.len() * network.model().outputs().unwrap_or(0));
+    for inputs in samples.inputs.chunks(batch.max(1) * width) {
+        let inputs = inputs?.into_owned();
+        let rows = inputs.len() / width;
+        outputs.extend(network.predict(inputs, rows));
+    }
+    Ok(outputs)
 }

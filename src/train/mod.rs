@@ -13,7 +13,7 @@ mod report;
 mod session;
 
 pub use checkpoint::{CheckpointError, weights_from_bytes, weights_to_bytes};
-pub use evaluation::{evaluate, outputs};
+pub use evaluation::{evaluate, outputs, sample_outputs};
 pub use optimizer::{Optimizer, Rule};
 
 use crate::data::Dataset;

@@ -4,14 +4,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, Best, Checkpoint, CheckpointError, State, weights_to_bytes};
-use super::evaluation::{evaluate, metrics, outputs};
+use super::evaluation::{evaluate, metrics, sample_outputs};
 use super::objective::Objective;
 use super::optimizer::{Optimizer, clip_factor, global_norm};
 use super::pictures::Pictures;
 use super::report::Reporter;
 use super::{Outcome, Start, TrainJob, Trained};
 use crate::cost;
-use crate::data::{Dataset, Samples, epoch_order};
+use crate::data::{Batch, DataError, Dataset, Loader, Samples};
 use crate::nn::{self, DropoutKey, Network, WeightError};
 use crate::spec::{
     ArtifactKind, Command, Event, EventSink, Failure, Metrics, MonitoredMetric, NamedTensor, RunControl, RunPlan,
@@ -27,6 +27,7 @@ const PAUSE_INTERVAL: Duration = Duration::from_millis(20);
 pub struct Session<'a> {
     plan: RunPlan,
     dataset: &'a Dataset,
+    loader: Loader,
     control: &'a RunControl,
     sink: &'a dyn EventSink,
     reporter: Reporter<'a>,
@@ -100,8 +101,16 @@ impl<'a> Session<'a> {
         if let Some(mask) = &mask {
             network.update(|index, values| multiply(values, &mask[index]));
         }
+        let config = &plan.config;
+        let loader = Loader::new(
+            job.dataset,
+            config.run.seed,
+            config.train.batch_size,
+            &config.data.augment,
+        );
         Ok(Self {
             schedule: plan.schedule(),
+            loader,
             objective: Objective {
                 label_smoothing: plan.config.train.label_smoothing,
                 deviations: job.dataset.preprocessing.target.deviations(),
@@ -140,12 +149,15 @@ impl<'a> Session<'a> {
         })?;
         while !self.is_complete() {
             let epoch = self.state.step / per_epoch;
-            let order = epoch_order(self.dataset.train.len(), self.plan.config.run.seed, epoch);
-            for rows in order.chunks(batch_size).skip(self.state.step % per_epoch) {
+            let mut batches = self.loader.epoch(epoch, self.state.step % per_epoch * batch_size);
+            while batches.len() > 0 {
                 if self.rests()? {
                     return Ok(Outcome::Stopped { step: self.state.step });
                 }
-                self.step(rows)?;
+                let began = Instant::now();
+                if let Some(batch) = batches.next() {
+                    self.step(batch.map_err(DataError::into_failure)?, began)?;
+                }
             }
             self.end_epoch(epoch + 1)?;
         }
@@ -181,11 +193,11 @@ impl<'a> Session<'a> {
         Ok(self.control.requested() == Command::Stop)
     }
 
-    /// One optimizer step on these rows of the training split.
-    fn step(&mut self, rows: &[usize]) -> Result<(), Failure> {
-        let began = Instant::now();
+    /// One optimizer step on this batch, which was asked for at `began`.
+    fn step(&mut self, batch: Batch, began: Instant) -> Result<(), Failure> {
         let step = self.state.step;
-        let Samples { inputs, targets, .. } = self.dataset.train.gather(rows);
+        let rows = batch.len();
+        let Batch { inputs, targets, .. } = batch;
         let key = DropoutKey {
             seed: self.plan.config.run.seed,
             step,
@@ -193,7 +205,7 @@ impl<'a> Session<'a> {
         };
         let mut loss = 0.0;
         let tally = &mut self.state.tally;
-        let gradients = self.network.gradients(inputs, rows.len(), key, |outputs| {
+        let gradients = self.network.gradients(inputs, rows, key, |outputs| {
             let (mean, gradient) = self.objective.differentiate(outputs, &targets, tally);
             loss = mean as f32;
             if loss.is_finite() { Ok(gradient) } else { Err(mean) }
@@ -221,7 +233,7 @@ impl<'a> Session<'a> {
             learning_rate,
             gradient_norm: norm as f32,
         };
-        self.reporter.step(record, rows.len(), began.elapsed())
+        self.reporter.step(record, rows, began.elapsed())
     }
 
     fn diverged(&self, what: &str, value: f64) -> Failure {
@@ -239,9 +251,10 @@ impl<'a> Session<'a> {
     fn end_epoch(&mut self, epoch: usize) -> Result<(), Failure> {
         let tally = std::mem::take(&mut self.state.tally);
         let classification = matches!(self.plan.dataset.task, Task::Classification { .. });
-        let Samples { inputs, targets, .. } = &self.dataset.validation;
-        let outputs = outputs(&self.network, inputs, self.plan.config.train.batch_size);
-        let validation = metrics(&outputs, targets, &self.dataset.preprocessing.target);
+        let samples = &self.dataset.validation;
+        let outputs = sample_outputs(&self.network, samples, self.plan.config.train.batch_size)
+            .map_err(DataError::into_failure)?;
+        let validation = metrics(&outputs, &samples.targets, &self.dataset.preprocessing.target);
         let value = self.monitored(&validation);
         let is_best = self.improves(value);
         self.reporter.epoch(Event::Epoch {
@@ -311,16 +324,17 @@ impl<'a> Session<'a> {
             weights,
             best_epoch,
             epochs,
-            train: self.score(&self.dataset.train),
-            validation: self.score(&self.dataset.validation),
-            test: self.score(&self.dataset.test),
+            train: self.score(&self.dataset.train)?,
+            validation: self.score(&self.dataset.validation)?,
+            test: self.score(&self.dataset.test)?,
         })
     }
 
     /// In batches of the plan's size, so that scoring takes no more memory than training.
-    fn score(&self, samples: &Samples) -> Metrics {
+    fn score(&self, samples: &Samples) -> Result<Metrics, Failure> {
         let target = &self.dataset.preprocessing.target;
-        evaluate(&self.network, samples, target, self.plan.config.train.batch_size)
+        let batch = self.plan.config.train.batch_size;
+        evaluate(&self.network, samples, target, batch).map_err(DataError::into_failure)
     }
 
     fn save_weights(&self, weights: &Weights) -> Result<(), Failure> {

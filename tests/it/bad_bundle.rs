@@ -79,7 +79,7 @@ fn write(dir: &Path) {
     };
     let test = Samples {
         shape: model.input,
-        inputs: vec![1.0, 0.0, 0.0, 1.0],
+        inputs: vec![1.0, 0.0, 0.0, 1.0].into(),
         targets: Targets::Classes(vec![0, 1]),
     };
     let score = score(&onnx, &test, &preprocessing.target).unwrap().metrics;

@@ -165,7 +165,7 @@ fn nan_in_numbers_is_a_missing_value() {
         |row| if row == 3 { "1,NaN,x".to_owned() } else { good(row) },
     );
     let set = noted(csv, "\"b\": 1 missing values filled with the training median");
-    assert!(set.train.inputs.iter().all(|value| value.is_finite()));
+    assert!(set.train.inputs.all().unwrap().iter().all(|value| value.is_finite()));
 }
 
 #[test]
@@ -458,7 +458,7 @@ fn never_panics(bytes: &[u8]) -> Result<(), TestCaseError> {
     let Ok(set) = loaded else { return Ok(()) };
     for part in [&set.train, &set.validation, &set.test] {
         prop_assert_eq!(part.inputs.len(), part.len() * set.summary.input.len());
-        prop_assert!(part.inputs.iter().all(|value| value.is_finite()));
+        prop_assert!(part.inputs.all().unwrap().iter().all(|value| value.is_finite()));
     }
     prop_assert!(!set.train.is_empty());
     prop_assert_eq!(

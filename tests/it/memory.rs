@@ -102,11 +102,11 @@ fn phases(plan: &RunPlan, dataset: &Dataset) -> MemoryLedger {
     grown();
     let state = Optimizer::new(&plan.config.train, &lengths);
     let optimizer = grown();
-    let samples = dataset.train.gather(&rows);
+    let inputs = dataset.train.inputs.slice(0..rows.len() * dataset.train.shape.len()).unwrap().into_owned();
     let batch = grown();
     let mut activations = 0;
     let key = DropoutKey { seed: 0, step: 0 };
-    let gradients = network.gradients(samples.inputs, rows.len(), key, |outputs| {
+    let gradients = network.gradients(inputs, rows.len(), key, |outputs| {
         activations = grown();
         Ok::<_, ()>(vec![0.01; outputs.len()])
     });

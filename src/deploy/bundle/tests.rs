@@ -46,7 +46,7 @@ fn trained(task: Task) -> Trained {
     };
     let test = Samples {
         shape: model.input,
-        inputs: random_inputs(&model, 20, 1),
+        inputs: random_inputs(&model, 20, 1).into(),
         targets: match task {
             Task::Classification { .. } => Targets::Classes((0..20).map(|row| row % 2).collect()),
             Task::Regression { .. } => Targets::Values {
@@ -184,7 +184,7 @@ fn a_folder_answers_as_its_network() {
     let outputs = score(&trained.onnx, &trained.test, &trained.preprocessing.target)
         .unwrap()
         .outputs;
-    let predictions = bundle.answers(&bundle.outputs(&trained.test.inputs).unwrap());
+    let predictions = bundle.answers(&bundle.outputs(&trained.test.inputs.all().unwrap()).unwrap());
     assert_eq!(predictions.len(), 20);
     for (prediction, logits) in predictions.iter().zip(outputs.chunks_exact(2)) {
         let Prediction::Class {

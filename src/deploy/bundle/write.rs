@@ -116,7 +116,7 @@ fn prove(dir: &Path, contents: &Contents<'_>) -> Result<(), BundleError> {
             "reads back other than it was written".to_owned(),
         ));
     }
-    let outputs = bundle.outputs(&contents.test.inputs)?;
+    let outputs = bundle.outputs(&contents.test.inputs.all()?)?;
     let found = metrics(&outputs, &contents.test.targets, &bundle.preprocessing.target);
     if found != contents.score {
         return Err(differs(

@@ -116,7 +116,7 @@ impl Clerk {
             .datasets
             .get((config.clone(), state), || Ok(Arc::new(data::load(config)?)))?;
         self.datasets
-            .retain(|dataset| dataset.train.inputs.len() <= LARGEST_KEPT);
+            .retain(|dataset| dataset.train.inputs.held_bytes() / 4 <= LARGEST_KEPT);
         Ok(dataset)
     }
 }

@@ -63,7 +63,7 @@ impl Clerk {
         };
         let snapshot = if keeps(ArtifactKind::Onnx) {
             let exported = self.exported(run)?;
-            let outputs = exported.outputs(&dataset.test.inputs)?;
+            let outputs = exported.sample_outputs(&dataset.test)?;
             viewer.snapshot(subject("test", &dataset.test, &outputs), |inputs| {
                 exported.outputs(inputs)
             })?
@@ -71,7 +71,7 @@ impl Clerk {
             let network = network(&record, &weights)?;
             let answer = |inputs: &[f32]| train::outputs(&network, inputs, BATCH);
             let samples: &Samples = &dataset.validation;
-            let outputs = answer(&samples.inputs);
+            let outputs = train::sample_outputs(&network, samples, BATCH)?;
             let Ok(snapshot) = viewer.snapshot(subject("validation", samples, &outputs), |inputs| {
                 Ok::<_, Infallible>(answer(inputs))
             });
