@@ -179,7 +179,7 @@ mod tests {
             let rows = group.iter().map(|&block| if block == 12 { 2 } else { 4 }).sum();
             let (own, later) = rest.split_at(rows);
             assert!(own.iter().all(|row| group.contains(&(row / 4))));
-            assert!(!own.is_sorted());
+            assert!(own.len() <= 4 || !own.is_sorted());
             rest = later;
         }
         assert!(rest.is_empty());

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Architecture, ClassWeights, DatasetSummary, LossKind, ModelSpec, MonitoredMetric, OptimizerKind, RunConfig,
+    Architecture, Augmentation, ClassWeights, DatasetSummary, LossKind, ModelSpec, MonitoredMetric, OptimizerKind, RunConfig,
     ScheduleKind, Task, TrainConfig,
 };
 
@@ -122,6 +122,7 @@ impl RunConfig {
     /// Checks every field against the others and against the data, and builds the network's description.
     pub fn check(&self, dataset: &DatasetSummary) -> Result<RunPlan, Vec<ConfigIssue>> {
         let mut issues = self.data.issues();
+        issues.extend(self.data.augment_issues(dataset));
         issues.extend(self.train.issues(&dataset.task));
         issues.extend(self.model.issues());
         if dataset.split.train == 0 || dataset.split.validation == 0 || dataset.split.test == 0 {
@@ -151,6 +152,23 @@ impl RunConfig {
 }
 
 impl super::DataConfig {
+    /// Augmentations that have no meaning for these samples.
+    fn augment_issues(&self, dataset: &DatasetSummary) -> Vec<ConfigIssue> {
+        let mut issues = Vec::new();
+        let is_mixup = |augmentation: &Augmentation| matches!(augmentation, Augmentation::Mixup { .. });
+        for (place, augmentation) in self.augment.iter().enumerate() {
+            let entry = format!("entry {}: {}", place + 1, augmentation.name());
+            if !augmentation.fits(dataset.input) {
+                let problem = format!("{entry} does not fit samples of {}", dataset.input);
+                issues.push(ConfigIssue::new("data.augment", problem, "leave it out"));
+            } else if is_mixup(augmentation) && self.augment[..place].iter().any(is_mixup) {
+                let problem = format!("{entry} stands there twice");
+                issues.push(ConfigIssue::new("data.augment", problem, "leave one out"));
+            }
+        }
+        issues
+    }
+
     /// What is wrong without looking at the data.
     pub fn issues(&self) -> Vec<ConfigIssue> {
         let mut issues = Vec::new();

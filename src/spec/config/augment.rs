@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::Shape;
+
 /// One change. Each draws its strength for each sample from the run's seed, epoch and row.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
@@ -44,6 +46,23 @@ impl Augmentation {
             Self::Scale { .. } => "scaling",
             Self::TimeWarp { .. } => "time warp",
             Self::TimeCrop { .. } => "time crop",
+        }
+    }
+
+    /// Whether it has a meaning for samples of this shape.
+    pub fn fits(self, shape: Shape) -> bool {
+        let is_image = matches!(shape, Shape::Image { .. });
+        let is_sequence = matches!(shape, Shape::Sequence { .. });
+        match self {
+            Self::Flip
+            | Self::Rotate { .. }
+            | Self::Shift { .. }
+            | Self::Crop { .. }
+            | Self::Brightness { .. }
+            | Self::Cutout { .. } => is_image,
+            Self::Scale { .. } | Self::TimeWarp { .. } | Self::TimeCrop { .. } => is_sequence,
+            // Between two words there is no third.
+            Self::Noise { .. } | Self::Mixup { .. } => !matches!(shape, Shape::Tokens { .. }),
         }
     }
 
