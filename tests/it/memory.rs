@@ -105,7 +105,11 @@ fn phases(plan: &RunPlan, dataset: &Dataset) -> MemoryLedger {
     let inputs = dataset.train.inputs.slice(0..rows.len() * dataset.train.shape.len()).unwrap().into_owned();
     let batch = grown();
     let mut activations = 0;
-    let key = DropoutKey { seed: 0, step: 0 };
+    let key = DropoutKey {
+        seed: 0,
+        step: 0,
+        first_row: 0,
+    };
     let gradients = network.gradients(inputs, rows.len(), key, |outputs| {
         activations = grown();
         Ok::<_, ()>(vec![0.01; outputs.len()])
