@@ -12,12 +12,14 @@
 //! | [`runtime`] | ONNX bytes to a model that runs |
 //! | [`nn`] | a model description to a burn module, weights in and out |
 //! | [`inspect`] | what can be seen in a network: answers, worst samples, decision surface, histograms |
+//! | [`classic`] | the classical baselines behind one small trait |
 //! | [`train`] | the loop: optimizers, schedules, early stopping, checkpoints, evaluation |
 //! | [`deploy`] | weights to ONNX bytes and the bundle; the only maker of measured figures |
 //! | [`compress`] | prune and quantize |
 //! | [`store`] | the database of runs and the artifact files |
 //! | [`timeline`] | pure folds from events to what is shown |
 //! | [`compare`] | deltas to a baseline and verdicts |
+//! | [`advice`] | which architecture for which data, what a curve says, notes on every knob: rules as data |
 //! | [`jobs`] | worker threads, queue, control, sinks: the only room that joins engine and store |
 //! | [`cli`] | the command line |
 //! | [`app`] | the window |
@@ -26,7 +28,9 @@
 //! What is deliberately absent: no room but [`app`] knows the window, and nothing but [`deploy`] makes a measured figure.
 #![deny(unsafe_code)]
 
+pub mod advice;
 pub mod app;
+pub mod classic;
 pub mod cli;
 pub mod compare;
 pub mod compress;

@@ -22,6 +22,9 @@ const BATCH_NORM: u64 = 12 << 10;
 /// others: the backward pass of one layer, the writing of a checkpoint, or the scoring of the training split, with what burn
 /// keeps to itself. Of a model with wrong shapes no tensor is counted.
 pub fn memory(plan: &RunPlan) -> MemoryLedger {
+    if plan.config.model.architecture.is_classical() {
+        return super::classical::memory(plan);
+    }
     let train = &plan.config.train;
     let rows = train.batch_size.min(plan.dataset.split.train.max(1)) as u64;
     let model = weight_bytes(&plan.model);

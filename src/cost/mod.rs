@@ -1,8 +1,10 @@
 //! Arithmetic over a model description: what a network costs before it is ever built.
 
+mod classical;
 mod expected;
 mod memory;
 
+pub use classical::{Cost, cost};
 pub use expected::{Expected, as_trained, expected, kept_units, without_units};
 pub use memory::memory;
 

@@ -135,6 +135,13 @@ impl RunConfig {
                 "change the fractions or bring more rows",
             ));
         }
+        if self.model.architecture == Architecture::Logistic && dataset.task.is_regression() {
+            issues.push(ConfigIssue::new(
+                "model.architecture",
+                "logistic regression answers with classes, and this task asks for numbers",
+                "use ridge, which is its like for numbers",
+            ));
+        }
         match ModelSpec::from_config(&self.model, dataset.input, dataset.task.outputs()) {
             Err(more) => issues.extend(more),
             Ok(model) if issues.is_empty() => {

@@ -138,23 +138,26 @@ pub enum ArtifactKind {
     Checkpoint,
     /// The exported network (ONNX).
     Onnx,
+    /// A classical baseline: what was fitted, and what is exported (safetensors).
+    Classic,
 }
 
 impl ArtifactKind {
-    pub const ALL: [Self; 3] = [Self::Weights, Self::Checkpoint, Self::Onnx];
+    pub const ALL: [Self; 4] = [Self::Weights, Self::Checkpoint, Self::Onnx, Self::Classic];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Weights => "weights",
             Self::Checkpoint => "checkpoint",
             Self::Onnx => "onnx",
+            Self::Classic => "classic",
         }
     }
 
     /// Of the file's name.
     pub fn extension(self) -> &'static str {
         match self {
-            Self::Weights | Self::Checkpoint => "safetensors",
+            Self::Weights | Self::Checkpoint | Self::Classic => "safetensors",
             Self::Onnx => "onnx",
         }
     }

@@ -25,7 +25,7 @@ const fn room(name: &'static str, may_use: &'static [&'static str], never: &'sta
 }
 
 /// The table. The window's crates are forbidden everywhere but in `app`, so they are not repeated here.
-const ROOMS: [Room; 17] = [
+const ROOMS: [Room; 19] = [
     room(
         "spec",
         &[],
@@ -56,6 +56,11 @@ const ROOMS: [Room; 17] = [
         &["cost", "data", "nn", "train", "deploy"],
         &["crossbeam_channel", "rusqlite"],
     ),
+    room(
+        "classic",
+        &["data"],
+        &["burn", "crossbeam_channel", "rusqlite", "std::thread", "std::fs"],
+    ),
     room("kernels", &[], &["burn"]),
     room("meter", &[], &["burn"]),
     room(
@@ -67,18 +72,23 @@ const ROOMS: [Room; 17] = [
     room("store", &[], &["burn"]),
     room("timeline", &[], &["burn", "std::time", "std::fs"]),
     room("compare", &[], &["burn", "std::fs"]),
+    room("advice", &["cost"], &["burn", "std::fs"]),
     room(
         "jobs",
         &[
-            "cost", "data", "nn", "train", "inspect", "compress", "deploy", "kernels", "meter", "runtime", "store",
-            "timeline", "compare",
+            "cost", "data", "nn", "train", "inspect", "classic", "compress", "deploy", "kernels", "meter", "runtime",
+            "store", "timeline", "compare",
         ],
         &[],
     ),
-    room("cli", &["jobs", "store", "timeline", "compare", "cost"], &["burn"]),
+    room(
+        "cli",
+        &["jobs", "store", "timeline", "compare", "advice", "cost"],
+        &["burn"],
+    ),
     room(
         "app",
-        &["cost", "jobs", "timeline", "compare"],
+        &["cost", "jobs", "timeline", "compare", "advice"],
         &["burn", "rusqlite", "std::fs"],
     ),
 ];

@@ -6,8 +6,8 @@ use egui_material_icons::{MaterialIcon, icons};
 use crate::app::action::{Action, Actions, Command, Dialog};
 use crate::app::state::Model;
 use crate::app::theme::{self, Tokens};
-use crate::app::widgets::progress;
 use crate::app::update::why_not;
+use crate::app::widgets::progress;
 
 /// Below this width the words beside icons go.
 const NARROW: f32 = 1150.0;

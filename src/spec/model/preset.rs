@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Architecture, ModelConfig, Shape};
+use crate::spec::{Architecture, ModelConfig, OptimizerKind, Shape, TrainConfig};
 
 /// A size to start from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,5 +73,43 @@ impl ModelConfig {
             config.pool = (0..blocks).map(|block| if block < pooled { 2 } else { 1 }).collect();
         }
         config
+    }
+}
+
+impl TrainConfig {
+    /// How to begin training `architecture`: rates and epochs with which its small preset learns the shipped sets. A classical
+    /// baseline has no use for them.
+    pub fn preset(architecture: Architecture) -> Self {
+        let of = |learning_rate, epochs| Self {
+            learning_rate,
+            epochs,
+            ..Self::default()
+        };
+        // Through many steps, one large gradient undoes what was learned (Pascanu et al. 2013).
+        let clipped = |config: Self| Self {
+            gradient_clip: Some(1.0),
+            ..config
+        };
+        match architecture {
+            Architecture::Majority
+            | Architecture::Logistic
+            | Architecture::Ridge
+            | Architecture::Knn
+            | Architecture::Forest => Self::default(),
+            Architecture::Linear => of(0.02, 60),
+            Architecture::Mlp => of(0.01, 60),
+            Architecture::Cnn | Architecture::Resnet => of(0.005, 30),
+            Architecture::Mobilenet => of(0.01, 40),
+            Architecture::Cnn1d => of(0.005, 40),
+            Architecture::Rnn => clipped(of(0.002, 40)),
+            Architecture::Gru | Architecture::Lstm => clipped(of(0.005, 40)),
+            // Attention needs a gentle start (Xiong et al. 2020).
+            Architecture::Transformer => clipped(Self {
+                optimizer: OptimizerKind::AdamW,
+                weight_decay: 0.01,
+                warmup_epochs: 3.0,
+                ..of(0.002, 50)
+            }),
+        }
     }
 }
