@@ -260,7 +260,7 @@ impl Tree {
                 tree.close(lesson, place, own);
                 continue;
             };
-            let goes_left = |&row: &u32| lesson.samples.row(row as usize)[split.input] <= split.threshold;
+            let goes_left = |&row: &u32| lesson.row(row as usize)[split.input] <= split.threshold;
             let left = partition(own, goes_left);
             let next = tree.nodes.len();
             tree.nodes[place] = Node {
@@ -348,7 +348,7 @@ fn best_split(
         let input = order[place];
         keys.clear();
         keys.extend(rows.iter().map(|&row| {
-            let value = lesson.samples.inputs[row as usize * inputs + input];
+            let value = lesson.samples[row as usize * inputs + input];
             u64::from(ordered(value)) << 32 | u64::from(row)
         }));
         keys.sort_unstable();

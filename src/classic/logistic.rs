@@ -27,7 +27,7 @@ pub fn fit(lesson: &Lesson<'_>, penalty: f64, proceed: &mut Proceed<'_>) -> Resu
     let objective = Objective {
         inputs: lesson.inputs,
         outputs: lesson.outputs,
-        samples: &lesson.samples.inputs,
+        samples: &lesson.samples,
         classes,
         penalty,
     };

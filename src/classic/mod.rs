@@ -18,8 +18,10 @@ mod tests;
 
 pub use file::FileError;
 
-use crate::data::{Dataset, Samples, Targets};
-use crate::spec::{Architecture, Failure, RunPlan};
+use std::borrow::Cow;
+
+use crate::data::{DataError, Dataset, Samples, Targets};
+use crate::spec::{Architecture, Failure, RunPlan, units};
 use file::{State, Tensor};
 
 /// Told how far a fit is, `done` of `total` parts, and asked whether it goes on.
@@ -55,7 +57,9 @@ trait Baseline: Send + Sync {
 
 /// What is fitted to: samples, and what is known of the task.
 struct Lesson<'a> {
-    samples: &'a Samples,
+    /// `rows x inputs` values, row by row.
+    samples: Cow<'a, [f32]>,
+    targets: &'a Targets,
     /// Values in a sample.
     inputs: usize,
     /// Classes, or targets of a regression.
@@ -66,7 +70,8 @@ struct Lesson<'a> {
 /// Fits the plan's baseline to the training rows. None where `proceed` said to stop. Same plan and data, same bytes.
 pub fn fit(plan: &RunPlan, dataset: &Dataset, proceed: &mut Proceed<'_>) -> Result<Option<Fitted>, Failure> {
     let lesson = Lesson {
-        samples: &dataset.train,
+        samples: all_inputs(plan, &dataset.train)?,
+        targets: &dataset.train.targets,
         inputs: dataset.train.shape.len(),
         outputs: plan.dataset.task.outputs(),
         seed: plan.config.run.seed,
@@ -92,6 +97,27 @@ pub fn fit(plan: &RunPlan, dataset: &Dataset, proceed: &mut Proceed<'_>) -> Resu
         outputs: lesson.outputs,
         model,
     }))
+}
+
+/// The inputs of all rows, which only the majority does without.
+fn all_inputs<'a>(plan: &RunPlan, samples: &'a Samples) -> Result<Cow<'a, [f32]>, Failure> {
+    let config = &plan.config;
+    if config.model.architecture == Architecture::Majority {
+        return Ok(Cow::default());
+    }
+    let (needed, budget) = (4 * samples.inputs.len(), config.data.memory_mb << 20);
+    if samples.inputs.held_bytes() == 0 && needed > budget {
+        return Err(Failure::new(
+            "data.memory_mb",
+            format!(
+                "this baseline looks at all rows at once, {}, and the budget is {}",
+                units::bytes(needed as u64),
+                units::bytes(budget as u64)
+            ),
+            "allow more memory, or train a network, which reads its rows batch by batch",
+        ));
+    }
+    samples.inputs.all().map_err(DataError::into_failure)
 }
 
 fn boxed<B: Baseline + 'static>(model: B) -> Box<dyn Baseline> {
@@ -167,19 +193,23 @@ impl std::fmt::Debug for Fitted {
 
 impl Lesson<'_> {
     fn rows(&self) -> usize {
-        self.samples.len()
+        self.targets.len()
+    }
+
+    fn row(&self, row: usize) -> &[f32] {
+        &self.samples[row * self.inputs..(row + 1) * self.inputs]
     }
 
     /// What is asked of row `row`, as `outputs` numbers: the standardised targets, or 1 for its class and 0 for the others.
     fn target(&self, row: usize, output: usize) -> f32 {
-        match &self.samples.targets {
+        match self.targets {
             Targets::Classes(classes) => f32::from(classes[row] as usize == output),
             Targets::Values { values, width } => values[row * width + output],
         }
     }
 
     fn classes(&self) -> Option<&[u32]> {
-        match &self.samples.targets {
+        match self.targets {
             Targets::Classes(classes) => Some(classes),
             Targets::Values { .. } => None,
         }

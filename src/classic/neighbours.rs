@@ -27,8 +27,8 @@ const LESS: f32 = 1e-4;
 impl Neighbours {
     pub fn fit(lesson: &Lesson<'_>, neighbours: usize) -> Self {
         Self {
-            samples: lesson.samples.inputs.clone(),
-            known: match &lesson.samples.targets {
+            samples: lesson.samples.to_vec(),
+            known: match lesson.targets {
                 Targets::Classes(classes) => Known::Classes(classes.clone()),
                 Targets::Values { values, .. } => Known::Values(values.clone()),
             },

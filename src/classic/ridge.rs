@@ -13,7 +13,7 @@ const ROWS_AT_A_TIME: usize = 32;
 /// `w = X'(XX' + penalty I)^-1 y`. The bias is not penalised.
 pub fn fit(lesson: &Lesson<'_>, penalty: f64, proceed: &mut Proceed<'_>) -> Result<Option<Linear>, Failure> {
     let (rows, inputs, outputs) = (lesson.rows(), lesson.inputs, lesson.outputs);
-    let all = &lesson.samples.inputs;
+    let all = &lesson.samples;
     let means: Vec<f64> = (0..inputs)
         .map(|input| mean(all.iter().skip(input).step_by(inputs).copied(), rows))
         .collect();

@@ -76,7 +76,10 @@ fn logistic_regression_is_where_its_objective_has_no_slope() {
         });
         let own = fit(&plan, &dataset, &mut |_, _| Ok(true)).unwrap().unwrap();
         let (weights, _) = line(&own);
-        let (outputs, classes) = (own.outputs(&dataset.train.inputs), classes(&dataset.train));
+        let (outputs, classes) = (
+            own.outputs(&dataset.train.inputs.all().unwrap()),
+            classes(&dataset.train),
+        );
         let error = |row: usize, class: usize| {
             let logits = &outputs[3 * row..3 * row + 3];
             let sum: f64 = logits.iter().map(|&logit| f64::from(logit).exp()).sum();
@@ -100,7 +103,7 @@ fn logistic_regression_is_where_its_objective_has_no_slope() {
 #[test]
 fn ridge_regression_is_where_its_objective_has_no_slope_in_both_of_its_forms() {
     let mut diabetes = dataset("diabetes");
-    let few = diabetes.train.gather(&[0, 1, 2, 3, 4, 5, 6]);
+    let few = diabetes.train.gather(&[0, 1, 2, 3, 4, 5, 6]).unwrap();
     for is_short in [false, true] {
         if is_short {
             // With 10 inputs and 7 rows it is solved by rows.
@@ -108,7 +111,7 @@ fn ridge_regression_is_where_its_objective_has_no_slope_in_both_of_its_forms() {
         }
         let own = fitted(&diabetes, "diabetes", Architecture::Ridge);
         let (weights, _) = line(&own);
-        let outputs = own.outputs(&diabetes.train.inputs);
+        let outputs = own.outputs(&diabetes.train.inputs.all().unwrap());
         let residuals: Vec<f64> = values(&diabetes.train)
             .iter()
             .zip(outputs)
@@ -127,9 +130,11 @@ fn ridge_regression_is_where_its_objective_has_no_slope_in_both_of_its_forms() {
 #[test]
 fn ridge_without_penalty_on_dependent_inputs_is_an_error() {
     let mut iris = dataset("iris");
-    for row in iris.train.inputs.chunks_exact_mut(4) {
+    let mut inputs = iris.train.inputs.all().unwrap().into_owned();
+    for row in inputs.chunks_exact_mut(4) {
         row[3] = row[0] + row[1];
     }
+    iris.train.inputs = inputs.into();
     let plan = plan(&iris, "iris", Architecture::Ridge, |config| config.model.penalty = 0.0);
     let failure = fit(&plan, &iris, &mut |_, _| Ok(true)).unwrap_err();
     assert!(failure.to_string().contains("penalty above 0"), "{failure}");
@@ -138,11 +143,13 @@ fn ridge_without_penalty_on_dependent_inputs_is_an_error() {
 #[test]
 fn neighbours_are_those_of_sorting_all_distances() {
     let wine = dataset("wine");
-    let outputs = fitted(&wine, "wine", Architecture::Knn).outputs(&wine.test.inputs);
+    let outputs = fitted(&wine, "wine", Architecture::Knn).outputs(&wine.test.inputs.all().unwrap());
     let classes = classes(&wine.train);
     for (row, answer) in outputs.chunks(3).enumerate() {
+        let test = wine.test.row(row);
         let distance = |known: &usize| -> f64 {
-            let pairs = wine.train.row(*known).iter().zip(wine.test.row(row));
+            let known = wine.train.row(*known);
+            let pairs = known.iter().zip(&*test);
             pairs.map(|(a, b)| f64::from(a - b).powi(2)).sum()
         };
         let mut rows: Vec<usize> = (0..wine.train.len()).collect();
@@ -159,7 +166,7 @@ fn neighbours_are_those_of_sorting_all_distances() {
 #[test]
 fn a_tie_goes_to_the_nearer_class() {
     let mut moons = dataset("moons");
-    moons.train.inputs = vec![0.0, 0.0, 1.0, 0.0];
+    moons.train.inputs = vec![0.0, 0.0, 1.0, 0.0].into();
     moons.train.targets = Targets::Classes(vec![1, 0]);
     let plan = plan(&moons, "moons", Architecture::Knn, |config| config.model.neighbours = 2);
     let own = fit(&plan, &moons, &mut |_, _| Ok(true)).unwrap().unwrap();
@@ -172,7 +179,7 @@ fn probabilities_sum_to_one_and_beat_the_majority() {
     let wine = dataset("wine");
     let mut losses = Vec::new();
     for architecture in CLASSICAL {
-        let outputs = fitted(&wine, "wine", architecture).outputs(&wine.test.inputs);
+        let outputs = fitted(&wine, "wine", architecture).outputs(&wine.test.inputs.all().unwrap());
         if architecture != Architecture::Logistic {
             for row in outputs.chunks(3) {
                 let sum: f32 = row.iter().map(|logarithm| logarithm.exp()).sum();
@@ -191,7 +198,7 @@ fn probabilities_sum_to_one_and_beat_the_majority() {
 fn a_forest_finds_what_no_line_does() {
     let spirals = dataset("spirals");
     let accuracy = |architecture| {
-        let outputs = fitted(&spirals, "spirals", architecture).outputs(&spirals.test.inputs);
+        let outputs = fitted(&spirals, "spirals", architecture).outputs(&spirals.test.inputs.all().unwrap());
         Metrics::classification(&outputs, &classes(&spirals.test))
             .accuracy
             .unwrap()
@@ -204,7 +211,7 @@ fn a_forest_finds_what_no_line_does() {
 #[test]
 fn several_targets_are_answered_at_once() {
     let mut diabetes = dataset("diabetes");
-    let alone = fitted(&diabetes, "diabetes", Architecture::Ridge).outputs(&diabetes.test.inputs);
+    let alone = fitted(&diabetes, "diabetes", Architecture::Ridge).outputs(&diabetes.test.inputs.all().unwrap());
     for samples in [&mut diabetes.train, &mut diabetes.validation, &mut diabetes.test] {
         let doubled = values(samples)
             .iter()
@@ -223,7 +230,7 @@ fn several_targets_are_answered_at_once() {
         .filter(|&architecture| fits(architecture, "diabetes"))
     {
         let both = fitted(&diabetes, "diabetes", architecture);
-        let outputs = both.outputs(&diabetes.test.inputs);
+        let outputs = both.outputs(&diabetes.test.inputs.all().unwrap());
         assert_eq!(outputs.len(), 2 * diabetes.test.len());
         for (row, pair) in outputs.chunks(2).enumerate() {
             assert!((pair[0] + pair[1]).abs() < 1e-4, "{architecture} {pair:?}");
@@ -232,7 +239,7 @@ fn several_targets_are_answered_at_once() {
             }
         }
         let again = Fitted::from_bytes(&both.to_bytes().unwrap()).unwrap();
-        assert_eq!(again.outputs(&diabetes.test.inputs), outputs);
+        assert_eq!(again.outputs(&diabetes.test.inputs.all().unwrap()), outputs);
     }
 }
 
@@ -244,7 +251,10 @@ fn bytes_answer_as_what_was_fitted_and_a_seed_decides_them() {
             let own = fitted(&dataset, source, architecture);
             let bytes = own.to_bytes().unwrap();
             let read = Fitted::from_bytes(&bytes).unwrap();
-            assert_eq!(read.outputs(&dataset.test.inputs), own.outputs(&dataset.test.inputs));
+            assert_eq!(
+                read.outputs(&dataset.test.inputs.all().unwrap()),
+                own.outputs(&dataset.test.inputs.all().unwrap())
+            );
             assert_eq!(bytes, fitted(&dataset, source, architecture).to_bytes().unwrap());
             assert_eq!(bytes, read.to_bytes().unwrap());
             assert_eq!(
@@ -253,9 +263,9 @@ fn bytes_answer_as_what_was_fitted_and_a_seed_decides_them() {
             );
             // A sample is answered the same alone as among others.
             let alone: Vec<f32> = (0..dataset.test.len())
-                .flat_map(|row| own.outputs(dataset.test.row(row)))
+                .flat_map(|row| own.outputs(&dataset.test.row(row)))
                 .collect();
-            assert_eq!(alone, own.outputs(&dataset.test.inputs));
+            assert_eq!(alone, own.outputs(&dataset.test.inputs.all().unwrap()));
         }
         let other = plan(&dataset, source, Architecture::Forest, |config| {
             config.model.trees = 10;
@@ -384,7 +394,7 @@ fn scores() {
                 }
                 let plan = plan(&dataset, source, architecture, |_| ());
                 let own = fit(&plan, &dataset, &mut |_, _| Ok(true)).unwrap().unwrap();
-                let outputs = own.outputs(&dataset.test.inputs);
+                let outputs = own.outputs(&dataset.test.inputs.all().unwrap());
                 sum += match &dataset.test.targets {
                     Targets::Classes(classes) => Metrics::classification(&outputs, classes).accuracy,
                     Targets::Values { values, .. } => Metrics::regression(&outputs, values, &[1.0]).r2,

@@ -235,7 +235,9 @@ fn change_sequence(
             let part = smallest as f32 + (1.0 - smallest as f32) * generator.random::<f32>();
             let start = (1.0 - part) * last * generator.random::<f32>();
             workspace.places.clear();
-            workspace.places.extend((0..steps).map(|step| start + part * step as f32));
+            workspace
+                .places
+                .extend((0..steps).map(|step| start + part * step as f32));
             resample_steps(sequence, features, workspace);
         }
         _ => {}

@@ -113,13 +113,7 @@ impl Stored {
     pub(super) fn decode(&self, bytes: &[u8], first: usize, values: &mut Vec<f32>) {
         match &self.levels {
             Some(levels) => levels.decode(bytes, first, values),
-            None => values.extend(
-                bytes
-                    .as_chunks::<4>()
-                    .0
-                    .iter()
-                    .map(|&value| f32::from_le_bytes(value)),
-            ),
+            None => values.extend(bytes.as_chunks::<4>().0.iter().map(|&value| f32::from_le_bytes(value))),
         }
     }
 }
@@ -187,7 +181,9 @@ impl Inputs {
     /// All values, `size` at a time.
     pub fn chunks(&self, size: usize) -> impl Iterator<Item = Result<Cow<'_, [f32]>, DataError>> {
         let size = size.max(1);
-        (0..self.len()).step_by(size).map(move |start| self.slice(start..start + size))
+        (0..self.len())
+            .step_by(size)
+            .map(move |start| self.slice(start..start + size))
     }
 
     /// Smallest and largest value; of bytes, those that the smallest and the largest byte stand for.

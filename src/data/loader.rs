@@ -158,7 +158,11 @@ impl Iterator for Batches {
     type Item = Result<Batch, DataError>;
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = self.order.len().saturating_sub(self.next).div_ceil(self.work.batch_size);
+        let left = self
+            .order
+            .len()
+            .saturating_sub(self.next)
+            .div_ceil(self.work.batch_size);
         (left, Some(left))
     }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Architecture, Augmentation, ClassWeights, DatasetSummary, LossKind, ModelSpec, MonitoredMetric, OptimizerKind, RunConfig,
-    ScheduleKind, Task, TrainConfig,
+    Architecture, Augmentation, ClassWeights, DatasetSummary, LossKind, ModelSpec, MonitoredMetric, OptimizerKind,
+    RunConfig, ScheduleKind, Task, TrainConfig,
 };
 
 /// One thing that is wrong with a configuration.

@@ -102,7 +102,12 @@ fn phases(plan: &RunPlan, dataset: &Dataset) -> MemoryLedger {
     grown();
     let state = Optimizer::new(&plan.config.train, &lengths);
     let optimizer = grown();
-    let inputs = dataset.train.inputs.slice(0..rows.len() * dataset.train.shape.len()).unwrap().into_owned();
+    let inputs = dataset
+        .train
+        .inputs
+        .slice(0..rows.len() * dataset.train.shape.len())
+        .unwrap()
+        .into_owned();
     let batch = grown();
     let mut activations = 0;
     let key = DropoutKey {

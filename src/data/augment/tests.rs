@@ -46,7 +46,10 @@ fn a_shift_repeats_the_edge() {
     assert_eq!(one, [0.0, 0.0, 1.0, 2.0, 4.0, 4.0, 5.0, 6.0, 8.0, 8.0, 9.0, 10.0]);
     let mut two = image()[..12].to_vec();
     shift(&mut two, frame, -2, -1, &mut Workspace::default());
-    assert_eq!(two, [6.0, 7.0, 7.0, 7.0, 10.0, 11.0, 11.0, 11.0, 10.0, 11.0, 11.0, 11.0]);
+    assert_eq!(
+        two,
+        [6.0, 7.0, 7.0, 7.0, 10.0, 11.0, 11.0, 11.0, 10.0, 11.0, 11.0, 11.0]
+    );
     let mut far = image()[..12].to_vec();
     shift(&mut far, frame, 1000, 1000, &mut Workspace::default());
     assert_eq!(far, [0.0; 12]);
@@ -307,7 +310,10 @@ fn beta_has_its_moments() {
         let expected = 1.0 / (4.0 * (2.0 * alpha + 1.0));
         assert!(drawn.iter().all(|share| (0.0..=1.0).contains(share)));
         assert!((mean - 0.5).abs() < 0.012, "{alpha}: {mean}");
-        assert!((variance / expected - 1.0).abs() < 0.05, "{alpha}: {variance} {expected}");
+        assert!(
+            (variance / expected - 1.0).abs() < 0.05,
+            "{alpha}: {variance} {expected}"
+        );
     }
     let mut tiny = stream(0, "beta", 1);
     assert!((0..1000).all(|_| beta(1e-9, &mut tiny).is_finite()));
@@ -317,10 +323,7 @@ fn beta_has_its_moments() {
 #[test]
 fn a_preview_is_deterministic_and_shows_each_epoch() {
     let dataset = load(&DataConfig::default()).unwrap();
-    let augment = [
-        Augmentation::Shift { pixels: 2.0 },
-        Augmentation::Mixup { alpha: 1.0 },
-    ];
+    let augment = [Augmentation::Shift { pixels: 2.0 }, Augmentation::Mixup { alpha: 1.0 }];
     let shown = preview(&dataset, 5, &augment, 17, 6).unwrap();
     assert_eq!(shown, preview(&dataset, 5, &augment, 17, 6).unwrap());
     assert_eq!(shown.before, *dataset.train.row(17));

@@ -19,7 +19,11 @@ fn trained(csv: &[u8]) -> (Preprocessing, Vec<f32>, Targets) {
     let (preprocessing, _) = preprocess::fit(&table, &target, &parts.train, None).unwrap();
     let rows: Vec<usize> = (0..table.rows).collect();
     let samples = preprocess::apply(&table, &target, &preprocessing, &rows);
-    (preprocessing, samples.inputs.all().unwrap().into_owned(), samples.targets)
+    (
+        preprocessing,
+        samples.inputs.all().unwrap().into_owned(),
+        samples.targets,
+    )
 }
 
 fn bits(values: &[f32]) -> Vec<u32> {
@@ -80,7 +84,9 @@ fn images_give_the_same_bits_as_training() {
     let set = crate::data::load(&DataConfig::default()).unwrap();
     let new = rows_of("digits", &SHIPPED[0].csv().unwrap(), &set.preprocessing).unwrap();
     let mut seen: Vec<Vec<u32>> = new.inputs.chunks(64).map(bits).collect();
-    let parts = [&set.train, &set.validation, &set.test].map(|part| part.inputs.all().unwrap()).concat();
+    let parts = [&set.train, &set.validation, &set.test]
+        .map(|part| part.inputs.all().unwrap())
+        .concat();
     let mut trained: Vec<Vec<u32>> = parts.chunks(64).map(bits).collect();
     seen.sort();
     trained.sort();
