@@ -151,6 +151,34 @@ pub enum DataError {
     },
     #[error("{file}: {rows} rows; this split takes at least {needed}")]
     TooFewRows { file: String, rows: usize, needed: usize },
+    #[error(
+        "{file}: {samples} samples of {steps} steps with {features} values are too many (limit {limit} steps); set data.steps, or data.window, to fewer"
+    )]
+    TooManySteps {
+        file: String,
+        samples: usize,
+        steps: usize,
+        features: usize,
+        limit: usize,
+    },
+    #[error(
+        "{file}: the {part} part of the series has {steps} steps, but a window and its horizon take {needed}; bring more steps, or set data.window to fewer"
+    )]
+    SeriesTooShort {
+        file: String,
+        part: &'static str,
+        steps: usize,
+        needed: usize,
+    },
+    #[error("{file}: row {row}: {problem}; {remedy}")]
+    Format {
+        file: String,
+        row: usize,
+        problem: String,
+        remedy: &'static str,
+    },
+    #[error("{file}: more than {limit} files; bring fewer, or put their texts in a CSV file")]
+    TooManyFiles { file: String, limit: usize },
     #[error("fold {fold} of {folds}: not a fold; use 2 or more folds and count them from 0")]
     NotAFold { fold: usize, folds: usize },
     #[error("{}", list(.issues))]

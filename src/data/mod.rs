@@ -22,6 +22,7 @@
 
 pub mod augment;
 mod error;
+mod file;
 mod generated;
 mod header;
 mod inputs;
@@ -34,18 +35,22 @@ mod raw;
 mod records;
 mod restore;
 mod samples;
+mod sequences;
+mod series;
+mod sheet;
 mod shipped;
+mod source;
 mod split;
 mod table;
+mod tabular;
 mod target;
 mod text;
-
-use std::path::Path;
+mod texts;
 
 pub use error::DataError;
 pub use inputs::Inputs;
 pub use loader::{Batch, Batches, Loader, Mixed};
-pub use predict::{NewRows, encode_cells, read_rows};
+pub use predict::{NewRows, cell_names, encode_cells, read_rows};
 pub use preprocess::MAX_INPUTS;
 pub use raw::Part;
 pub use records::{MAX_COLUMNS, MAX_RECORD_BYTES};
@@ -55,12 +60,11 @@ pub use table::{MAX_CATEGORIES, MAX_CELLS};
 pub use target::MAX_CLASSES;
 pub use text::MAX_FILE_BYTES;
 
-use crate::spec::{DataConfig, DataKind, DatasetSummary, Shape, SplitRows};
+use crate::spec::DataConfig;
 use generated::GENERATED;
-use header::{nearest, position_of};
+use header::nearest;
 use shipped::SHIPPED;
-use table::{Table, read_table};
-use target::Target;
+use source::{Division, Source};
 
 /// Name and one-line description of every set that needs no file.
 pub fn names() -> Vec<(&'static str, &'static str)> {
@@ -77,115 +81,45 @@ pub fn is_generated(source: &str) -> bool {
 
 /// Loads the configured set, splits it and preprocesses it with the statistics of its training part.
 pub fn load(config: &DataConfig) -> Result<Dataset, DataError> {
-    check(config)?;
-    let (table, image) = table(config)?;
-    let target = Target::of(&table, config.task, None)?;
-    let parts = split::divide(&target.strata, target.strata_count, config.split, config.split_seed);
-    dataset(config, table, &target, image, &parts)
+    open(config)?.dataset(config, Division::Split)
 }
 
 /// The raw rows of one part of the configured split as CSV, in the order in which they are evaluated.
 pub fn rows_as_csv(config: &DataConfig, part: Part) -> Result<String, DataError> {
-    check(config)?;
-    let (table, _) = table(config)?;
-    let target = Target::of(&table, config.task, None)?;
-    let parts = split::divide(&target.strata, target.strata_count, config.split, config.split_seed);
-    Ok(raw::csv(&table, &parts, part))
+    open(config)?.csv(config, part)
 }
 
 /// As [`load`], but fold `fold` (from 0) of `folds` is the test part, and validation is carved out of the rest by the ratio of the
-/// split's first two fractions. The folds of one `split_seed` cover every row once.
+/// split's first two fractions. The folds of one `split_seed` cover every row once; those of a series follow each other in
+/// time, each trained on what came before.
 pub fn load_fold(config: &DataConfig, fold: usize, folds: usize) -> Result<Dataset, DataError> {
-    check(config)?;
     if folds < 2 || fold >= folds {
         return Err(DataError::NotAFold { fold, folds });
     }
-    let (table, image) = table(config)?;
-    let target = Target::of(&table, config.task, Some(folds))?;
-    let parts = split::fold(
-        &target.strata,
-        target.strata_count,
-        config.split,
-        config.split_seed,
-        (fold, folds),
-    );
-    dataset(config, table, &target, image, &parts)
+    open(config)?.dataset(config, Division::Fold { fold, folds })
 }
 
-fn check(config: &DataConfig) -> Result<(), DataError> {
+/// Opens the source if it is of its kind.
+type Recogniser = fn(&DataConfig) -> Result<Option<Box<dyn Source>>, DataError>;
+
+/// Asked in this order; the first that knows the source reads it. A set's name goes before a file of that name.
+const RECOGNISERS: [Recogniser; 4] = [shipped::open, generated::open, texts::open_folder, file::open];
+
+fn open(config: &DataConfig) -> Result<Box<dyn Source>, DataError> {
     let issues = config.issues();
-    if issues.is_empty() {
-        Ok(())
-    } else {
-        Err(DataError::Config { issues })
+    if !issues.is_empty() {
+        return Err(DataError::Config { issues });
     }
-}
-
-/// The raw table and the image shape, if its columns are pixels. A set's name goes before a file of that name.
-fn table(config: &DataConfig) -> Result<(Table, Option<Shape>), DataError> {
-    let source = config.source.trim();
-    let target = config.target.as_deref();
-    if let Some(set) = SHIPPED.iter().find(|set| set.name == source) {
-        return set.table(target);
-    }
-    if let Some(set) = GENERATED.iter().find(|set| set.name == source) {
-        let table = set.table(config);
-        if let Some(target) = target {
-            position_of(source, std::slice::from_ref(&table.target.name), target)?;
+    for recognise in RECOGNISERS {
+        if let Some(source) = recognise(config)? {
+            return Ok(source);
         }
-        return Ok((table, None));
     }
-    let path = Path::new(source);
-    if !path.exists() && path.extension().is_none() && path.components().count() < 2 {
-        let known: Vec<&str> = names().iter().map(|(name, _)| *name).collect();
-        return Err(DataError::UnknownSource {
-            name: source.to_owned(),
-            remedy: nearest(&known, source),
-        });
-    }
-    let bytes = text::read_file(path)?;
-    Ok((read_table(source, &bytes, target, false)?, None))
-}
-
-fn dataset(
-    config: &DataConfig,
-    table: Table,
-    target: &Target,
-    image: Option<Shape>,
-    parts: &split::Parts,
-) -> Result<Dataset, DataError> {
-    let (preprocessing, filled) = preprocess::fit(&table, target, &parts.train, image)?;
-    let [train, validation, test] = [&parts.train, &parts.validation, &parts.test]
-        .map(|rows| preprocess::apply(&table, target, &preprocessing, rows));
-    let name = match Path::new(config.source.trim()).file_stem() {
-        Some(stem) => stem.to_string_lossy().into_owned(),
-        None => table.file.clone(),
-    };
-    let summary = DatasetSummary {
+    let name = config.source.trim().to_owned();
+    let known: Vec<&str> = names().iter().map(|(name, _)| *name).collect();
+    Err(DataError::UnknownSource {
+        remedy: nearest(&known, &name),
         name,
-        kind: match preprocessing.shape {
-            Shape::Image { .. } => DataKind::Images,
-            _ => DataKind::Table,
-        },
-        rows: table.rows,
-        input: preprocessing.shape,
-        task: target.task.clone(),
-        class_rows: target.class_rows.clone(),
-        split: SplitRows {
-            train: train.len(),
-            validation: validation.len(),
-            test: test.len(),
-        },
-        columns: table.columns.iter().map(|column| column.name.clone()).collect(),
-        target: table.target.name,
-        notes: [table.notes, filled].concat(),
-    };
-    Ok(Dataset {
-        summary,
-        preprocessing,
-        train,
-        validation,
-        test,
     })
 }
 

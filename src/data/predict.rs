@@ -1,16 +1,23 @@
 //! New rows for a finished model: a CSV and nothing but the preprocessing that went out with it.
 
+mod cells;
+mod targets;
+
 use std::path::Path;
+
+pub use cells::{cell_names, encode_cells};
+pub(super) use targets::{TargetReader, target_names};
 
 use super::DataError;
 use super::header::{check_names, has_header, names_from, nearest};
 use super::number::{Cell, read_cell};
-use super::preprocess::{Encoder, MAX_VALUES, Value, standardise};
+use super::preprocess::{Encoder, MAX_VALUES, Value};
 use super::profile::profile;
 use super::records::{Record, Records};
 use super::samples::Targets;
 use super::text::{decode, read_file};
-use crate::spec::{ColumnKind, Preprocessing, Shape, TargetTransform};
+use super::{sequences, series, texts};
+use crate::spec::{ColumnKind, InputForm, Preprocessing, Shape};
 
 /// Rows of a CSV as a model's inputs.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +28,8 @@ pub struct NewRows {
     pub rows: usize,
     /// `rows x shape.len()` values, row by row.
     pub inputs: Vec<f32>,
-    /// Present when the file has the target column and every cell of it can be read, so that the predictions can be scored.
+    /// Present when the file has the target columns and every cell of them can be read, so that the predictions can be scored. Of a
+    /// series the last row has no truth: it is what follows the file.
     pub targets: Option<Targets>,
     /// What was filled or assumed, one sentence each.
     pub notes: Vec<String>,
@@ -29,54 +37,21 @@ pub struct NewRows {
 
 /// Reads the columns that the model was trained on, by name and in any order; further columns do not matter. A file without a header is
 /// read by position: exactly the model's columns, or these and the target behind them. Missing values are filled as in training.
+///
+/// What is no row of a table is read as it was for training: sequences in long or wide form or as `.ts`, a series, texts.
 pub fn read_rows(path: &Path, preprocessing: &Preprocessing) -> Result<NewRows, DataError> {
-    rows_of(&path.display().to_string(), &read_file(path)?, preprocessing)
-}
-
-/// The network's input for one row of typed cells, by column name; a column that is not named counts as missing.
-pub fn encode_cells(cells: &[(String, String)], preprocessing: &Preprocessing) -> Result<Vec<f32>, DataError> {
-    let mut inputs = Vec::with_capacity(preprocessing.shape.len());
-    for column in &preprocessing.columns {
-        let given = cells.iter().find(|(name, _)| *name == column.name);
-        let text = given.map_or("", |(_, text)| text.as_str());
-        if let ColumnKind::Numeric { .. } = column.kind {
-            let (file, row, column, text) = ("input".to_owned(), 1, column.name.clone(), text.trim().to_owned());
-            match read_cell(&text) {
-                Cell::Missing | Cell::Number { .. } => {}
-                Cell::Text => {
-                    return Err(DataError::NotANumber {
-                        file,
-                        row,
-                        column,
-                        text,
-                    });
-                }
-                Cell::Infinite => {
-                    return Err(DataError::Infinite {
-                        file,
-                        row,
-                        column,
-                        text,
-                    });
-                }
-                Cell::Grouped => {
-                    return Err(DataError::Thousands {
-                        file,
-                        row,
-                        column,
-                        text,
-                    });
-                }
-            }
-        }
-        let encoder = Encoder::new(&column.kind);
-        encoder.encode(encoder.read(text), &mut inputs);
+    let file = path.display().to_string();
+    check(&file, preprocessing)?;
+    match &preprocessing.form {
+        InputForm::Row => rows_of(&file, &read_file(path)?, preprocessing),
+        InputForm::Pixels { .. } => Err(DataError::NotAFile { file }),
+        InputForm::Steps { features } => sequences::read_new(&file, &read_file(path)?, preprocessing, features),
+        InputForm::Window { .. } => series::read_new(&file, &read_file(path)?, preprocessing),
+        InputForm::Text { column, vocabulary } => texts::read_new(path, preprocessing, column, vocabulary),
     }
-    Ok(inputs)
 }
 
 fn rows_of(file: &str, bytes: &[u8], preprocessing: &Preprocessing) -> Result<NewRows, DataError> {
-    check(file, preprocessing)?;
     let (text, encoding_note) = decode(file, bytes)?;
     let records = Records::open(file, &text)?;
     let layout = Layout::find(&records, &records.sample()?, preprocessing)?;
@@ -114,26 +89,27 @@ fn rows_of(file: &str, bytes: &[u8], preprocessing: &Preprocessing) -> Result<Ne
         .map(|column| Encoder::new(&column.kind))
         .collect();
     let mut inputs = Vec::with_capacity(rows * width);
-    let mut targets = layout
-        .target
-        .map(|place| TargetReader::new(place, &preprocessing.target));
+    let mut targets = TargetReader::new(&preprocessing.target);
     for record in body() {
         let record = record?;
         for (encoder, &place) in encoders.iter().zip(&layout.inputs) {
             encoder.encode(encoder.read(record.cells.get(place).unwrap_or_default()), &mut inputs);
         }
-        if let Some(reader) = &mut targets
-            && let Err(note) = reader.read(&record)
-        {
-            notes.push(note);
-            targets = None;
+        match &layout.targets {
+            Some(places) => {
+                let cells = places.iter().map(|&place| record.cells.get(place).unwrap_or_default());
+                targets.read(record.row, cells);
+            }
+            None => targets.give_up(None),
         }
     }
+    let (targets, note) = targets.finish();
+    notes.extend(note);
     Ok(NewRows {
         shape: preprocessing.shape,
         rows,
         inputs,
-        targets: targets.map(|reader| reader.targets),
+        targets,
         notes,
     })
 }
@@ -153,7 +129,8 @@ fn check(file: &str, preprocessing: &Preprocessing) -> Result<(), DataError> {
 struct Layout {
     with_header: bool,
     inputs: Vec<usize>,
-    target: Option<usize>,
+    /// Of all targets, or none.
+    targets: Option<Vec<usize>>,
 }
 
 impl Layout {
@@ -166,7 +143,8 @@ impl Layout {
             let mut cells = sample.iter().take(1).flat_map(|first| first.cells.iter());
             read_cell(name) == Cell::Text && cells.any(|cell| cell.trim() == name)
         };
-        let any_named = wanted().chain([preprocessing.target_column.as_str()]).any(stands);
+        let targets = target_names(preprocessing);
+        let any_named = wanted().chain(targets.iter().map(String::as_str)).any(stands);
         // A model trained without a header has the columns' places as names, and a file for it has no header either.
         let placed = wanted().all(|name| names_of_none.iter().any(|present| present == name));
         let with_header = any_named || (!placed && has_header(sample));
@@ -186,15 +164,16 @@ impl Layout {
             inputs: wanted()
                 .map(|name| place(name).ok_or_else(|| missing(name)))
                 .collect::<Result<_, _>>()?,
-            target: place(&preprocessing.target_column),
+            targets: targets.iter().map(|name| place(name)).collect(),
         })
     }
 
     fn by_position(records: &Records<'_>, preprocessing: &Preprocessing) -> Result<Self, DataError> {
         let expected = preprocessing.columns.len();
-        let target = match records.width.checked_sub(expected) {
+        let count = target_names(preprocessing).len();
+        let targets = match records.width.checked_sub(expected) {
             Some(0) => None,
-            Some(1) => Some(expected),
+            Some(behind) if behind == count => Some((expected..expected + count).collect()),
             _ => {
                 return Err(DataError::ColumnCount {
                     file: records.file.to_owned(),
@@ -206,70 +185,14 @@ impl Layout {
         Ok(Self {
             with_header: false,
             inputs: (0..expected).collect(),
-            target,
+            targets,
         })
-    }
-}
-
-struct TargetReader<'a> {
-    place: usize,
-    transform: &'a TargetTransform,
-    targets: Targets,
-}
-
-impl<'a> TargetReader<'a> {
-    fn new(place: usize, transform: &'a TargetTransform) -> Self {
-        Self {
-            place,
-            transform,
-            targets: match transform {
-                TargetTransform::Classes { .. } => Targets::Classes(Vec::new()),
-                TargetTransform::Values { targets } => Targets::Values {
-                    values: Vec::new(),
-                    width: targets.len(),
-                },
-            },
-        }
-    }
-
-    /// Appends one row's target; the error is a note on why there are no targets.
-    fn read(&mut self, record: &Record) -> Result<(), String> {
-        let text = record.cells.get(self.place).unwrap_or_default().trim();
-        let number = match read_cell(text) {
-            Cell::Number { value, .. } => Some(value),
-            _ => None,
-        };
-        let unscored = |what: &str| {
-            Err(format!(
-                "Not scored: row {}, the target \"{text}\" is {what}",
-                record.row
-            ))
-        };
-        match (self.transform, &mut self.targets) {
-            (TargetTransform::Classes { classes }, Targets::Classes(targets)) => {
-                let place = |name: &str| classes.iter().position(|class| class == name);
-                match place(text).or_else(|| place(&number?.to_string())) {
-                    Some(class) => targets.push(class as u32),
-                    None => return unscored("none of the model's classes"),
-                }
-            }
-            (TargetTransform::Values { targets }, Targets::Values { values, .. }) => match number {
-                Some(number) => values.extend(
-                    targets
-                        .iter()
-                        .map(|target| standardise(number, target.mean, target.deviation)),
-                ),
-                None => return unscored("not a number"),
-            },
-            _ => {}
-        }
-        Ok(())
     }
 }
 
 impl Encoder<'_> {
     /// What a cell says to this column. Cells of numeric columns were checked before.
-    fn read<'t>(&self, text: &'t str) -> Value<'t> {
+    pub(super) fn read<'t>(&self, text: &'t str) -> Value<'t> {
         match (self, read_cell(text)) {
             (_, Cell::Missing) => Value::Missing,
             (Self::Numeric { .. }, Cell::Number { value, .. }) => Value::Number(value),

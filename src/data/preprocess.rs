@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::DataError;
-use super::samples::{Samples, Targets};
+use super::samples::Samples;
 use super::table::{Column, MISSING, Table, Values};
-use super::target::{Target, TargetValues};
-use crate::spec::{ColumnKind, InputColumn, InputForm, Preprocessing, Shape, TargetScale, TargetTransform, Task};
+use super::target::Target;
+use crate::spec::{ColumnKind, InputColumn, InputForm, Preprocessing, Shape};
 
 /// Most network inputs, one-hot columns spread out.
 pub const MAX_INPUTS: usize = 20_000;
@@ -129,20 +129,8 @@ pub(super) fn fit(
         form: InputForm::Row,
         columns,
         shape: image.unwrap_or(Shape::Features { features: inputs }),
-        target_column: table.target.name.clone(),
-        target: match (&target.task, &target.values) {
-            (_, TargetValues::Values(values)) => {
-                let (mean, deviation) = mean_and_deviation(|| train.iter().map(|&row| values[row]));
-                let name = table.target.name.clone();
-                TargetTransform::Values {
-                    targets: vec![TargetScale { name, mean, deviation }],
-                }
-            }
-            (Task::Classification { classes }, _) => TargetTransform::Classes {
-                classes: classes.clone(),
-            },
-            (Task::Regression { .. }, TargetValues::Classes(_)) => TargetTransform::Classes { classes: Vec::new() },
-        },
+        target_column: target.names.join(","),
+        target: target.transform(train),
     };
     Ok((preprocessing, notes))
 }
@@ -160,27 +148,10 @@ pub(super) fn apply(table: &Table, target: &Target, preprocessing: &Preprocessin
             encoder.encode(column.value(row), &mut inputs);
         }
     }
-    let targets = match (&target.values, &preprocessing.target) {
-        (TargetValues::Values(values), transform) => Targets::Values {
-            values: match transform {
-                TargetTransform::Values { targets } => rows
-                    .iter()
-                    .flat_map(|&row| {
-                        targets
-                            .iter()
-                            .map(move |target| standardise(values[row], target.mean, target.deviation))
-                    })
-                    .collect(),
-                TargetTransform::Classes { .. } => rows.iter().map(|&row| values[row] as f32).collect(),
-            },
-            width: 1,
-        },
-        (TargetValues::Classes(classes), _) => Targets::Classes(rows.iter().map(|&row| classes[row]).collect()),
-    };
     Samples {
         shape: preprocessing.shape,
         inputs: inputs.into(),
-        targets,
+        targets: target.of_rows(&preprocessing.target, rows),
     }
 }
 
@@ -252,7 +223,7 @@ fn share_statistics(table: &Table, train: &[usize], columns: &mut [InputColumn])
 }
 
 /// Mean and population deviation in two passes; 0 and 1 of nothing, and a deviation of 1 where all values agree to rounding.
-fn mean_and_deviation<I: Iterator<Item = f64>>(values: impl Fn() -> I) -> (f64, f64) {
+pub(super) fn mean_and_deviation<I: Iterator<Item = f64>>(values: impl Fn() -> I) -> (f64, f64) {
     let count = values().count();
     if count == 0 {
         return (0.0, 1.0);

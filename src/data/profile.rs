@@ -101,6 +101,11 @@ impl Profile {
         self.texts == 0
     }
 
+    /// Texts, more than two different ones.
+    pub(super) fn is_varied_text(&self) -> bool {
+        !self.is_numeric() && self.few.len() > 2
+    }
+
     /// Whole numbers, each one more than the one before.
     pub(super) fn is_running_number(&self) -> bool {
         self.is_numeric() && self.rows >= 3 && self.numbers == self.rows && self.steps_of_one == self.rows - 1

@@ -28,12 +28,8 @@ impl std::str::FromStr for Part {
 
 /// A header and the part's rows in the order in which they are evaluated; the target is the last column.
 pub(super) fn csv(table: &Table, parts: &Parts, part: Part) -> String {
-    let rows = match part {
-        Part::Train => &parts.train,
-        Part::Validation => &parts.validation,
-        Part::Test => &parts.test,
-    };
-    let columns: Vec<&Column> = table.columns.iter().chain([&table.target]).collect();
+    let rows = parts.rows(part);
+    let columns: Vec<&Column> = table.columns.iter().chain(&table.targets).collect();
     let mut text = String::new();
     push_line(&mut text, columns.iter().map(|column| column.name.clone()));
     for &row in rows {
@@ -42,7 +38,8 @@ pub(super) fn csv(table: &Table, parts: &Parts, part: Part) -> String {
     text
 }
 
-fn push_line(text: &mut String, cells: impl Iterator<Item = String>) {
+/// Appends a line of cells, quoted where they must be.
+pub(super) fn push_line(text: &mut String, cells: impl Iterator<Item = String>) {
     for (place, cell) in cells.enumerate() {
         if place > 0 {
             text.push(',');
@@ -58,7 +55,8 @@ fn push_line(text: &mut String, cells: impl Iterator<Item = String>) {
     text.push('\n');
 }
 
-fn cell(column: &Column, row: usize) -> String {
+/// A cell as it is written.
+pub(super) fn cell(column: &Column, row: usize) -> String {
     match &column.values {
         Values::Numbers(numbers) if numbers[row].is_nan() => String::new(),
         Values::Numbers(numbers) => numbers[row].to_string(),

@@ -1,11 +1,36 @@
 //! Network inputs back to the cells that they were made from, for a person to look at.
 
 use super::preprocess::standardise;
-use crate::spec::{ColumnKind, Preprocessing};
+use super::texts::restore_text;
+use crate::spec::{ColumnKind, FeatureScale, InputForm, Preprocessing};
 
-/// The raw cells of one preprocessed row, in the order of the columns. What was missing reads as what it was filled with; a
-/// text that is no category is empty.
+/// The raw cells of one preprocessed sample, in the order of [`cell_names`](super::cell_names). What was missing reads as what it was
+/// filled with; a text that is no category is empty, as are steps of padding; a text of words is in lower case.
 pub fn restore_cells(preprocessing: &Preprocessing, inputs: &[f32]) -> Vec<String> {
+    match &preprocessing.form {
+        InputForm::Row => restore_row(preprocessing, inputs),
+        InputForm::Pixels { .. } => Vec::new(),
+        InputForm::Steps { features } | InputForm::Window { features, .. } => restore_steps(features, inputs),
+        InputForm::Text { vocabulary, .. } => vec![restore_text(vocabulary, inputs)],
+    }
+}
+
+fn restore_steps(features: &[FeatureScale], inputs: &[f32]) -> Vec<String> {
+    let width = features.len().max(1);
+    let has_value = |step: &[f32]| step.iter().any(|&input| input != 0.0);
+    let first = inputs.chunks_exact(width).position(has_value).unwrap_or(0);
+    let mut cells = Vec::with_capacity(inputs.len());
+    for (place, feature) in features.iter().enumerate() {
+        let own = inputs.iter().skip(place).step_by(width);
+        cells.extend(own.enumerate().map(|(step, &input)| match step < first {
+            true => String::new(),
+            false => restore_number(input, feature.mean, feature.deviation),
+        }));
+    }
+    cells
+}
+
+fn restore_row(preprocessing: &Preprocessing, inputs: &[f32]) -> Vec<String> {
     let mut rest = inputs;
     let columns = preprocessing.columns.iter();
     columns
@@ -47,7 +72,7 @@ pub fn restore_number(input: f32, mean: f64, deviation: f64) -> String {
 mod tests {
     use super::*;
     use crate::data::{Part, load, rows_as_csv};
-    use crate::spec::{DataConfig, InputColumn, InputForm, Shape, TargetTransform};
+    use crate::spec::{DataConfig, InputColumn, Shape, TargetTransform};
 
     #[test]
     fn cells_are_those_of_the_file() {

@@ -2,6 +2,7 @@
 
 use rand::seq::SliceRandom;
 
+use super::raw::Part;
 use crate::spec::stream;
 
 /// Quantile bins by which a regression target is stratified.
@@ -89,6 +90,15 @@ pub(super) fn fold(
 }
 
 impl Parts {
+    /// The rows of one part.
+    pub(super) fn rows(&self, part: Part) -> &[usize] {
+        match part {
+            Part::Train => &self.train,
+            Part::Validation => &self.validation,
+            Part::Test => &self.test,
+        }
+    }
+
     fn new() -> Self {
         Self {
             train: Vec::new(),

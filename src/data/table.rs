@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use super::DataError;
-use super::header::{check_names, has_header, names_from, position_of, quoted};
+use super::header::quoted;
 use super::number::{Cell, read_cell};
-use super::profile::{Profile, profile};
-use super::records::{Record, Records};
-use super::text::decode;
+use super::profile::Profile;
+use super::records::Record;
+use super::sheet::{Decoded, Sheet};
+use super::target::places_of_targets;
 
 /// Largest number of cells of a file.
 pub const MAX_CELLS: usize = 100_000_000;
@@ -23,8 +24,8 @@ pub(super) struct Table {
     pub(super) file: String,
     /// The inputs that are used.
     pub(super) columns: Vec<Column>,
-    /// Without missing values: rows without a target are not in the table.
-    pub(super) target: Column,
+    /// One or more, without missing values: rows without a target are not in the table.
+    pub(super) targets: Vec<Column>,
     pub(super) rows: usize,
     pub(super) notes: Vec<String>,
 }
@@ -46,7 +47,7 @@ pub(super) enum Values {
     },
 }
 
-/// Reads a CSV. `target` names the target column, the last one when absent. With `keeps_every_column`, columns that carry nothing
+/// Reads a CSV. `target` names the target columns, the last one when absent. With `keeps_every_column`, columns that carry nothing
 /// are used all the same, because an image needs all its pixels.
 pub(super) fn read_table(
     file: &str,
@@ -54,42 +55,30 @@ pub(super) fn read_table(
     target: Option<&str>,
     keeps_every_column: bool,
 ) -> Result<Table, DataError> {
-    let (text, encoding_note) = decode(file, bytes)?;
-    let records = Records::open(file, &text)?;
-    let sample = records.sample()?;
-    let with_header = has_header(&sample);
-    let header = sample.first().filter(|_| with_header).map(|first| &first.cells);
-    let names = names_from(header, records.width);
-    check_names(file, &names)?;
-    let target = match target {
-        None => names.len().saturating_sub(1),
-        Some(target) => position_of(file, &names, target)?,
-    };
-    let mut notes: Vec<String> = encoding_note.into_iter().collect();
-    if !with_header {
-        notes.push(format!(
-            "No header was found; the columns are called column_1 to column_{}",
-            names.len()
-        ));
-    }
-    let body = || records.iter().skip(usize::from(with_header));
-    let profiles = profile(&records, body())?;
-    for (profile, name) in profiles.iter().zip(&names) {
-        profile.check(&records, name)?;
-    }
-    if profiles.iter().any(|profile| profile.comma_row.is_some()) {
-        notes.push("Decimal commas are read as decimal points".to_owned());
-    }
-    let (mut columns, unlabelled) = build(body(), &names, &profiles, target)?;
-    let target = columns.remove(target);
+    let text = Decoded::of(file, bytes)?;
+    table_of(&Sheet::open(file, &text)?, target, keeps_every_column)
+}
+
+/// As [`read_table`], of a file that is open.
+pub(super) fn table_of(sheet: &Sheet<'_>, target: Option<&str>, keeps_every_column: bool) -> Result<Table, DataError> {
+    let places = places_of_targets(sheet.file(), &sheet.names, target)?;
+    sheet.check()?;
+    let mut notes = sheet.notes.clone();
+    let (columns, unlabelled) = build(sheet.body(), &sheet.names, &sheet.profiles, &places)?;
     if unlabelled > 0 {
         notes.push(format!("{unlabelled} rows without a target are left out"));
     }
-    let rows = target.values.len();
+    let mut columns: Vec<Option<Column>> = columns.into_iter().map(Some).collect();
+    let targets: Vec<Column> = places
+        .iter()
+        .filter_map(|&place| columns.get_mut(place)?.take())
+        .collect();
+    let columns: Vec<Column> = columns.into_iter().flatten().collect();
+    let rows = targets.first().map_or(0, |target| target.values.len());
     let mut table = Table {
-        file: file.to_owned(),
+        file: sheet.file().to_owned(),
         columns: Vec::new(),
-        target,
+        targets,
         rows,
         notes,
     };
@@ -98,8 +87,8 @@ pub(super) fn read_table(
             DataError::NoRows { file: table.file }
         } else {
             DataError::EmptyTarget {
+                target: table.target_names(),
                 file: table.file,
-                target: table.target.name,
             }
         });
     }
@@ -107,9 +96,10 @@ pub(super) fn read_table(
         table.columns = columns;
         return Ok(table);
     }
-    let running: Vec<&str> = names
+    let running: Vec<&str> = sheet
+        .names
         .iter()
-        .zip(&profiles)
+        .zip(&sheet.profiles)
         .filter(|(_, profile)| profile.is_running_number())
         .map(|(name, _)| name.as_str())
         .collect();
@@ -139,7 +129,7 @@ fn build(
     body: impl Iterator<Item = Result<Record, DataError>>,
     names: &[String],
     profiles: &[Profile],
-    target: usize,
+    targets: &[usize],
 ) -> Result<(Vec<Column>, usize), DataError> {
     let mut columns: Vec<Column> = names
         .iter()
@@ -161,11 +151,11 @@ fn build(
     let mut unlabelled = 0;
     for record in body {
         let record = record?;
-        if record
-            .cells
-            .get(target)
-            .is_none_or(|cell| read_cell(cell) == Cell::Missing)
-        {
+        let misses = |&target: &usize| {
+            let cell = record.cells.get(target);
+            cell.is_none_or(|cell| read_cell(cell) == Cell::Missing)
+        };
+        if targets.iter().any(misses) {
             unlabelled += 1;
             continue;
         }
@@ -180,7 +170,9 @@ fn build(
                     let known = places[place].get(cell).copied();
                     cells.push(if let Some(known) = known {
                         known
-                    } else if read_cell(cell) == Cell::Missing || (place != target && texts.len() > MAX_CATEGORIES) {
+                    } else if read_cell(cell) == Cell::Missing
+                        || (!targets.contains(&place) && texts.len() > MAX_CATEGORIES)
+                    {
                         MISSING
                     } else {
                         let next = texts.len() as u32;
@@ -195,7 +187,45 @@ fn build(
     Ok((columns, unlabelled))
 }
 
+impl Column {
+    /// A column of cells none of which is missing, each with its row: numbers where every one is a number, else texts.
+    pub(super) fn of_cells<'a>(name: &str, cells: impl Iterator<Item = (usize, &'a str)> + Clone) -> Self {
+        let number = |cell: &str| match read_cell(cell) {
+            Cell::Number { value, .. } => Some(value),
+            _ => None,
+        };
+        let first_text = cells.clone().find(|(_, cell)| number(cell).is_none());
+        let values = if first_text.is_none() {
+            Values::Numbers(cells.filter_map(|(_, cell)| number(cell)).collect())
+        } else {
+            let (mut places, mut texts) = (HashMap::new(), Vec::new());
+            let cells = cells.map(|(_, cell)| {
+                let cell = cell.trim();
+                *places.entry(cell).or_insert_with(|| {
+                    texts.push(cell.to_owned());
+                    texts.len() as u32 - 1
+                })
+            });
+            Values::Texts {
+                cells: cells.collect(),
+                texts,
+            }
+        };
+        Self {
+            name: name.to_owned(),
+            values,
+            first_text: first_text.map(|(row, cell)| (row, cell.trim().to_owned())),
+        }
+    }
+}
+
 impl Table {
+    /// Names of the targets, separated by commas.
+    pub(super) fn target_names(&self) -> String {
+        let names: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).collect();
+        names.join(", ")
+    }
+
     /// Leaves out the columns from which nothing can be learned, with a note on each reason.
     fn keep_useful(&mut self, columns: Vec<Column>, running: &[&str]) -> Result<(), DataError> {
         let reasons: Vec<Option<&str>> = columns
@@ -222,7 +252,7 @@ impl Table {
         if self.columns.is_empty() {
             return Err(DataError::NoInputs {
                 file: self.file.clone(),
-                target: self.target.name.clone(),
+                target: self.target_names(),
                 notes: if notes.is_empty() {
                     String::new()
                 } else {
@@ -267,7 +297,8 @@ fn useless(column: &Column, rows: usize, is_running_number: bool) -> Option<&'st
     }
 }
 
-fn is_named_identifier(name: &str) -> bool {
+/// Whether a column is called as identifiers are.
+pub(super) fn is_named_identifier(name: &str) -> bool {
     let name = name.to_lowercase();
     name == "id" || name.ends_with("_id") || name.ends_with(" id")
 }

@@ -1,7 +1,7 @@
 //! The shipped and generated sets as a whole.
 
 use super::*;
-use crate::spec::{ColumnKind, Task, TaskKind};
+use crate::spec::{ColumnKind, Shape, Task, TaskKind};
 
 fn config(source: &str) -> DataConfig {
     DataConfig {

@@ -14,7 +14,7 @@ const SPLIT: [f64; 3] = [0.7, 0.15, 0.15];
 /// Preprocessing fitted on a split of `csv`, and all its rows as training would see them.
 fn trained(csv: &[u8]) -> (Preprocessing, Vec<f32>, Targets) {
     let table = read_table("train.csv", csv, None, false).unwrap();
-    let target = Target::of(&table, None, None).unwrap();
+    let target = Target::of(&table.file, &table.targets, None, None).unwrap();
     let parts = divide(&target.strata, target.strata_count, SPLIT, 0);
     let (preprocessing, _) = preprocess::fit(&table, &target, &parts.train, None).unwrap();
     let rows: Vec<usize> = (0..table.rows).collect();
@@ -68,7 +68,7 @@ fn a_mixed_table_gives_the_same_bits() {
 
 #[test]
 fn every_shipped_set_gives_the_same_bits() {
-    for set in &SHIPPED {
+    for set in SHIPPED.iter().filter(|set| set.text_steps.is_none()) {
         let csv = set.csv().unwrap();
         let (preprocessing, inputs, targets) = trained(&csv);
         let new = rows_of(set.name, &csv, &preprocessing).unwrap();

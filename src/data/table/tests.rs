@@ -10,6 +10,11 @@ fn table(csv: &str) -> Table {
     read_table("t.csv", csv.as_bytes(), None, false).unwrap_or_else(|error| panic!("{error}\n{csv}"))
 }
 
+fn target(csv: &str, forced: Option<TaskKind>) -> Result<Target, DataError> {
+    let table = table(csv);
+    Target::of(&table.file, &table.targets, forced, None)
+}
+
 fn names(table: &Table) -> Vec<&str> {
     table.columns.iter().map(|column| column.name.as_str()).collect()
 }
@@ -36,7 +41,7 @@ fn every_dialect_gives_the_same_table() {
         assert_eq!(names(&read), ["height", "width"], "{csv}");
         assert_eq!(numbers(&read, 0), numbers(&expected, 0), "{csv}");
         assert_eq!(numbers(&read, 1), numbers(&expected, 1), "{csv}");
-        assert!(matches!(&read.target.values, Values::Texts { texts, .. } if texts == &["a", "b"]));
+        assert!(matches!(&read.targets[0].values, Values::Texts { texts, .. } if texts == &["a", "b"]));
     }
 }
 
@@ -71,11 +76,13 @@ fn headers() {
 fn the_target_is_the_last_column_or_the_named_one() {
     let csv = b"kind,a,b\nx,1,9\ny,5,3\nx,2,9\n";
     assert_eq!(
-        read_table("t", csv, None, false).map(|table| table.target.name).ok(),
+        read_table("t", csv, None, false)
+            .map(|table| table.targets[0].name.clone())
+            .ok(),
         Some("b".into())
     );
     let named = read_table("t", csv, Some("kind"), false).unwrap();
-    assert_eq!(named.target.name, "kind");
+    assert_eq!(named.targets[0].name, "kind");
     assert_eq!(names(&named), ["a", "b"]);
 }
 
@@ -125,7 +132,7 @@ fn free_text_is_left_out() {
 
 #[test]
 fn the_target_decides_the_task() {
-    let task = |csv: &str, forced| Target::of(&table(csv), forced, None).map(|target| target.task);
+    let task = |csv: &str, forced| target(csv, forced).map(|target| target.task);
     let rows = |cell: &dyn Fn(usize) -> String| {
         (0..30).fold("a,t\n".to_owned(), |mut csv, row| {
             writeln!(csv, "{},{}", row % 7, cell(row)).unwrap();
@@ -153,7 +160,7 @@ fn the_target_decides_the_task() {
 #[test]
 fn classes_are_numbered_in_their_order() {
     let read = table("a,t\n1,z\n2,m\n5,z\n1,m\n2,z\n4,m\n");
-    let target = Target::of(&read, None, None).unwrap();
+    let target = Target::of(&read.file, &read.targets, None, None).unwrap();
     assert_eq!(target.class_rows, [3, 3]);
     assert!(matches!(target.values, TargetValues::Classes(rows) if rows == [1, 0, 1, 0, 1, 0]));
 }
