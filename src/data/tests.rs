@@ -1,7 +1,7 @@
 //! The shipped and generated sets as a whole.
 
 use super::*;
-use crate::spec::{ColumnKind, Shape, Task, TaskKind};
+use crate::spec::{ColumnKind, DataKind, InputForm, Shape, TargetTransform, Task, TaskKind};
 
 fn config(source: &str) -> DataConfig {
     DataConfig {
@@ -129,4 +129,121 @@ fn an_image_with_another_target_is_a_table() {
     let set = load(&other).unwrap();
     assert!(matches!(set.summary.input, Shape::Features { .. }));
     assert_eq!(set.summary.target, "pixel_3_3");
+}
+
+/// The names of all sets that need no file.
+fn all_names() -> impl Iterator<Item = &'static str> {
+    names().into_iter().map(|(name, _)| name)
+}
+
+#[test]
+fn every_set_loads_divides_and_comes_back_from_its_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rows.csv");
+    for name in all_names() {
+        let config = DataConfig {
+            samples: 400,
+            ..config(name)
+        };
+        let set = load(&config).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(set.preprocessing.problem(), None, "{name}");
+        let parts = [&set.train, &set.validation, &set.test];
+        assert!(parts.iter().all(|part| !part.is_empty()), "{name}");
+        assert_eq!(
+            parts.map(Samples::len).iter().sum::<usize>(),
+            set.summary.rows,
+            "{name}"
+        );
+        assert!(load_fold(&config, 1, 3).is_ok(), "{name}");
+        if matches!(set.preprocessing.form, InputForm::Pixels { .. }) {
+            continue;
+        }
+        for (part, samples) in [(Part::Train, &set.train), (Part::Test, &set.test)] {
+            std::fs::write(&path, rows_as_csv(&config, part).unwrap()).unwrap();
+            let new = read_rows(&path, &set.preprocessing).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let inputs = samples.inputs.all().unwrap();
+            assert_eq!(new.inputs[..inputs.len()], inputs[..], "{name}");
+            assert_eq!(new.targets.as_ref(), Some(&samples.targets), "{name}: {:?}", new.notes);
+            let extra = usize::from(matches!(set.preprocessing.form, InputForm::Window { .. }));
+            assert_eq!(new.rows, samples.len() + extra, "{name}");
+        }
+        let row = set.test.row(0);
+        let cells = cell_names(&set.preprocessing).into_iter();
+        let cells: Vec<(String, String)> = cells.zip(restore_cells(&set.preprocessing, &row)).collect();
+        assert_eq!(encode_cells(&cells, &set.preprocessing).unwrap(), row[..], "{name}");
+    }
+}
+
+#[test]
+fn generated_sequences_series_and_texts_are_what_they_say() {
+    let adding = load(&config("adding")).unwrap();
+    assert_eq!(adding.summary.kind, DataKind::Sequences);
+    assert_eq!(adding.summary.input, Shape::Sequence { steps: 50, features: 2 });
+    let TargetTransform::Values { targets } = &adding.preprocessing.target else {
+        panic!("{:?}", adding.preprocessing.target)
+    };
+    // The variance of the sum of two numbers even in 0 to 1 is 1/6.
+    assert!((targets[0].deviation.powi(2) - 1.0 / 6.0).abs() < 0.02, "{targets:?}");
+
+    let brackets = load(&config("brackets")).unwrap();
+    assert_eq!(brackets.summary.kind, DataKind::Text);
+    assert_eq!(
+        brackets.summary.input,
+        Shape::Tokens {
+            steps: 24,
+            vocabulary: 4
+        }
+    );
+    assert_eq!(brackets.summary.class_rows, [500, 500]);
+    assert!(
+        brackets
+            .train
+            .inputs
+            .all()
+            .unwrap()
+            .iter()
+            .all(|&token| token == 2.0 || token == 3.0)
+    );
+    let odd = DataConfig {
+        steps: Some(7),
+        ..config("brackets")
+    };
+    assert!(load(&odd).unwrap_err().to_string().contains("even"));
+
+    let sines = load(&DataConfig {
+        horizon: 3,
+        ..config("sines")
+    })
+    .unwrap();
+    assert_eq!(sines.summary.kind, DataKind::Series);
+    assert_eq!(sines.summary.input, Shape::Sequence { steps: 24, features: 1 });
+    assert_eq!(sines.summary.task.outputs(), 3);
+    // 700, 150 and 150 steps, less what the windows take within each.
+    assert_eq!(
+        (sines.train.len(), sines.validation.len(), sines.test.len()),
+        (674, 124, 124)
+    );
+
+    let languages = load(&config("languages")).unwrap();
+    assert_eq!(
+        languages.summary.input,
+        Shape::Tokens {
+            steps: 48,
+            vocabulary: 257
+        }
+    );
+    assert_eq!(languages.summary.class_rows, [124; 6]);
+    let words = load(&DataConfig {
+        vocabulary: Some(100),
+        steps: None,
+        ..config("languages")
+    })
+    .unwrap();
+    assert_eq!(
+        words.summary.input,
+        Shape::Tokens {
+            steps: 48,
+            vocabulary: 102
+        }
+    );
 }

@@ -11,7 +11,7 @@ mod tests;
 
 pub use histogram::histograms;
 
-use crate::data::{Dataset, Samples};
+use crate::data::{Dataset, Samples, cell_names};
 use crate::spec::{Snapshot, Weights};
 use plane::Plane;
 use samples::Ink;
@@ -20,7 +20,7 @@ use samples::Ink;
 #[derive(Debug)]
 pub struct Viewer<'a> {
     dataset: &'a Dataset,
-    /// Names of the raw columns; none for images.
+    /// Names of the cells of a sample; none for images.
     columns: Vec<String>,
     /// Only for images.
     ink: Option<Ink>,
@@ -44,10 +44,10 @@ pub struct Subject<'a> {
 impl<'a> Viewer<'a> {
     pub fn new(dataset: &'a Dataset) -> Self {
         let ink = Ink::of(dataset);
-        let names = dataset.preprocessing.columns.iter().map(|column| column.name.clone());
+        let names = cell_names(&dataset.preprocessing);
         Self {
             dataset,
-            columns: if ink.is_some() { Vec::new() } else { names.collect() },
+            columns: if ink.is_some() { Vec::new() } else { names },
             ink,
             plane: Plane::of(dataset),
         }

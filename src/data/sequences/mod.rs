@@ -192,7 +192,7 @@ impl Source for Sequences {
         let preprocessing = self.fit(&target, steps, &parts.train);
         let samples = [&parts.train, &parts.validation, &parts.test].map(|rows| Samples {
             shape: preprocessing.shape,
-            inputs: self.encode(&preprocessing, rows),
+            inputs: self.encode(&preprocessing, rows).into(),
             targets: target.of_rows(&preprocessing.target, rows),
         });
         let about = About {

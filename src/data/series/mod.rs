@@ -110,9 +110,9 @@ impl Series {
     }
 }
 
-/// All windows of `window` steps within these steps that have `horizon` steps behind them.
-pub(super) fn windows(values: &[f64], preprocessing: &Preprocessing) -> Samples {
-    let (window, shape) = (preprocessing.shape.positions(), preprocessing.shape);
+/// Inputs and targets of all windows within these steps that have their horizon behind them.
+pub(super) fn windows(values: &[f64], preprocessing: &Preprocessing) -> (Vec<f32>, Targets) {
+    let window = preprocessing.shape.positions();
     let (
         InputForm::Window {
             features,
@@ -122,11 +122,7 @@ pub(super) fn windows(values: &[f64], preprocessing: &Preprocessing) -> Samples 
         TargetTransform::Values { targets: scales },
     ) = (&preprocessing.form, &preprocessing.target)
     else {
-        return Samples {
-            shape,
-            inputs: Vec::new(),
-            targets: Targets::Classes(Vec::new()),
-        };
+        return (Vec::new(), Targets::Classes(Vec::new()));
     };
     let width = features.len();
     let steps = values.len() / width.max(1);
@@ -135,7 +131,7 @@ pub(super) fn windows(values: &[f64], preprocessing: &Preprocessing) -> Samples 
         .iter()
         .filter_map(|target| features.iter().position(|feature| feature.name == *target))
         .collect();
-    let mut inputs = Vec::with_capacity(count * shape.len());
+    let mut inputs = Vec::with_capacity(count * window * width);
     let mut answers = Vec::with_capacity(count * scales.len());
     for start in 0..count {
         let end = start + window;
@@ -149,14 +145,11 @@ pub(super) fn windows(values: &[f64], preprocessing: &Preprocessing) -> Samples 
                 .map(|(value, scale)| standardise(value, scale.mean, scale.deviation)),
         );
     }
-    Samples {
-        shape,
-        inputs,
-        targets: Targets::Values {
-            values: answers,
-            width: scales.len(),
-        },
-    }
+    let targets = Targets::Values {
+        values: answers,
+        width: scales.len(),
+    };
+    (inputs, targets)
 }
 
 impl Source for Series {
@@ -175,7 +168,14 @@ impl Source for Series {
         }
         check_size(&self.file, [self.len(), config.window, self.features.len()])?;
         let preprocessing = self.fit(config, parts[0].clone());
-        let samples = parts.map(|part| windows(self.steps(part), &preprocessing));
+        let samples = parts.map(|part| {
+            let (inputs, targets) = windows(self.steps(part), &preprocessing);
+            Samples {
+                shape: preprocessing.shape,
+                inputs: inputs.into(),
+                targets,
+            }
+        });
         let mut notes = self.notes.clone();
         notes.push(format!(
             "{} steps in the order of time: training first, then validation, then test, each cut into windows of {} steps and {} ahead",

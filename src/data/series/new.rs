@@ -65,9 +65,8 @@ pub fn read_new(file: &str, bytes: &[u8], preprocessing: &Preprocessing) -> Resu
         });
     }
     check_size(file, [present, window, width])?;
-    let known = windows(&values, preprocessing);
-    let count = known.len();
-    let mut inputs = known.inputs;
+    let (mut inputs, truth) = windows(&values, preprocessing);
+    let count = truth.len();
     encode(&values, features, window, &mut inputs);
     notes.push(format!(
         "The last row is what follows the file; the {count} before it are windows whose truth the file holds"
@@ -76,7 +75,7 @@ pub fn read_new(file: &str, bytes: &[u8], preprocessing: &Preprocessing) -> Resu
         shape: preprocessing.shape,
         rows: count + 1,
         inputs,
-        targets: (count > 0).then_some(known.targets),
+        targets: (count > 0).then_some(truth),
         notes,
     })
 }

@@ -92,7 +92,7 @@ impl Source for Texts {
             }
             Samples {
                 shape: preprocessing.shape,
-                inputs,
+                inputs: inputs.into(),
                 targets: target.of_rows(&preprocessing.target, rows),
             }
         });

@@ -58,7 +58,7 @@ pub struct Answers {
     pub notes: Vec<String>,
 }
 
-/// Answers for every row of the CSV file `rows` by the folder `dir` and nothing else.
+/// Answers for every sample of the file (or folder of texts) `rows` by the folder `dir` and nothing else.
 pub fn predict(dir: &Path, rows: &Path) -> Result<Answers, BundleError> {
     let bundle = open(dir)?;
     let rows = read_rows(rows, &bundle.preprocessing)?;
@@ -66,7 +66,11 @@ pub fn predict(dir: &Path, rows: &Path) -> Result<Answers, BundleError> {
     let target = &bundle.preprocessing.target;
     Ok(Answers {
         predictions: bundle.answers(&outputs),
-        metrics: rows.targets.map(|targets| score::metrics(&outputs, &targets, target)),
+        // Of a series, what follows the file has no truth.
+        metrics: rows.targets.map(|targets| {
+            let scored = targets.len() * self::outputs(target);
+            score::metrics(&outputs[..scored.min(outputs.len())], &targets, target)
+        }),
         notes: rows.notes,
     })
 }
