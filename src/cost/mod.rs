@@ -8,6 +8,8 @@ pub use classical::{Cost, cost};
 pub use expected::{Expected, as_trained, expected, kept_units, without_units};
 pub use memory::memory;
 
+use std::ops::Range;
+
 use crate::spec::{LayerSpec, ModelSpec, Placed};
 
 /// Trainable parameters: weights, biases, and scale and shift of the norms. A model with wrong shapes has none.
@@ -50,6 +52,61 @@ pub fn multiply_adds(model: &ModelSpec) -> u64 {
             _ => 0,
         }
     })
+}
+
+/// The parts of the network between which a training step that computes activations again keeps nothing but one value. A part
+/// begins before each layer that multiplies by weights, and none is within a branch.
+pub fn blocks(model: &ModelSpec) -> Vec<Range<usize>> {
+    let mut starts = vec![0];
+    let mut open = 0_usize;
+    for (index, layer) in model.layers.iter().enumerate() {
+        let multiplies = matches!(
+            layer,
+            LayerSpec::Dense { .. }
+                | LayerSpec::Conv2d { .. }
+                | LayerSpec::DepthwiseConv2d { .. }
+                | LayerSpec::Conv1d { .. }
+                | LayerSpec::Recurrent { .. }
+                | LayerSpec::SelfAttention { .. }
+                | LayerSpec::Branch
+        );
+        if open == 0 && index > 0 && multiplies {
+            starts.push(index);
+        }
+        match layer {
+            LayerSpec::Branch => open += 1,
+            LayerSpec::Sum => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    // What comes before the first weights belongs to the part with them.
+    let first = model.layers.iter().position(|layer| !is_plain(layer));
+    starts.retain(|&start| start == 0 || first.is_some_and(|first| start > first));
+    let ends = starts[1..].iter().copied().chain([model.layers.len()]);
+    starts
+        .iter()
+        .copied()
+        .zip(ends)
+        .map(|(start, end)| start..end)
+        .collect()
+}
+
+/// Has no weights of any kind.
+fn is_plain(layer: &LayerSpec) -> bool {
+    matches!(
+        layer,
+        LayerSpec::Activation { .. }
+            | LayerSpec::MaxPool { .. }
+            | LayerSpec::GlobalAveragePool
+            | LayerSpec::Dropout { .. }
+            | LayerSpec::Flatten
+            | LayerSpec::Rows
+            | LayerSpec::Patches { .. }
+            | LayerSpec::Positions { .. }
+            | LayerSpec::FirstStep
+            | LayerSpec::Branch
+            | LayerSpec::Sum
+    )
 }
 
 /// Bytes of the weights as exported in 32 bits: batch norm is folded into the layer before it.

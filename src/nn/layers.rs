@@ -1,194 +1,305 @@
-//! The kinds of layer as burn modules. Each maps `[samples, values]` to `[samples, values]` and knows its own image shape,
+//! The kinds of layer as one burn module. Each maps `[samples, values]` to `[samples, values]` and knows the shape of a sample,
 //! so that a network is a plain list.
 
-use burn::module::{Module, Param, RunningState};
-use burn::tensor::module::{batch_norm, batch_norm_train, conv2d, linear, max_pool2d};
-use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
-use burn::tensor::{Device, Tensor, TensorData, activation};
-use rand_chacha::rand_core::Rng;
+use burn::module::{Module, Param};
+use burn::tensor::module::linear;
+use burn::tensor::{Device, Tensor, TensorData};
 
-use super::DropoutKey;
-use crate::spec::{BATCH_NORM_EPSILON, Shape, stream};
-
-/// Weight of the newest batch in the running statistics, as in PyTorch.
-const BATCH_NORM_MOMENTUM: f64 = 0.1;
+use super::attention::Attention;
+use super::convolution::{AveragePool, Convolution, Convolution1d, MaxPool};
+use super::network::{Pass, numbers};
+use super::norm::{BatchNorm, LayerNorm};
+use super::pointwise::{Activation, Dropout};
+use super::recurrent::Recurrent;
+use super::steps::{ClassToken, Embedding, FirstStep, Patches, Positions, Rows};
+use crate::spec::{LayerSpec, Placed, Shape, Weights};
 
 #[derive(Module, Debug)]
 pub enum Layer {
     Dense(Dense),
     Convolution(Convolution),
+    Convolution1d(Convolution1d),
     BatchNorm(BatchNorm),
-    Relu(Relu),
+    LayerNorm(LayerNorm),
+    Activation(Activation),
     MaxPool(MaxPool),
+    AveragePool(AveragePool),
     Dropout(Dropout),
     Flatten(Flatten),
+    Rows(Rows),
+    Patches(Patches),
+    Embedding(Embedding),
+    Positions(Positions),
+    ClassToken(ClassToken),
+    FirstStep(FirstStep),
+    Recurrent(Recurrent),
+    Attention(Attention),
+    Branch(Branch),
+    Sum(Sum),
 }
 
-/// `y = x W + b`; the weight is `[inputs, units]`, PyTorch's transposed.
+/// `y = x W + b`, of each step by itself; the weight is `[inputs, units]`, PyTorch's transposed.
 #[derive(Module, Debug)]
 pub struct Dense {
     pub weight: Param<Tensor<2>>,
     pub bias: Param<Tensor<1>>,
+    #[module(skip)]
+    steps: usize,
 }
 
-/// Weight `[filters, channels, kernel, kernel]`.
-#[derive(Module, Debug)]
-pub struct Convolution {
-    pub weight: Param<Tensor<4>>,
-    pub bias: Param<Tensor<1>>,
-    /// Channels, height and width.
-    #[module(skip)]
-    pub input: [usize; 3],
-    #[module(skip)]
-    pub stride: usize,
-    /// Zeros at each edge, in pixels.
-    #[module(skip)]
-    pub padding: usize,
-}
-
-/// Batch normalisation (Ioffe and Szegedy 2015) of each channel. The running variance is the unbiased one, as in PyTorch.
-#[derive(Module, Debug)]
-pub struct BatchNorm {
-    pub weight: Param<Tensor<1>>,
-    pub bias: Param<Tensor<1>>,
-    pub running_mean: RunningState<Tensor<1>>,
-    pub running_variance: RunningState<Tensor<1>>,
-    /// Values of a channel in one sample.
-    #[module(skip)]
-    pub area: usize,
-}
-
-#[derive(Module, Debug)]
-pub struct Relu {}
-
-#[derive(Module, Debug)]
-pub struct MaxPool {
-    /// Channels, height and width.
-    #[module(skip)]
-    pub input: [usize; 3],
-    #[module(skip)]
-    pub size: usize,
-}
-
-/// Zeroes values and scales the others by `1 / (1 - probability)` (Srivastava et al. 2014), in training only.
-#[derive(Module, Debug)]
-pub struct Dropout {
-    #[module(skip)]
-    pub probability: f64,
-    /// Place of the layer in its network: each layer draws from a stream of its own.
-    #[module(skip)]
-    pub layer: usize,
-}
-
-/// The values stand channel by channel already.
+/// The values stand in the order of memory already.
 #[derive(Module, Debug)]
 pub struct Flatten {}
 
+/// Remembers its input.
+#[derive(Module, Debug)]
+pub struct Branch {}
+
+/// Adds what the branch remembered, projected where the shapes differ.
+#[derive(Module, Debug)]
+pub struct Sum {
+    projection: Option<Projector>,
+}
+
+#[derive(Module, Debug)]
+enum Projector {
+    Dense(Dense),
+    Convolution(Convolution),
+}
+
 impl Layer {
-    /// `[samples, inputs]` to `[samples, outputs]`; with a key, as a training step does it.
-    pub fn forward(&self, x: Tensor<2>, training: Option<DropoutKey>) -> Tensor<2> {
+    /// The layer at its place, with weights that have been checked against it.
+    pub fn new(placed: &Placed, source: &Source) -> Self {
+        match placed.layer {
+            LayerSpec::Dense { .. } => Self::Dense(Dense::new(placed.input.positions(), source)),
+            LayerSpec::Conv2d { .. } | LayerSpec::DepthwiseConv2d { .. } => {
+                Self::Convolution(Convolution::new(placed, source))
+            }
+            LayerSpec::Conv1d { .. } => Self::Convolution1d(Convolution1d::new(placed, source)),
+            LayerSpec::BatchNorm => Self::BatchNorm(BatchNorm::new(placed, source)),
+            LayerSpec::LayerNorm => Self::LayerNorm(LayerNorm::new(source)),
+            LayerSpec::Activation { function } => Self::Activation(Activation { function }),
+            LayerSpec::MaxPool { size } => Self::MaxPool(MaxPool {
+                input: placed.input,
+                size,
+            }),
+            LayerSpec::GlobalAveragePool => Self::AveragePool(AveragePool { input: placed.input }),
+            LayerSpec::Dropout { probability } => Self::Dropout(Dropout {
+                probability,
+                layer: placed.index,
+            }),
+            LayerSpec::Flatten => Self::Flatten(Flatten {}),
+            LayerSpec::Rows => Self::Rows(Rows { input: placed.input }),
+            LayerSpec::Patches { size } => Self::Patches(Patches {
+                input: placed.input,
+                size,
+            }),
+            LayerSpec::Embedding { .. } => Self::Embedding(Embedding::new(source)),
+            LayerSpec::Positions { encoding } => Self::Positions(Positions::new(encoding, placed.input, source)),
+            LayerSpec::ClassToken => Self::ClassToken(ClassToken::new(source)),
+            LayerSpec::FirstStep => Self::FirstStep(FirstStep { input: placed.input }),
+            LayerSpec::Recurrent {
+                cell,
+                bidirectional,
+                sequence,
+                ..
+            } => Self::Recurrent(Recurrent::new(cell, bidirectional, sequence, placed.input, source)),
+            LayerSpec::SelfAttention { heads } => Self::Attention(Attention::new(heads, placed.input, source)),
+            LayerSpec::Branch => Self::Branch(Branch {}),
+            LayerSpec::Sum => Self::Sum(Sum::new(placed, source)),
+        }
+    }
+
+    /// `[samples, inputs]` to `[samples, outputs]`.
+    pub fn forward(&self, x: Tensor<2>, pass: &mut Pass) -> Tensor<2> {
         match self {
-            Self::Dense(dense) => linear(x, dense.weight.val(), Some(dense.bias.val())),
+            Self::Dense(dense) => dense.forward(x),
             Self::Convolution(convolution) => convolution.forward(x),
-            Self::BatchNorm(norm) if training.is_some() => norm.forward_training(x),
+            Self::Convolution1d(convolution) => convolution.forward(x),
+            Self::BatchNorm(norm) if pass.training.is_some() => norm.forward_training(x, pass.moves_statistics),
             Self::BatchNorm(norm) => norm.forward(x),
-            Self::Relu(_) => activation::relu(x),
+            Self::LayerNorm(norm) => norm.forward(x),
+            Self::Activation(activation) => activation.forward(x),
             Self::MaxPool(pool) => pool.forward(x),
-            Self::Dropout(dropout) => match training {
+            Self::AveragePool(pool) => pool.forward(x, pass.mask.clone()),
+            Self::Dropout(dropout) => match pass.training {
                 Some(key) => dropout.forward_training(x, key),
                 None => x,
             },
             Self::Flatten(_) => x,
+            Self::Rows(rows) => rows.forward(x),
+            Self::Patches(patches) => patches.forward(x),
+            Self::Embedding(embedding) => embedding.forward(x),
+            Self::Positions(positions) => positions.forward(x),
+            Self::ClassToken(token) => {
+                pass.mask = pass.mask.take().map(super::steps::with_class);
+                token.forward(x)
+            }
+            Self::FirstStep(first) => first.forward(x),
+            Self::Recurrent(recurrent) => recurrent.forward(x),
+            Self::Attention(attention) => attention.forward(x, pass.mask.clone()),
+            Self::Branch(_) => {
+                pass.remembered.push(x.clone());
+                x
+            }
+            Self::Sum(sum) => match pass.remembered.pop() {
+                Some(remembered) => x + sum.shortcut(remembered),
+                None => x,
+            },
+        }
+    }
+
+    /// All tensors as plain numbers in PyTorch's layout, by their names.
+    pub fn parts(&self) -> Vec<(&'static str, Vec<f32>)> {
+        match self {
+            Self::Dense(dense) => dense.parts(),
+            Self::Convolution(convolution) => convolution.parts(),
+            Self::Convolution1d(convolution) => convolution.parts(),
+            Self::BatchNorm(norm) => norm.parts(),
+            Self::LayerNorm(norm) => norm.parts(),
+            Self::Embedding(embedding) => vec![("weight", numbers(embedding.weight.val()))],
+            Self::Positions(positions) => positions.parts(),
+            Self::ClassToken(token) => vec![("weight", numbers(token.weight.val()))],
+            Self::Recurrent(recurrent) => recurrent.parts(),
+            Self::Attention(attention) => attention.parts(),
+            Self::Sum(sum) => match &sum.projection {
+                Some(Projector::Dense(dense)) => dense.parts(),
+                Some(Projector::Convolution(convolution)) => convolution.parts(),
+                None => Vec::new(),
+            },
+            Self::Activation(_)
+            | Self::MaxPool(_)
+            | Self::AveragePool(_)
+            | Self::Dropout(_)
+            | Self::Flatten(_)
+            | Self::Rows(_)
+            | Self::Patches(_)
+            | Self::FirstStep(_)
+            | Self::Branch(_) => Vec::new(),
         }
     }
 }
 
-impl Convolution {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let [samples, _] = x.dims();
-        let [channels, height, width] = self.input;
-        let options = ConvOptions::new([self.stride; 2], [self.padding; 2], [1; 2], 1);
-        let x = x.reshape([samples, channels, height, width]);
-        conv2d(x, self.weight.val(), Some(self.bias.val()), options).flatten(1, 3)
-    }
-}
-
-impl BatchNorm {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        batch_norm(
-            self.by_channel(x),
-            self.weight.val(),
-            self.bias.val(),
-            self.running_mean.value_sync(),
-            self.running_variance.value_sync(),
-            BATCH_NORM_EPSILON,
-        )
-        .flatten(1, 2)
-    }
-
-    fn forward_training(&self, x: Tensor<2>) -> Tensor<2> {
-        let count = (x.dims()[0] * self.area) as f64;
-        let batch = batch_norm_train(
-            self.by_channel(x),
-            self.weight.val(),
-            self.bias.val(),
-            BATCH_NORM_EPSILON,
-        );
-        let unbiased = batch.variance.mul_scalar(count / (count - 1.0).max(1.0));
-        for (running, newest) in [(&self.running_mean, batch.mean), (&self.running_variance, unbiased)] {
-            let old = running.value_sync().mul_scalar(1.0 - BATCH_NORM_MOMENTUM);
-            running.update(old + newest.mul_scalar(BATCH_NORM_MOMENTUM));
-            // What one thread has updated, the others see from now on.
-            running.value_sync();
+impl Dense {
+    fn new(steps: usize, source: &Source) -> Self {
+        Self {
+            weight: source.transposed("weight"),
+            bias: source.tensor("bias"),
+            steps,
         }
-        batch.output.flatten(1, 2)
     }
 
-    fn by_channel(&self, x: Tensor<2>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let [samples, values] = x.dims();
-        x.reshape([samples, values / self.area, self.area])
+        let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
+        if self.steps == 1 {
+            return linear(x, weight, bias);
+        }
+        let [inputs, units] = weight.dims();
+        debug_assert_eq!(values, self.steps * inputs);
+        let x = x.reshape([samples * self.steps, inputs]);
+        linear(x, weight, bias).reshape([samples, self.steps * units])
+    }
+
+    fn parts(&self) -> Vec<(&'static str, Vec<f32>)> {
+        vec![("weight", transposed(&self.weight)), ("bias", numbers(self.bias.val()))]
     }
 }
 
-impl MaxPool {
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let [samples, _] = x.dims();
-        let [channels, height, width] = self.input;
-        let x = x.reshape([samples, channels, height, width]);
-        max_pool2d(x, MaxPoolOptions::new([self.size; 2])).flatten(1, 3)
+impl Sum {
+    fn new(placed: &Placed, source: &Source) -> Self {
+        let projection = placed.projection().zip(placed.shortcut);
+        Self {
+            projection: projection.map(|(projection, from)| match from {
+                Shape::Image { .. } => Projector::Convolution(Convolution {
+                    weight: source.tensor("weight"),
+                    bias: source.tensor("bias"),
+                    input: image(from),
+                    stride: projection.stride,
+                    padding: 0,
+                    groups: 1,
+                }),
+                _ => Projector::Dense(Dense::new(from.positions(), source)),
+            }),
+        }
+    }
+
+    fn shortcut(&self, remembered: Tensor<2>) -> Tensor<2> {
+        match &self.projection {
+            Some(Projector::Dense(dense)) => dense.forward(remembered),
+            Some(Projector::Convolution(convolution)) => convolution.forward(remembered),
+            None => remembered,
+        }
     }
 }
 
-impl Dropout {
-    fn forward_training(&self, x: Tensor<2>, key: DropoutKey) -> Tensor<2> {
-        let shape = x.dims();
-        let mut generator = stream(key.seed, &format!("dropout.{}", self.layer), key.step as u64);
-        generator.set_word_pos((key.first_row * shape[1]) as u128);
-        let dropped = (self.probability * f64::from(u32::MAX)) as u32;
-        let kept = (1.0 / (1.0 - self.probability)) as f32;
-        let mask: Vec<f32> = (0..shape[0] * shape[1])
-            .map(|_| if generator.next_u32() < dropped { 0.0 } else { kept })
-            .collect();
-        let mask = Tensor::from_data(TensorData::new(mask, shape), &x.device().without_autodiff());
-        x * mask
+/// Where a layer takes its weights from.
+#[derive(Debug)]
+pub struct Source<'a> {
+    pub placed: &'a Placed,
+    pub weights: &'a Weights,
+    /// With autodiff for a network that is to be trained.
+    pub device: &'a Device,
+}
+
+impl Source<'_> {
+    fn values(&self, part: &str) -> (Vec<f32>, Vec<usize>) {
+        let shape = self.placed.tensors().into_iter().find(|(name, _)| *name == part);
+        let tensor = self.weights.part(self.placed.index, part);
+        (
+            tensor.map(|tensor| tensor.data.clone()).unwrap_or_default(),
+            shape.map(|(_, shape)| shape).unwrap_or_default(),
+        )
+    }
+
+    /// A trainable tensor in PyTorch's layout.
+    pub fn tensor<const D: usize>(&self, part: &str) -> Param<Tensor<D>> {
+        let (values, shape) = self.values(part);
+        Param::from_data(TensorData::new(values, shape), self.device)
+    }
+
+    /// A trainable matrix `[inputs, outputs]`, where PyTorch has `[outputs, inputs]`.
+    pub fn transposed(&self, part: &str) -> Param<Tensor<2>> {
+        let (values, shape) = self.values(part);
+        let (rows, columns) = (shape[0], shape[1]);
+        Param::from_data(
+            TensorData::new(transpose(&values, rows, columns), [columns, rows]),
+            self.device,
+        )
+    }
+
+    /// A tensor that is not trained.
+    pub fn constant<const D: usize>(&self, part: &str) -> Tensor<D> {
+        let (values, shape) = self.values(part);
+        Tensor::from_data(TensorData::new(values, shape), self.device)
     }
 }
 
-/// Channels, height and width; features are channels of one pixel.
+/// The numbers of a matrix in PyTorch's layout.
+pub fn transposed(matrix: &Param<Tensor<2>>) -> Vec<f32> {
+    let [rows, columns] = matrix.dims();
+    transpose(&numbers(matrix.val()), rows, columns)
+}
+
+/// `[rows, columns]` to `[columns, rows]`, row-major.
+fn transpose(matrix: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    let mut transposed = vec![0.0; matrix.len()];
+    for (row, values) in matrix.chunks_exact(columns.max(1)).enumerate() {
+        for (column, &value) in values.iter().enumerate() {
+            transposed[column * rows + row] = value;
+        }
+    }
+    transposed
+}
+
+/// Channels, height and width; features are channels of one pixel, and steps lie below each other.
 pub fn image(shape: Shape) -> [usize; 3] {
     match shape {
-        Shape::Features { features } => [features, 1, 1],
         Shape::Image {
             channels,
             height,
             width,
         } => [channels, height, width],
-        Shape::Sequence { steps, features } => [features, steps, 1],
-        Shape::Tokens { steps, .. } => [1, steps, 1],
+        _ => [shape.channels(), shape.positions(), 1],
     }
-}
-
-/// A trainable tensor of the device's own autodiff context.
-pub fn parameter<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
-    Param::from_data(TensorData::new(values, shape), device)
 }

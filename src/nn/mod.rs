@@ -1,9 +1,17 @@
 //! A model description to a burn module, and its weights in and out. All that touches a tensor during training is here,
 //! so that the other rooms speak of networks in plain numbers.
 
+mod attention;
+mod backward;
+mod convolution;
+mod initial;
 mod layers;
 mod network;
+mod norm;
 mod parameters;
+mod pointwise;
+mod recurrent;
+mod steps;
 mod weights;
 
 pub use network::{DropoutKey, Network};

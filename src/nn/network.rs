@@ -1,11 +1,13 @@
 //! The network: a list of layers that trains, evaluates, and lends its parameters to an optimizer as plain slices.
 
+use std::ops::Range;
+
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 use super::WeightError;
-use super::layers::Layer;
-use crate::spec::{ModelSpec, ShapeError, Weights};
+use super::layers::{Layer, Source};
+use crate::spec::{Initialiser, ModelSpec, Placed, Shape, ShapeError, Weights};
 
 /// A [`ModelSpec`] with weights on a device. On an autodiff device it can be trained.
 #[derive(Module, Debug)]
@@ -13,9 +15,14 @@ pub struct Network {
     pub(super) layers: Vec<Layer>,
     #[module(skip)]
     model: ModelSpec,
+    #[module(skip)]
+    pub(super) placed: Vec<Placed>,
     /// Without autodiff.
     #[module(skip)]
-    device: Device,
+    pub(super) device: Device,
+    /// Computes activations again in the backward pass.
+    #[module(skip)]
+    pub(super) recompute: bool,
 }
 
 /// From which numbers a training step's dropout masks are drawn.
@@ -29,11 +36,36 @@ pub struct DropoutKey {
     pub first_row: usize,
 }
 
+/// What travels beside the value from layer to layer.
+#[derive(Debug)]
+pub struct Pass {
+    /// As a training step does it: batch statistics, and dropout.
+    pub training: Option<DropoutKey>,
+    /// Whether the batch statistics move the running ones, which they do once a step.
+    pub moves_statistics: bool,
+    /// Of open branches, the latest last.
+    pub remembered: Vec<Tensor<2>>,
+    /// `[samples, steps]`: 0 where a step is padding.
+    pub mask: Option<Tensor<2>>,
+}
+
 impl Network {
-    /// Fresh weights by He's rule (He et al. 2015), uniform: the variance is `2 / inputs` in front of a `ReLU` and `1 / inputs`
-    /// elsewhere, biases are 0. Drawn from `seed`, so that the same seed gives the same weights on every device.
+    /// Fresh weights by He's rule, as [`initialised`](Self::initialised) draws them.
     pub fn new(model: &ModelSpec, seed: u64, device: &Device) -> Result<Self, ShapeError> {
-        let weights = super::weights::initial(model, seed)?;
+        Self::initialised(model, Initialiser::Kaiming, seed, device)
+    }
+
+    /// Fresh weights. Those of dense layers and convolutions follow `initialiser`: by He's rule (He et al. 2015), uniform with
+    /// variance `2 / inputs` in front of an activation that cuts and `1 / inputs` elsewhere. Biases are 0; recurrent layers and
+    /// attention begin as in PyTorch unless another rule is chosen. Drawn from `seed`, so that the same seed gives the same weights
+    /// on every device.
+    pub fn initialised(
+        model: &ModelSpec,
+        initialiser: Initialiser,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Self, ShapeError> {
+        let weights = super::initial::initial(model, initialiser, seed)?;
         Self::build(model, &weights, device)
     }
 
@@ -44,8 +76,21 @@ impl Network {
     }
 
     fn build(model: &ModelSpec, weights: &Weights, device: &Device) -> Result<Self, ShapeError> {
+        let placed = model.walk()?;
+        let layer = |placed: &Placed| {
+            Layer::new(
+                placed,
+                &Source {
+                    placed,
+                    weights,
+                    device,
+                },
+            )
+        };
         Ok(Self {
-            layers: super::weights::build(model, weights, device)?,
+            layers: placed.iter().map(layer).collect(),
+            placed,
+            recompute: false,
             model: model.clone(),
             device: device.clone().without_autodiff(),
         })
@@ -62,49 +107,32 @@ impl Network {
 
     /// `[samples, inputs]` to `[samples, outputs]`, as a finished network answers: running statistics, no dropout.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.layers.iter().fold(x, |x, layer| layer.forward(x, None))
+        let mut pass = Pass::new(&self.model, &x, None);
+        self.through(0..self.layers.len(), x, &mut pass)
     }
 
     /// As [`forward`](Self::forward), with the output `[samples, values]` of every layer, in their order.
     pub fn forward_layers(&self, x: Tensor<2>) -> Vec<Tensor<2>> {
-        self.layers
-            .iter()
-            .scan(x, |x, layer| {
-                *x = layer.forward(x.clone(), None);
+        let mut pass = Pass::new(&self.model, &x, None);
+        let layers = self.layers.iter().zip(&self.placed);
+        layers
+            .scan(x, |x, (layer, placed)| {
+                *x = pass.step(layer, placed, x.clone());
                 Some(x.clone())
             })
             .collect()
     }
 
-    /// The forward pass of a training step: batch statistics, which also move the running ones, and dropout.
-    fn forward_training(&self, x: Tensor<2>, key: DropoutKey) -> Tensor<2> {
-        self.layers.iter().fold(x, |x, layer| layer.forward(x, Some(key)))
+    /// The value behind a range of layers.
+    pub(super) fn through(&self, range: Range<usize>, x: Tensor<2>, pass: &mut Pass) -> Tensor<2> {
+        let layers = self.layers[range.clone()].iter().zip(&self.placed[range]);
+        layers.fold(x, |x, (layer, placed)| pass.step(layer, placed, x))
     }
 
     /// Outputs for `rows` samples of plain numbers, row by row.
     pub fn predict(&self, inputs: Vec<f32>, rows: usize) -> Vec<f32> {
         let width = inputs.len() / rows.max(1);
         numbers(self.forward(Tensor::from_data(TensorData::new(inputs, [rows, width]), &self.device)))
-    }
-
-    /// One forward pass of a training step over `rows` samples, the gradient that `differentiate` gives for its outputs
-    /// (row by row), and the backward pass: the gradient of every parameter, in the order of
-    /// [`parameters`](Self::parameters); or what `differentiate` failed with.
-    pub fn gradients<E>(
-        &self,
-        inputs: Vec<f32>,
-        rows: usize,
-        key: DropoutKey,
-        differentiate: impl FnOnce(&[f32]) -> Result<Vec<f32>, E>,
-    ) -> Result<Vec<Vec<f32>>, E> {
-        let width = inputs.len() / rows.max(1);
-        let x = Tensor::from_data(TensorData::new(inputs, [rows, width]), &self.device);
-        let outputs = self.forward_training(x, key);
-        let shape = outputs.dims();
-        let gradient = differentiate(&numbers(outputs.clone().inner()))?;
-        // Backward begins with ones, so what reaches `outputs` is the gradient that stands beside it in the product.
-        let gradient = Tensor::from_data(TensorData::new(gradient, shape), &self.device);
-        Ok(self.take((outputs * gradient).backward()))
     }
 
     /// Copies of the trainable parameters in this module's own layout, layer by layer: the order of
@@ -121,23 +149,6 @@ impl Network {
         let mut read = Read(Vec::new());
         self.visit(&mut read);
         read.0
-    }
-
-    /// The gradient of every trainable parameter.
-    fn take(&self, gradients: Gradients) -> Vec<Vec<f32>> {
-        struct Take(Gradients, Vec<Vec<f32>>);
-        impl ModuleVisitor for Take {
-            fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-                if param.is_require_grad() {
-                    let gradient = param.val().grad_remove(&mut self.0);
-                    self.1
-                        .push(gradient.map_or_else(|| vec![0.0; param.shape().num_elements()], numbers));
-                }
-            }
-        }
-        let mut take = Take(gradients, Vec::new());
-        self.visit(&mut take);
-        take.1
     }
 
     /// Hands each trainable parameter to `step`, with its place in the order, to be changed in place.
@@ -159,6 +170,26 @@ impl Network {
             }
         }
         self.layers = std::mem::take(&mut self.layers).map(&mut Update(step, 0));
+    }
+}
+
+impl Pass {
+    /// At the input `x` of the network.
+    pub fn new(model: &ModelSpec, x: &Tensor<2>, training: Option<DropoutKey>) -> Self {
+        let is_text = matches!(model.input, Shape::Tokens { .. });
+        Self {
+            training,
+            moves_statistics: true,
+            remembered: Vec::new(),
+            mask: is_text.then(|| super::steps::mask(x)),
+        }
+    }
+
+    fn step(&mut self, layer: &Layer, placed: &Placed, x: Tensor<2>) -> Tensor<2> {
+        if !placed.padded {
+            self.mask = None;
+        }
+        layer.forward(x, self)
     }
 }
 

@@ -35,8 +35,8 @@ pub use failure::Failure;
 pub use ledger::MemoryLedger;
 pub use metrics::{Metrics, class_of};
 pub use model::{
-    ActivationKind, BATCH_NORM_EPSILON, CellKind, LAYER_NORM_EPSILON, LEAKY_SLOPE, LayerSpec, ModelSpec, PART_NAMES,
-    Placed, PositionKind, PresetSize, Projection, Shape, ShapeError,
+    ActivationKind, BATCH_NORM_EPSILON, CellKind, LAYER_NORM_EPSILON, LEAKY_SLOPE, LayerSpec, MASKED_SCORE, ModelSpec,
+    PART_NAMES, Placed, PositionKind, PresetSize, Projection, Shape, ShapeError, sinusoidal,
 };
 pub use quantization::{ActivationQuantization, QuantizationRanges, Range, symmetric_scale};
 pub use recipe::{DEFAULT_CALIBRATION, Recipe, RecipeError, RecipeStep};

@@ -11,12 +11,17 @@ use crate::cost;
 use crate::data::Targets;
 use crate::meter::process;
 use crate::nn::{self, DropoutKey, Network};
-use crate::spec::{ActivationKind, Device, Failure, LayerSpec, ModelSpec, PaddingKind, Shape, TrainConfig};
+use crate::spec::{ActivationKind, CellKind, Device, Failure, LayerSpec, ModelSpec, PaddingKind, Shape, TrainConfig};
 
 /// Steps before the clock counts.
 const WARM_UP: usize = 5;
 const CLASSES: usize = 10;
 const LEARNING_RATE: f64 = 1e-3;
+/// A 28 x 28 image row by row.
+const ROWS: Shape = Shape::Sequence {
+    steps: 28,
+    features: 28,
+};
 
 /// A network with the shape of its input fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +30,10 @@ pub enum Workload {
     Mlp784,
     /// conv 3x3x32, `ReLU`, conv 3x3x64, `ReLU`, max pool 2, dense 128, `ReLU`, dense 10, no padding, 28 x 28.
     Cnn28,
+    /// One GRU layer of 64 units over 28 steps of 28 features, the last state to dense 10.
+    Gru28,
+    /// 28 steps of 28 features, dense 64, 2 post-norm encoder blocks (4 heads, feed-forward 128 with `ReLU`, no dropout), mean, dense 10.
+    Transformer28,
 }
 
 /// What was measured; times in milliseconds.
@@ -46,12 +55,14 @@ pub struct BenchRow {
 }
 
 impl Workload {
-    pub const ALL: [Self; 2] = [Self::Mlp784, Self::Cnn28];
+    pub const ALL: [Self; 4] = [Self::Mlp784, Self::Cnn28, Self::Gru28, Self::Transformer28];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Mlp784 => "mlp784",
             Self::Cnn28 => "cnn28",
+            Self::Gru28 => "gru28",
+            Self::Transformer28 => "transformer28",
         }
     }
 
@@ -89,6 +100,29 @@ impl Workload {
                     dense(CLASSES),
                 ],
             },
+            Self::Gru28 => ModelSpec {
+                input: ROWS,
+                layers: vec![
+                    LayerSpec::Recurrent {
+                        cell: CellKind::Gru,
+                        units: 64,
+                        bidirectional: false,
+                        sequence: false,
+                    },
+                    dense(CLASSES),
+                ],
+            },
+            Self::Transformer28 => {
+                let attention = [LayerSpec::Branch, LayerSpec::SelfAttention { heads: 4 }];
+                let feed_forward = [LayerSpec::Branch, dense(128), relu, dense(64)];
+                let end = [LayerSpec::Sum, LayerSpec::LayerNorm];
+                let mut layers = vec![dense(64)];
+                for _ in 0..2 {
+                    layers.extend(attention.iter().chain(&end).chain(&feed_forward).chain(&end));
+                }
+                layers.extend([LayerSpec::GlobalAveragePool, dense(CLASSES)]);
+                ModelSpec { input: ROWS, layers }
+            }
         }
     }
 }
@@ -172,8 +206,12 @@ mod tests {
         // Parameters as torch_bench.py prints them for the same networks.
         assert_eq!(cost::parameters(&Workload::Mlp784.model()), 235_146);
         assert_eq!(cost::parameters(&Workload::Cnn28.model()), 1_199_882);
-        let row = run(Workload::Mlp784, 4, 1, 2).unwrap();
-        assert!(row.train_ms >= row.train_ms_min && row.train_ms_min > 0.0);
-        assert!(row.infer_ms_min > 0.0 && row.threads == 1);
+        assert_eq!(cost::parameters(&Workload::Gru28.model()), 18_698);
+        assert_eq!(cost::parameters(&Workload::Transformer28.model()), 69_450);
+        for workload in [Workload::Mlp784, Workload::Gru28, Workload::Transformer28] {
+            let row = run(workload, 4, 1, 2).unwrap();
+            assert!(row.train_ms >= row.train_ms_min && row.train_ms_min > 0.0);
+            assert!(row.infer_ms_min > 0.0 && row.threads == 1);
+        }
     }
 }

@@ -60,7 +60,11 @@ impl<'a> Session<'a> {
         let mut state = State::default();
         let mut mask = None;
         let network = match job.start {
-            Start::Fresh => Network::new(model, job.plan.config.run.seed, &device).map_err(WeightError::from),
+            Start::Fresh => {
+                let config = &job.plan.config;
+                Network::initialised(model, config.model.initialiser, config.run.seed, &device)
+                    .map_err(WeightError::from)
+            }
             Start::Resume(bytes) => {
                 let checkpoint = Checkpoint::from_bytes(bytes).map_err(|error| damaged(&error))?;
                 let checkpoint = resumed.insert(checkpoint);
@@ -80,7 +84,8 @@ impl<'a> Session<'a> {
                 Network::from_weights(model, weights, &device)
             }
         };
-        let mut network = network.map_err(|error| unfit(&error))?;
+        let network = network.map_err(|error| unfit(&error))?;
+        let mut network = network.recomputing(job.plan.config.train.recompute);
         let mut plan = job.plan.clone();
         if let Some(epochs) = state.fine_tune {
             let train = &mut plan.config.train;

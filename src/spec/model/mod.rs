@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use layer::{ActivationKind, CellKind, LEAKY_SLOPE, LayerSpec, PositionKind};
 pub use preset::PresetSize;
 pub use shape::Shape;
-pub use tensors::PART_NAMES;
+pub use tensors::{PART_NAMES, sinusoidal};
 
 /// A network: every layer feeds the next.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct ModelSpec {
 pub const BATCH_NORM_EPSILON: f64 = 1e-5;
 /// Added to the variance in layer normalisation.
 pub const LAYER_NORM_EPSILON: f64 = 1e-5;
+/// Takes the place of an attention score whose key is padding, so that its share is zero; of a text of padding alone all shares
+/// are equal. A 16-bit number holds it.
+pub const MASKED_SCORE: f64 = -1e4;
 
 /// A layer that cannot follow what stands before it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +49,9 @@ pub struct Placed {
     pub output: Shape,
     /// What a residual sum adds: the shape of the remembered value. None for other layers.
     pub shortcut: Option<Shape>,
+    /// Whether it is known of each step of the input if it is padding: from the tokens on, until a layer changes the steps. A
+    /// [`LayerSpec::ClassToken`] adds one that is none.
+    pub padded: bool,
 }
 
 /// The learned part of a residual sum whose two shapes differ: `outputs x inputs` weights and a bias at every `stride`-th place.
@@ -93,6 +99,7 @@ impl ModelSpec {
     /// Every layer at its place, or what is wrong with the first that does not fit.
     pub fn walk(&self) -> Result<Vec<Placed>, ShapeError> {
         let mut input = self.input;
+        let mut padded = matches!(input, Shape::Tokens { .. });
         let mut remembered: Vec<(usize, Shape)> = Vec::new();
         let mut placed = Vec::with_capacity(self.layers.len());
         for (index, &layer) in self.layers.iter().enumerate() {
@@ -122,7 +129,10 @@ impl ModelSpec {
                 input,
                 output,
                 shortcut,
+                padded,
             });
+            padded &= matches!(output, Shape::Sequence { .. } | Shape::Tokens { .. })
+                && (layer == LayerSpec::ClassToken || output.positions() == input.positions());
             input = output;
         }
         match remembered.pop() {

@@ -23,6 +23,22 @@ pub const PART_NAMES: [&str; 16] = [
     "out_proj.bias",
 ];
 
+/// What sinusoidal positions add, step by step: `sin(step / 10000^(2i / features))` at feature `2i` and the cosine behind it
+/// (Vaswani et al. 2017).
+pub fn sinusoidal(steps: usize, features: usize) -> Vec<f32> {
+    let at = |step: usize, feature: usize| {
+        let angle = step as f64 / 10_000_f64.powf((feature - feature % 2) as f64 / features as f64);
+        if feature.is_multiple_of(2) {
+            angle.sin()
+        } else {
+            angle.cos()
+        }
+    };
+    (0..steps)
+        .flat_map(|step| (0..features).map(move |feature| at(step, feature) as f32))
+        .collect()
+}
+
 impl Placed {
     /// Names and shapes of the layer's tensors, in the order of [`PART_NAMES`].
     pub fn tensors(&self) -> Vec<(&'static str, Vec<usize>)> {

@@ -1,0 +1,176 @@
+//! Layers that move a window over an image or over the steps of a sequence, and the mean over all of it.
+
+use burn::module::{Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::module::{conv1d, conv2d, max_pool2d};
+use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
+
+use super::layers::{Source, image};
+use super::network::numbers;
+use crate::spec::{LayerSpec, Placed, Shape};
+
+/// Weight `[filters, channels, kernel, kernel]`; depth-wise `[channels, 1, kernel, kernel]`.
+#[derive(Module, Debug)]
+pub struct Convolution {
+    pub weight: Param<Tensor<4>>,
+    pub bias: Param<Tensor<1>>,
+    /// Channels, height and width.
+    #[module(skip)]
+    pub input: [usize; 3],
+    #[module(skip)]
+    pub stride: usize,
+    /// Zeros at each edge, in pixels.
+    #[module(skip)]
+    pub padding: usize,
+    /// 1, or one a channel.
+    #[module(skip)]
+    pub groups: usize,
+}
+
+/// Over the steps; weight `[filters, channels, kernel]`.
+#[derive(Module, Debug)]
+pub struct Convolution1d {
+    pub weight: Param<Tensor<3>>,
+    pub bias: Param<Tensor<1>>,
+    #[module(skip)]
+    steps: usize,
+    #[module(skip)]
+    stride: usize,
+    /// Zeros at each end, in steps.
+    #[module(skip)]
+    padding: usize,
+}
+
+#[derive(Module, Debug)]
+pub struct MaxPool {
+    #[module(skip)]
+    pub input: Shape,
+    #[module(skip)]
+    pub size: usize,
+}
+
+/// The mean over all pixels of a channel, or over the steps that are not padding.
+#[derive(Module, Debug)]
+pub struct AveragePool {
+    #[module(skip)]
+    pub input: Shape,
+}
+
+impl Convolution {
+    pub fn new(placed: &Placed, source: &Source) -> Self {
+        let (stride, padding, groups) = match placed.layer {
+            LayerSpec::Conv2d {
+                kernel,
+                stride,
+                padding,
+                ..
+            } => (stride, LayerSpec::padding_pixels(kernel, padding), 1),
+            LayerSpec::DepthwiseConv2d {
+                kernel,
+                stride,
+                padding,
+            } => (
+                stride,
+                LayerSpec::padding_pixels(kernel, padding),
+                placed.input.channels(),
+            ),
+            _ => (1, 0, 1),
+        };
+        Self {
+            weight: source.tensor("weight"),
+            bias: source.tensor("bias"),
+            input: image(placed.input),
+            stride,
+            padding,
+            groups,
+        }
+    }
+
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let [samples, _] = x.dims();
+        let [channels, height, width] = self.input;
+        let options = ConvOptions::new([self.stride; 2], [self.padding; 2], [1; 2], self.groups);
+        let x = x.reshape([samples, channels, height, width]);
+        conv2d(x, self.weight.val(), Some(self.bias.val()), options).flatten(1, 3)
+    }
+
+    pub fn parts(&self) -> Vec<(&'static str, Vec<f32>)> {
+        vec![
+            ("weight", numbers(self.weight.val())),
+            ("bias", numbers(self.bias.val())),
+        ]
+    }
+}
+
+impl Convolution1d {
+    pub fn new(placed: &Placed, source: &Source) -> Self {
+        let (stride, padding) = match placed.layer {
+            LayerSpec::Conv1d {
+                kernel,
+                stride,
+                padding,
+                ..
+            } => (stride, LayerSpec::padding_pixels(kernel, padding)),
+            _ => (1, 0),
+        };
+        Self {
+            weight: source.tensor("weight"),
+            bias: source.tensor("bias"),
+            steps: placed.input.positions(),
+            stride,
+            padding,
+        }
+    }
+
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let [samples, values] = x.dims();
+        let x = x.reshape([samples, self.steps, values / self.steps]).swap_dims(1, 2);
+        let options = ConvOptions::new([self.stride], [self.padding], [1], 1);
+        let y = conv1d(x, self.weight.val(), Some(self.bias.val()), options);
+        y.swap_dims(1, 2).flatten(1, 2)
+    }
+
+    pub fn parts(&self) -> Vec<(&'static str, Vec<f32>)> {
+        vec![
+            ("weight", numbers(self.weight.val())),
+            ("bias", numbers(self.bias.val())),
+        ]
+    }
+}
+
+impl MaxPool {
+    pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let [samples, _] = x.dims();
+        let size = self.size;
+        if let Shape::Image { .. } = self.input {
+            let [channels, height, width] = image(self.input);
+            let x = x.reshape([samples, channels, height, width]);
+            return max_pool2d(x, MaxPoolOptions::new([size; 2])).flatten(1, 3);
+        }
+        let (steps, features) = (self.input.positions(), self.input.channels());
+        let x = x.reshape([samples, 1, steps, features]);
+        let options = MaxPoolOptions {
+            kernel_size: [size, 1],
+            stride: [size, 1],
+            ..MaxPoolOptions::new([1; 2])
+        };
+        max_pool2d(x, options).flatten(1, 3)
+    }
+}
+
+impl AveragePool {
+    /// `mask` is `[samples, steps]`, 1 where a step counts.
+    pub fn forward(&self, x: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
+        let [samples, _] = x.dims();
+        let (positions, channels) = (self.input.positions(), self.input.channels());
+        if let Shape::Image { .. } = self.input {
+            return x.reshape([samples, channels, positions]).mean_dim(2).squeeze_dim(2);
+        }
+        let x = x.reshape([samples, positions, channels]);
+        let Some(mask) = mask else {
+            return x.mean_dim(1).squeeze_dim(1);
+        };
+        let share = mask.clone() / mask.sum_dim(1).clamp_min(1.0);
+        (x * share.unsqueeze_dim(2)).sum_dim(1).squeeze_dim(1)
+    }
+}
