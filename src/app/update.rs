@@ -368,6 +368,7 @@ impl Updater {
                     queued.progress = Some((what, done, total));
                 }
             }
+            Message::Found { .. } => {}
             Message::Closed { job, outcome } => self.close_job(model, job, outcome),
         }
     }

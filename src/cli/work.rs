@@ -402,7 +402,7 @@ impl Desk {
                 Some(Message::Event(envelope)) => progress.show(&envelope),
                 Some(Message::Progress { what, done, total, .. }) => progress.part(&what, done, total),
                 Some(Message::Closed { outcome, .. }) => return Ok(outcome?),
-                Some(Message::Opened { .. }) | None => {}
+                Some(Message::Opened { .. } | Message::Found { .. }) | None => {}
             }
         }
     }

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::latest::Latest;
 use super::queue::Queue;
 use super::worker::{Worker, panic_message};
-use super::{Job, JobError};
+use super::{Finding, Job, JobError};
 use crate::spec::{Command, Envelope, Failure, RunControl, RunId, Snapshot};
 use crate::store::Store;
 
@@ -56,6 +56,8 @@ pub enum Message {
         done: usize,
         total: usize,
     },
+    /// What a probe found out; it closes without runs after this.
+    Found { job: JobId, finding: Box<Finding> },
     /// The job is over. These are its runs, however each of them ended.
     Closed {
         job: JobId,

@@ -21,7 +21,7 @@ pub enum JobError {
     Bundle(#[from] BundleError),
     #[error(transparent)]
     Failed(#[from] Failure),
-    #[error("stopped before it began")]
+    #[error("stopped before it was done")]
     Stopped,
     /// A panic outside of any run.
     #[error("the job crashed: {message}; this is a fault of the program, the runs in the store are untouched")]

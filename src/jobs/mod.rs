@@ -18,6 +18,7 @@ mod error;
 mod folds;
 mod latest;
 mod measuring;
+mod probing;
 mod proof;
 mod queue;
 mod relay;
@@ -35,7 +36,12 @@ pub use answers::{
 pub use desk::{Answer, Desk, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile};
 pub use engine::{Engine, JobId, Message, SubmitError, Ticket};
 pub use error::JobError;
+pub use probing::{Finding, Probe};
 pub use sink::StoreSink;
+
+pub use crate::train::probe::{
+    BatchMeasure, CurvePoint, LargestBatch, LearningCurve, RatePoint, RateRange, Spread, WorkerSpeed,
+};
 
 use std::path::PathBuf;
 
@@ -56,6 +62,8 @@ pub enum Job {
     Measure { runs: Vec<RunId> },
     /// Writes a finished run's folder to take away; `to` must not exist, or be empty.
     Export { run: RunId, to: PathBuf },
+    /// Finds something out about a configuration by short trainings. It makes no run: [`Message::Found`] has the answer.
+    Probe { config: RunConfig, probe: Probe },
     /// A run that does what the test says.
     #[cfg(test)]
     Planted(tests::Plant),

@@ -1,6 +1,7 @@
 //! Training runs: new ones, and those that go on.
 
 use super::admission::admit;
+use super::probing::note_speed_up;
 use super::proof::Subject;
 use super::worker::{Worker, name_of, sit};
 use super::{JobError, StoreSink};
@@ -20,7 +21,10 @@ impl Worker<'_> {
             origin: None,
             folds: None,
         })?;
-        sit(&sink, || self.train_from(Start::Fresh, &plan, &dataset, &sink))?;
+        sit(&sink, || {
+            note_speed_up(self, &plan, &dataset, &sink)?;
+            self.train_from(Start::Fresh, &plan, &dataset, &sink)
+        })?;
         Ok(vec![sink.run()])
     }
 

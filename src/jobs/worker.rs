@@ -26,6 +26,7 @@ impl<'a> Worker<'a> {
             Job::Compress { run, recipes } => self.compress(run, &recipes),
             Job::Measure { runs } => self.measure(&runs),
             Job::Export { run, to } => self.export(run, &to),
+            Job::Probe { config, probe } => self.probe(&config, probe),
             #[cfg(test)]
             Job::Planted(plant) => self.planted(plant),
         }

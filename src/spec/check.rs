@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Architecture, Augmentation, ClassWeights, DatasetSummary, LossKind, ModelSpec, MonitoredMetric, OptimizerKind,
-    RunConfig, ScheduleKind, Task, TrainConfig,
+    Architecture, Augmentation, ClassWeights, DatasetSummary, LayerSpec, LossKind, ModelSpec, MonitoredMetric,
+    OptimizerKind, RunConfig, SchedulePlan, Task, TrainConfig,
 };
 
 /// One thing that is wrong with a configuration.
@@ -34,70 +34,6 @@ pub struct RunPlan {
     pub dataset: DatasetSummary,
     pub model: ModelSpec,
     pub steps_per_epoch: usize,
-}
-
-/// The learning rate over the steps of a run: one of [`ScheduleKind`], after a linear warm-up.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SchedulePlan {
-    pub kind: ScheduleKind,
-    pub peak: f64,
-    pub warmup_steps: f64,
-    pub total_steps: usize,
-    pub drop_steps: usize,
-    pub drop_factor: f64,
-}
-
-impl SchedulePlan {
-    /// Learning rate of step `step`, counted from 0.
-    pub fn learning_rate(&self, step: usize) -> f64 {
-        let step = step as f64;
-        if step < self.warmup_steps {
-            return self.peak * (step + 1.0) / (self.warmup_steps + 1.0);
-        }
-        match self.kind {
-            ScheduleKind::Constant => self.peak,
-            // Loshchilov and Hutter 2017, without restarts.
-            ScheduleKind::Cosine => {
-                let span = (self.total_steps as f64 - self.warmup_steps).max(1.0);
-                let progress = ((step - self.warmup_steps) / span).min(1.0);
-                self.peak * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
-            }
-            ScheduleKind::Step => self.peak * self.drop_factor.powf((step / self.drop_steps as f64).floor()),
-            ScheduleKind::Exponential => self.peak * self.drop_factor.powf(step / self.drop_steps as f64),
-            ScheduleKind::OneCycle => self.one_cycle(step),
-            ScheduleKind::CosineRestarts => {
-                // Cycle k is 2^k times as long as the first and begins after 2^k - 1 of its lengths.
-                let first = self.drop_steps as f64;
-                let since = (step - self.warmup_steps).max(0.0);
-                let cycle = (since / first + 1.0).log2().floor();
-                let progress = (since / first + 1.0) / cycle.exp2() - 1.0;
-                self.peak * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
-            }
-            // The peak is reached when the warm-up ends.
-            ScheduleKind::Noam => self.peak * ((self.warmup_steps + 1.0) / (step + 1.0)).sqrt().min(1.0),
-            // What was reached, times the drops so far, is for the loop to know.
-            ScheduleKind::Plateau => self.peak,
-        }
-    }
-}
-
-impl SchedulePlan {
-    /// Up from a 25th of the peak over three tenths of the run, then down to a ten-thousandth of that, both along a cosine, as
-    /// PyTorch has it.
-    fn one_cycle(&self, step: f64) -> f64 {
-        const RISE: f64 = 0.3;
-        let last = (self.total_steps as f64 - 1.0).max(1.0);
-        let top = (RISE * last).max(1.0);
-        let low = self.peak / 25.0;
-        let between = |from: f64, to: f64, progress: f64| {
-            to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * progress.clamp(0.0, 1.0)).cos())
-        };
-        if step <= top {
-            between(low, self.peak, step / top)
-        } else {
-            between(self.peak, low / 1e4, (step - top) / (last - top).max(1.0))
-        }
-    }
 }
 
 impl RunPlan {
@@ -144,15 +80,17 @@ impl RunConfig {
         }
         match ModelSpec::from_config(&self.model, dataset.input, dataset.task.outputs()) {
             Err(more) => issues.extend(more),
-            Ok(model) if issues.is_empty() => {
-                return Ok(RunPlan {
-                    config: self.clone(),
-                    dataset: dataset.clone(),
-                    model,
-                    steps_per_epoch: dataset.split.train.div_ceil(self.train.batch_size),
-                });
+            Ok(model) => {
+                issues.extend(self.train.worker_issue(&model));
+                if issues.is_empty() {
+                    return Ok(RunPlan {
+                        config: self.clone(),
+                        dataset: dataset.clone(),
+                        model,
+                        steps_per_epoch: dataset.split.train.div_ceil(self.train.samples_per_step()),
+                    });
+                }
             }
-            Ok(_) => {}
         }
         Err(issues)
     }
@@ -432,6 +370,29 @@ impl TrainConfig {
         }
         issues.extend(self.task_issues(task));
         issues
+    }
+
+    /// A batch that can't be shared by so many workers. Each normalises its own share in a batch norm, so that a share of a
+    /// single sample would lose what it says.
+    fn worker_issue(&self, model: &ModelSpec) -> Option<ConfigIssue> {
+        let has_batch_norm = model.layers.contains(&LayerSpec::BatchNorm);
+        let (least, why) = if has_batch_norm {
+            (
+                2,
+                "each worker normalises its own share of a batch, which takes two samples",
+            )
+        } else {
+            (1, "each worker takes a share of every batch")
+        };
+        (self.workers > 1 && self.batch_size < least * self.workers).then(|| {
+            let problem = format!("{} for batches of {}: {why}", self.workers, self.batch_size);
+            ConfigIssue::new("train.workers", problem, "use fewer workers or larger batches")
+        })
+    }
+
+    /// Samples whose gradients are averaged for one step.
+    pub fn samples_per_step(&self) -> usize {
+        self.batch_size.max(1) * self.accumulate.max(1)
     }
 
     /// What does not go with this kind of task.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::MonitoredMetric;
+
 /// Scores on one part of the data. Classification has `accuracy`; regression has `r2` and `rmse`, in the target's own unit.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Metrics {
@@ -20,6 +22,17 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// The figure that is watched; none where the task does not have it.
+    pub fn monitored(&self, metric: MonitoredMetric) -> Option<f64> {
+        match metric {
+            MonitoredMetric::Loss => Some(self.loss),
+            MonitoredMetric::Accuracy => self.accuracy,
+            MonitoredMetric::F1 => self.f1,
+            MonitoredMetric::R2 => self.r2,
+            MonitoredMetric::Rmse => self.rmse,
+        }
+    }
+
     /// Of `logits` (rows x classes, row-major) against the true `classes`, one for each row. Of equal logits the first counts.
     pub fn classification(logits: &[f32], classes: &[u32]) -> Self {
         let rows = classes.len().max(1) as f64;

@@ -13,13 +13,14 @@ mod model;
 mod quantization;
 mod recipe;
 mod run;
+mod schedule;
 mod schema;
 mod snapshot;
 mod stream;
 pub mod units;
 mod weights;
 
-pub use check::{ConfigIssue, RunPlan, SchedulePlan};
+pub use check::{ConfigIssue, RunPlan};
 pub use config::{
     Architecture, Augmentation, ClassWeights, DataConfig, Device, EarlyStopping, Initialiser, LossKind, ModelConfig,
     MonitoredMetric, OptimizerKind, PaddingKind, Precision, RunConfig, RunSection, ScheduleKind, StopTarget,
@@ -41,6 +42,7 @@ pub use model::{
 pub use quantization::{ActivationQuantization, QuantizationRanges, Range, symmetric_scale};
 pub use recipe::{DEFAULT_CALIBRATION, Recipe, RecipeError, RecipeStep};
 pub use run::{Artifact, Deployed, FoldScores, Latency, LatencySummary, Run, RunId, RunStatus, Speed, Verdict};
+pub use schedule::SchedulePlan;
 pub use schema::{ConfigError, KEYS, Key, annotated_toml, apply_overrides, dotted, parse_config};
 pub use snapshot::{AnswersSeen, ClassAnswer, Histogram, SampleView, Snapshot, Surface};
 pub use stream::stream;

@@ -235,7 +235,7 @@ pub const KEYS: [Key; 76] = [
     ),
     key(
         "train.workers",
-        "Replicas that share every batch: faster where a step is large enough to divide",
+        "Replicas that share every batch: faster where a step is large enough to divide; in a batch norm each normalises its own share",
     ),
     optional(
         "train.time_limit",

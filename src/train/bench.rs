@@ -139,12 +139,8 @@ fn measure(workload: Workload, batch: usize, threads: usize, steps: usize) -> Re
     let device = nn::device(Device::Flex).map_err(|error| Failure::new("device", error.to_string(), "use flex"))?;
     let network = Network::new(&model, 0, &device.autodiff());
     let mut network = network.map_err(|error| Failure::new("model", error.to_string(), "report this"))?;
-    let lengths: Vec<usize> = network.parameters().iter().map(Vec::len).collect();
-    let mut optimizer = Optimizer::new(&TrainConfig::default(), &lengths);
-    let objective = Objective {
-        label_smoothing: 0.0,
-        deviations: vec![1.0],
-    };
+    let mut optimizer = Optimizer::new(&TrainConfig::default(), &network.describe_parameters());
+    let objective = Objective::plain(&TrainConfig::default());
     let inputs: Vec<f32> = (0..batch * model.input.len())
         .map(|index| (index * 7919 % 997) as f32 / 997.0)
         .collect();
@@ -160,7 +156,12 @@ fn measure(workload: Workload, batch: usize, threads: usize, steps: usize) -> Re
             first_row: 0,
         };
         let gradients = network.gradients(inputs.clone(), batch, key, |outputs| {
-            Ok::<_, Failure>(objective.differentiate(outputs, &targets, &mut Tally::default()).1)
+            let mass = batch as f64;
+            Ok::<_, Failure>(
+                objective
+                    .differentiate(outputs, &targets, None, mass, &mut Tally::default())
+                    .1,
+            )
         })?;
         let rule = optimizer.rule(step, LEARNING_RATE, 1.0);
         network.update(|index, parameter| optimizer.update(&rule, index, parameter, &gradients[index]));

@@ -39,6 +39,22 @@ pub struct State {
     pub stale: usize,
     /// The epochs of a fine-tuning.
     pub fine_tune: Option<usize>,
+    #[serde(default)]
+    pub plateau: Plateau,
+    /// Seconds of training over all sittings, pauses left out.
+    #[serde(default)]
+    pub busy_secs: f64,
+    /// Whether the run is over before its last epoch.
+    #[serde(default)]
+    pub is_over: bool,
+}
+
+/// Where the plateau schedule stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Plateau {
+    /// Epochs without improvement since the last drop.
+    pub stale: usize,
+    pub drops: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -59,7 +75,23 @@ pub struct Checkpoint {
     /// Of the best epoch, where early stopping will restore them.
     pub best: Option<Weights>,
     pub mask: Option<Vec<Vec<f32>>>,
+    /// Averaged parameters and running statistics.
+    pub average: Option<[Vec<Vec<f32>>; 2]>,
 }
+
+/// What [`to_bytes`] takes of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    pub state: &'a State,
+    pub weights: &'a Weights,
+    pub slots: &'a [Vec<Vec<f32>>],
+    pub best: Option<&'a Weights>,
+    pub mask: Option<&'a [Vec<f32>]>,
+    pub average: Option<[&'a [Vec<f32>]; 2]>,
+}
+
+/// Names of the two lists of an average.
+const AVERAGE: [&str; 2] = ["average", "average_statistics"];
 
 /// The weights as a safetensors file in `PyTorch`'s layout and names.
 pub fn weights_to_bytes(weights: &Weights) -> Result<Vec<u8>, CheckpointError> {
@@ -78,23 +110,19 @@ pub fn weights_from_bytes(bytes: &[u8]) -> Result<Weights, CheckpointError> {
 }
 
 /// The bytes of a checkpoint of these parts.
-pub fn to_bytes(
-    state: &State,
-    weights: &Weights,
-    slots: &[Vec<Vec<f32>>],
-    best: Option<&Weights>,
-    mask: Option<&[Vec<f32>]>,
-) -> Result<Vec<u8>, CheckpointError> {
+pub fn to_bytes(parts: Parts<'_>) -> Result<Vec<u8>, CheckpointError> {
     let mut pieces: Vec<(String, Piece<'_>)> = Vec::new();
-    for (prefix, weights) in [("weights.", Some(weights)), ("best.", best)] {
+    for (prefix, weights) in [("weights.", Some(parts.weights)), ("best.", parts.best)] {
         let tensors = weights.iter().flat_map(|weights| &weights.tensors);
         pieces.extend(tensors.map(|tensor| (format!("{prefix}{}", tensor.name), piece(tensor))));
     }
-    let lists = slots
-        .iter()
-        .enumerate()
-        .map(|(slot, lists)| (format!("slot{slot}"), &lists[..]));
-    for (prefix, lists) in lists.chain(mask.map(|mask| ("mask".to_owned(), mask))) {
+    let slots = parts.slots.iter().enumerate();
+    let mut lists: Vec<(String, &[Vec<f32>])> =
+        slots.map(|(slot, lists)| (format!("slot{slot}"), &lists[..])).collect();
+    lists.extend(parts.mask.map(|mask| ("mask".to_owned(), mask)));
+    let average = parts.average.into_iter().flatten();
+    lists.extend(AVERAGE.iter().map(|&name| name.to_owned()).zip(average));
+    for (prefix, lists) in lists {
         pieces.extend(lists.iter().enumerate().map(|(index, values)| {
             let piece = Piece {
                 shape: vec![values.len()],
@@ -103,7 +131,7 @@ pub fn to_bytes(
             (format!("{prefix}.{index}"), piece)
         }));
     }
-    let state = serde_json::to_string(state).map_err(|error| CheckpointError::State(error.to_string()))?;
+    let state = serde_json::to_string(parts.state).map_err(|error| CheckpointError::State(error.to_string()))?;
     serialize(pieces, Some(HashMap::from([(STATE.to_owned(), state)]))).map_err(format_error)
 }
 
@@ -127,6 +155,9 @@ impl Checkpoint {
         };
         let best = tensors(&file, "best.")?;
         let mask = list("mask")?;
+        let average = AVERAGE.map(list);
+        let [parameters, statistics] = average;
+        let average = [parameters?, statistics?];
         Ok(Self {
             state,
             weights: tensors(&file, "weights.")?,
@@ -135,20 +166,26 @@ impl Checkpoint {
                 .collect::<Result<_, _>>()?,
             best: (!best.tensors.is_empty()).then_some(best),
             mask: (!mask.is_empty()).then_some(mask),
+            average: (!average[0].is_empty()).then_some(average),
         })
     }
 
-    /// Whether the lists are those of `slots` values for each weight of parameters of these lengths.
-    pub fn check(&mut self, lengths: &[usize], slots: usize) -> Result<(), CheckpointError> {
+    /// Whether the lists are those of `slots` values for each weight of parameters of these lengths, and of running statistics of
+    /// those.
+    pub fn check(&mut self, lengths: &[usize], statistics: &[usize], slots: usize) -> Result<(), CheckpointError> {
         self.slots.retain(|list| !list.is_empty());
-        let fits = |list: &Vec<Vec<f32>>| list.iter().map(Vec::len).eq(lengths.iter().copied());
+        let fits = |list: &Vec<Vec<f32>>, lengths: &[usize]| list.iter().map(Vec::len).eq(lengths.iter().copied());
         if self.slots.len() != slots {
             return Err(CheckpointError::Plan(format!(
                 "it holds {} values of the optimizer for each weight, and the plan needs {slots}",
                 self.slots.len()
             )));
         }
-        if !self.slots.iter().chain(&self.mask).all(fits) {
+        let averages = self
+            .average
+            .as_ref()
+            .is_none_or(|[parameters, averaged]| fits(parameters, lengths) && fits(averaged, statistics));
+        if !averages || !self.slots.iter().chain(&self.mask).all(|list| fits(list, lengths)) {
             return Err(CheckpointError::Plan(
                 "its optimizer state has other lengths".to_owned(),
             ));

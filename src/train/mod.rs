@@ -3,14 +3,20 @@
 //! A run is reproducible to the last bit: all that is drawn comes from named streams of the run's seed, numbered by epoch or
 //! step, so a checkpoint needs no generator's state and a resumed run goes on to the losses of an uninterrupted one.
 
+mod average;
 pub mod bench;
 mod checkpoint;
+mod ending;
 mod evaluation;
+mod failures;
 mod objective;
 mod optimizer;
 mod pictures;
+pub mod probe;
+mod replicas;
 mod report;
 mod session;
+mod stepper;
 
 pub use checkpoint::{CheckpointError, weights_from_bytes, weights_to_bytes};
 pub use evaluation::{evaluate, outputs, sample_outputs};
@@ -35,7 +41,7 @@ pub enum Start<'a> {
     /// From the bytes of a [`Checkpoint`](crate::spec::ArtifactKind::Checkpoint) of this very plan.
     Resume(&'a [u8]),
     /// From given weights for `epochs` epochs, with the plan's schedule from its full learning rate (restarting high recovers
-    /// more than going on low: Le and Hua 2021), without warm-up and early stopping.
+    /// more than going on low: Le and Hua 2021), without warm-up and early ends.
     FineTune {
         weights: &'a Weights,
         /// Tensors of 0 and 1, named as those of `weights` that they hold: what is 0 there stays exactly zero.
@@ -57,7 +63,7 @@ pub enum Outcome {
 /// Weights and what they score, measured on the network in training; the exported file is scored by `deploy`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
-    /// With early stopping those of the best epoch, else the last.
+    /// With early stopping those of the best epoch, else the last; where an average is kept, that.
     pub weights: Weights,
     /// Epoch (from 1) that `weights` are of.
     pub best_epoch: usize,
@@ -68,7 +74,8 @@ pub struct Trained {
     pub test: Metrics,
 }
 
-/// Trains until the plan is fulfilled, early stopping ends it, or `control` asks to stop; a pause is waited out.
+/// Trains until the plan is fulfilled, early stopping, the target or the time limit ends it (a `Note` says which), or `control`
+/// asks to stop; a pause is waited out.
 ///
 /// Emits `Started`, `Steps` (at most 20 a second; steps are at most 100 ms old when they are emitted, and come before the
 /// `Epoch` that they belong to), `Epoch`, `Paused` and `Resumed`, and keeps [`Weights`](crate::spec::ArtifactKind::Weights)
@@ -81,3 +88,5 @@ pub fn train(job: TrainJob<'_>, control: &RunControl, sink: &dyn EventSink) -> R
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod variants;

@@ -3,18 +3,18 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::checkpoint::{self, Best, Checkpoint, CheckpointError, State, weights_to_bytes};
+use super::checkpoint::{self, Best, Checkpoint, Parts, State, weights_to_bytes};
 use super::evaluation::{evaluate, metrics, sample_outputs};
-use super::objective::Objective;
-use super::optimizer::{Optimizer, clip_factor, global_norm};
+use super::failures::{self, damaged, unfit};
 use super::pictures::Pictures;
 use super::report::Reporter;
-use super::{Outcome, Start, TrainJob, Trained};
+use super::stepper::{self, Stepper, Strided, multiply};
+use super::{Outcome, Start, TrainJob, Trained, ending};
 use crate::cost;
-use crate::data::{Batch, DataError, Dataset, Loader, Samples};
-use crate::nn::{self, DropoutKey, Network, WeightError};
+use crate::data::{Batches, DataError, Dataset, Loader, Samples};
+use crate::nn::{self, Network, WeightError};
 use crate::spec::{
-    ArtifactKind, Command, Event, EventSink, Failure, Metrics, MonitoredMetric, NamedTensor, RunControl, RunPlan,
+    ArtifactKind, Command, Event, EventSink, Failure, Metrics, NamedTensor, RunControl, RunPlan, ScheduleKind,
     SchedulePlan, StepRecord, Task, Weights,
 };
 
@@ -33,14 +33,10 @@ pub struct Session<'a> {
     reporter: Reporter<'a>,
     pictures: Pictures<'a>,
     schedule: SchedulePlan,
-    objective: Objective,
-    network: Network,
-    optimizer: Optimizer,
+    stepper: Stepper,
     state: State,
     /// Weights of the best epoch, where early stopping will restore them.
     best: Option<Weights>,
-    /// For each parameter, 0 where it stays zero.
-    mask: Option<Vec<Vec<f32>>>,
     checkpointed: Option<Instant>,
     /// A stop that falls exactly before this step, whatever the clock says.
     #[cfg(test)]
@@ -53,18 +49,14 @@ impl<'a> Session<'a> {
         nn::warm_up();
         let reporter = Reporter::new(sink);
         let device = nn::device(job.plan.config.run.device)
-            .map_err(|error| Failure::new("run.device", error.to_string(), "choose another device"))?
+            .map_err(failures::device)?
             .autodiff();
         let model = &job.plan.model;
         let mut resumed = None;
         let mut state = State::default();
         let mut mask = None;
         let network = match job.start {
-            Start::Fresh => {
-                let config = &job.plan.config;
-                Network::initialised(model, config.model.initialiser, config.run.seed, &device)
-                    .map_err(WeightError::from)
-            }
+            Start::Fresh => stepper::first(job.plan, &device).map_err(WeightError::from),
             Start::Resume(bytes) => {
                 let checkpoint = Checkpoint::from_bytes(bytes).map_err(|error| damaged(&error))?;
                 let checkpoint = resumed.insert(checkpoint);
@@ -85,52 +77,46 @@ impl<'a> Session<'a> {
             }
         };
         let network = network.map_err(|error| unfit(&error))?;
-        let mut network = network.recomputing(job.plan.config.train.recompute);
         let mut plan = job.plan.clone();
         if let Some(epochs) = state.fine_tune {
             let train = &mut plan.config.train;
             train.epochs = epochs;
             train.warmup_epochs = 0.0;
             train.early_stopping = None;
+            train.target = None;
+            train.time_limit = None;
         }
-        let lengths: Vec<usize> = network.parameters().iter().map(Vec::len).collect();
-        let mut optimizer = Optimizer::new(&plan.config.train, &lengths);
+        let mut stepper = Stepper::new(&plan, job.dataset, network, &device)?;
         let mut best = None;
         if let Some(mut checkpoint) = resumed {
+            let lengths: Vec<usize> = stepper.network.parameters().iter().map(Vec::len).collect();
+            let statistics: Vec<usize> = stepper.network.statistics().iter().map(Vec::len).collect();
             checkpoint
-                .check(&lengths, optimizer.slots.len())
+                .check(&lengths, &statistics, stepper.optimizer.slots.len())
                 .map_err(|error| damaged(&error))?;
-            optimizer.slots = checkpoint.slots;
+            stepper.optimizer.slots = checkpoint.slots;
             (best, mask) = (checkpoint.best, checkpoint.mask);
+            if let Some((average, [parameters, statistics])) = stepper.average.as_mut().zip(checkpoint.average) {
+                (average.parameters, average.statistics) = (parameters, statistics);
+            }
+        } else if let Some(mask) = &mask {
+            stepper.start_from(|index, values| multiply(values, &mask[index]));
         }
-        if let Some(mask) = &mask {
-            network.update(|index, values| multiply(values, &mask[index]));
-        }
+        stepper.mask = mask;
         let config = &plan.config;
-        let loader = Loader::new(
-            job.dataset,
-            config.run.seed,
-            config.train.batch_size,
-            &config.data.augment,
-        );
+        let (seed, batch_size) = (config.run.seed, config.train.batch_size);
         Ok(Self {
             schedule: plan.schedule(),
-            loader,
-            objective: Objective {
-                label_smoothing: plan.config.train.label_smoothing,
-                deviations: job.dataset.preprocessing.target.deviations(),
-            },
+            loader: Loader::new(job.dataset, seed, batch_size, &config.data.augment),
             plan,
             dataset: job.dataset,
             control,
             sink,
             reporter,
             pictures: Pictures::new(job.dataset, sink),
-            network,
-            optimizer,
+            stepper,
             state,
             best,
-            mask,
             checkpointed: None,
             #[cfg(test)]
             stop_before: None,
@@ -145,7 +131,7 @@ impl<'a> Session<'a> {
 
     fn steps(&mut self) -> Result<Outcome, Failure> {
         let per_epoch = self.plan.steps_per_epoch.max(1);
-        let batch_size = self.plan.config.train.batch_size.max(1);
+        let per_step = self.plan.config.train.samples_per_step();
         self.sink.emit(Event::Started {
             first_step: self.state.step,
             total_steps: self.plan.total_steps(),
@@ -154,15 +140,12 @@ impl<'a> Session<'a> {
         })?;
         while !self.is_complete() {
             let epoch = self.state.step / per_epoch;
-            let mut batches = self.loader.epoch(epoch, self.state.step % per_epoch * batch_size);
+            let mut batches = self.loader.epoch(epoch, self.state.step % per_epoch * per_step);
             while batches.len() > 0 {
                 if self.rests()? {
                     return Ok(Outcome::Stopped { step: self.state.step });
                 }
-                let began = Instant::now();
-                if let Some(batch) = batches.next() {
-                    self.step(batch.map_err(DataError::into_failure)?, began)?;
-                }
+                self.step(&mut batches)?;
             }
             self.end_epoch(epoch + 1)?;
         }
@@ -171,7 +154,9 @@ impl<'a> Session<'a> {
 
     fn is_complete(&self) -> bool {
         let early = self.plan.config.train.early_stopping;
-        self.state.step >= self.plan.total_steps() || early.is_some_and(|early| self.state.stale >= early.patience)
+        self.state.step >= self.plan.total_steps()
+            || self.state.is_over
+            || early.is_some_and(|early| self.state.stale >= early.patience)
     }
 
     /// Obeys the control: waits out a pause; true when the run is to stop here.
@@ -198,148 +183,118 @@ impl<'a> Session<'a> {
         Ok(self.control.requested() == Command::Stop)
     }
 
-    /// One optimizer step on this batch, which was asked for at `began`.
-    fn step(&mut self, batch: Batch, began: Instant) -> Result<(), Failure> {
+    /// One optimizer step on the next of these batches.
+    fn step(&mut self, batches: &mut Batches) -> Result<(), Failure> {
+        let began = Instant::now();
         let step = self.state.step;
-        let rows = batch.len();
-        let Batch { inputs, targets, .. } = batch;
-        let key = DropoutKey {
-            seed: self.plan.config.run.seed,
-            step,
-            first_row: 0,
-        };
-        let mut loss = 0.0;
-        let tally = &mut self.state.tally;
-        let gradients = self.network.gradients(inputs, rows, key, |outputs| {
-            let (mean, gradient) = self.objective.differentiate(outputs, &targets, tally);
-            loss = mean as f32;
-            if loss.is_finite() { Ok(gradient) } else { Err(mean) }
-        });
-        let mut gradients = gradients.map_err(|mean| self.diverged("the loss", mean))?;
-        if let Some(mask) = &self.mask {
-            for (gradient, mask) in gradients.iter_mut().zip(mask) {
-                multiply(gradient, mask);
-            }
-        }
-        let norm = global_norm(&gradients);
-        if !(norm as f32).is_finite() {
-            return Err(self.diverged("the gradient's norm", norm));
-        }
-        let learning_rate = self.schedule.learning_rate(step);
-        let scale = clip_factor(norm, self.plan.config.train.gradient_clip);
-        let rule = self.optimizer.rule(step, learning_rate, scale);
-        self.network.update(|index, parameter| {
-            self.optimizer.update(&rule, index, parameter, &gradients[index]);
-        });
+        let train = &self.plan.config.train;
+        let learning_rate = self.learning_rate();
+        let taken = batches.by_ref().take(train.accumulate.max(1));
+        let strided = self.stepper.step(taken, step, learning_rate, &mut self.state.tally);
+        let Strided {
+            loss,
+            gradient_norm,
+            samples,
+        } = strided.map_err(|stumble| failures::stumble(stumble, step, train.learning_rate))?;
         self.state.step += 1;
         let record = StepRecord {
             step,
             loss,
             learning_rate,
-            gradient_norm: norm as f32,
+            gradient_norm,
         };
-        self.reporter.step(record, rows, began.elapsed())
+        let busy = began.elapsed();
+        self.state.busy_secs += busy.as_secs_f64();
+        self.reporter.step(record, samples, busy)
     }
 
-    fn diverged(&self, what: &str, value: f64) -> Failure {
-        Failure::new(
-            format!("step {}", self.state.step),
-            format!("{what} is {value}: the run diverged"),
-            format!(
-                "lower train.learning_rate (now {}) or set train.gradient_clip (for example 1.0)",
-                self.plan.config.train.learning_rate
-            ),
-        )
+    /// What the schedule has for this step, times the drops of a plateau.
+    fn learning_rate(&self) -> f64 {
+        let planned = self.schedule.learning_rate(self.state.step);
+        planned * self.schedule.drop_factor.powi(self.state.plateau.drops as i32)
     }
 
     /// Scores the epoch and keeps what is worth keeping; `epoch` is counted from 1.
     fn end_epoch(&mut self, epoch: usize) -> Result<(), Failure> {
+        let began = Instant::now();
         let tally = std::mem::take(&mut self.state.tally);
         let classification = matches!(self.plan.dataset.task, Task::Classification { .. });
         let samples = &self.dataset.validation;
-        let outputs = sample_outputs(&self.network, samples, self.plan.config.train.batch_size)
-            .map_err(DataError::into_failure)?;
+        let averaged = self.stepper.averaged()?;
+        let network = averaged.as_ref().unwrap_or(&self.stepper.network);
+        let outputs =
+            sample_outputs(network, samples, self.plan.config.train.batch_size).map_err(DataError::into_failure)?;
         let validation = metrics(&outputs, &samples.targets, &self.dataset.preprocessing.target);
-        let value = self.monitored(&validation);
-        let is_best = self.improves(value);
+        let early = self.plan.config.train.early_stopping.unwrap_or_default();
+        let value = validation.monitored(early.metric).unwrap_or(f64::NAN);
+        let is_best = ending::improves(&early, self.state.best.map(|best| best.value), value);
         self.reporter.epoch(Event::Epoch {
             epoch,
             step: self.state.step,
-            train: self.objective.metrics(&tally, classification),
+            train: self.stepper.objective.metrics(&tally, classification),
             validation,
             is_best,
         });
         if is_best {
             self.state.best = Some(Best { epoch, value });
             self.state.stale = 0;
-            let weights = self.network.to_weights();
+            let weights = network.to_weights();
             self.save_weights(&weights)?;
             self.best = self.plan.config.train.early_stopping.map(|_| weights);
         } else {
             self.state.stale += 1;
         }
+        let network = averaged.as_ref().unwrap_or(&self.stepper.network);
+        self.pictures.show(epoch, network, &outputs);
+        if self.plan.config.train.schedule == ScheduleKind::Plateau {
+            self.state
+                .plateau
+                .take(is_best, self.plan.config.train.step_epochs.max(1));
+        }
+        self.state.busy_secs += began.elapsed().as_secs_f64();
+        if let Some(text) = ending::reason(&self.plan.config.train, &self.state, epoch, &validation) {
+            self.state.is_over = true;
+            self.reporter.epoch(Event::Note { text });
+        }
         if self.checkpointed.is_none_or(|at| at.elapsed() >= CHECKPOINT_INTERVAL) {
             self.checkpoint()?;
         }
-        self.pictures.show(epoch, &self.network, &outputs);
         Ok(())
-    }
-
-    /// The figure that tells the best epoch.
-    fn monitored(&self, validation: &Metrics) -> f64 {
-        let metric = self.plan.config.train.early_stopping.unwrap_or_default().metric;
-        let value = match metric {
-            MonitoredMetric::Loss => Some(validation.loss),
-            MonitoredMetric::Accuracy => validation.accuracy,
-            MonitoredMetric::F1 => validation.f1,
-            MonitoredMetric::R2 => validation.r2,
-            MonitoredMetric::Rmse => validation.rmse,
-        };
-        value.unwrap_or(f64::NAN)
-    }
-
-    fn improves(&self, value: f64) -> bool {
-        let early = self.plan.config.train.early_stopping.unwrap_or_default();
-        let gain = self.state.best.map_or(f64::INFINITY, |best| {
-            if early.metric.falls() {
-                best.value - value
-            } else {
-                value - best.value
-            }
-        });
-        value.is_finite() && gain > 0.0 && gain >= early.minimum_improvement
     }
 
     fn finish(&mut self) -> Result<Trained, Failure> {
         self.checkpoint()?;
         let epochs = self.state.step / self.plan.steps_per_epoch.max(1);
         let best = self.best.take().zip(self.state.best);
-        let (weights, best_epoch) = match best {
+        let (network, weights, best_epoch) = match best {
             Some((weights, best)) => {
-                let device = nn::device(self.plan.config.run.device)
-                    .map_err(|error| Failure::new("run.device", error.to_string(), "choose another device"))?;
-                self.network =
+                let device = nn::device(self.plan.config.run.device).map_err(failures::device)?;
+                let network =
                     Network::from_weights(&self.plan.model, &weights, &device).map_err(|error| unfit(&error))?;
-                (weights, best.epoch)
+                (Some(network), weights, best.epoch)
             }
-            None => (self.network.to_weights(), epochs),
+            None => {
+                let averaged = self.stepper.averaged()?;
+                let weights = averaged.as_ref().unwrap_or(&self.stepper.network).to_weights();
+                (averaged, weights, epochs)
+            }
         };
         self.save_weights(&weights)?;
+        let network = network.as_ref().unwrap_or(&self.stepper.network);
         Ok(Trained {
             weights,
             best_epoch,
             epochs,
-            train: self.score(&self.dataset.train)?,
-            validation: self.score(&self.dataset.validation)?,
-            test: self.score(&self.dataset.test)?,
+            train: self.score(network, &self.dataset.train)?,
+            validation: self.score(network, &self.dataset.validation)?,
+            test: self.score(network, &self.dataset.test)?,
         })
     }
 
     /// In batches of the plan's size, so that scoring takes no more memory than training.
-    fn score(&self, samples: &Samples) -> Result<Metrics, Failure> {
+    fn score(&self, network: &Network, samples: &Samples) -> Result<Metrics, Failure> {
         let target = &self.dataset.preprocessing.target;
-        let batch = self.plan.config.train.batch_size;
-        evaluate(&self.network, samples, target, batch).map_err(DataError::into_failure)
+        evaluate(network, samples, target, self.plan.config.train.batch_size).map_err(DataError::into_failure)
     }
 
     fn save_weights(&self, weights: &Weights) -> Result<(), Failure> {
@@ -350,14 +305,16 @@ impl<'a> Session<'a> {
     /// Keeps all that a resumed run needs; the steps up to here are emitted first, so that none is ever missing.
     fn checkpoint(&mut self) -> Result<(), Failure> {
         self.reporter.flush()?;
-        let weights = self.network.to_weights();
-        let bytes = checkpoint::to_bytes(
-            &self.state,
-            &weights,
-            &self.optimizer.slots,
-            self.best.as_ref(),
-            self.mask.as_deref(),
-        );
+        let weights = self.stepper.network.to_weights();
+        let average = self.stepper.average.as_ref();
+        let bytes = checkpoint::to_bytes(Parts {
+            state: &self.state,
+            weights: &weights,
+            slots: &self.stepper.optimizer.slots,
+            best: self.best.as_ref(),
+            mask: self.stepper.mask.as_deref(),
+            average: average.map(|average| [&average.parameters[..], &average.statistics[..]]),
+        });
         self.sink
             .save(ArtifactKind::Checkpoint, &bytes.map_err(|error| damaged(&error))?)?;
         self.checkpointed = Some(Instant::now());
@@ -376,18 +333,4 @@ fn completed(mask: &Weights, weights: &Weights) -> Weights {
     Weights {
         tensors: tensors.collect(),
     }
-}
-
-fn multiply(values: &mut [f32], factors: &[f32]) {
-    for (value, factor) in values.iter_mut().zip(factors) {
-        *value *= factor;
-    }
-}
-
-fn unfit(error: &WeightError) -> Failure {
-    Failure::new("weights", error.to_string(), "start the run anew")
-}
-
-fn damaged(error: &CheckpointError) -> Failure {
-    Failure::new("checkpoint", error.to_string(), "start the run anew")
 }

@@ -14,7 +14,7 @@ use crate::spec::{
 
 /// Keeps all events and the last bytes of each artifact, and is asked what to do by its control.
 #[derive(Default)]
-struct Recorder {
+pub(super) struct Recorder {
     control: RunControl,
     events: Mutex<Vec<Event>>,
     weights: Mutex<Vec<u8>>,
@@ -48,7 +48,15 @@ impl EventSink for Recorder {
 }
 
 impl Recorder {
-    fn steps(&self) -> Vec<StepRecord> {
+    pub fn events(&self) -> Vec<Event> {
+        self.events.lock().unwrap().clone()
+    }
+
+    pub fn last_checkpoint(&self) -> Vec<u8> {
+        self.checkpoint.lock().unwrap().clone()
+    }
+
+    pub fn steps(&self) -> Vec<StepRecord> {
         let events = self.events.lock().unwrap();
         let steps = events.iter().filter_map(|event| match event {
             Event::Steps { steps, .. } => Some(steps.clone()),
@@ -58,7 +66,7 @@ impl Recorder {
     }
 }
 
-fn finished(outcome: Outcome) -> Trained {
+pub(super) fn finished(outcome: Outcome) -> Trained {
     match outcome {
         Outcome::Finished(trained) => trained,
         Outcome::Stopped { step } => panic!("stopped at {step}"),
@@ -66,7 +74,7 @@ fn finished(outcome: Outcome) -> Trained {
 }
 
 /// A short run that uses everything a checkpoint must hold: dropout, momentum, clipping, batches that do not divide the rows.
-fn config() -> RunConfig {
+pub(super) fn config() -> RunConfig {
     let mut config = RunConfig::default();
     config.data.source = "iris".to_owned();
     config.model.hidden = vec![12];
@@ -81,19 +89,19 @@ fn config() -> RunConfig {
     config
 }
 
-struct Prepared {
-    plan: RunPlan,
-    dataset: Dataset,
+pub(super) struct Prepared {
+    pub plan: RunPlan,
+    pub dataset: Dataset,
 }
 
-fn prepare(config: &RunConfig) -> Prepared {
+pub(super) fn prepare(config: &RunConfig) -> Prepared {
     let dataset = data::load(&config.data).unwrap();
     let plan = config.check(&dataset.summary).unwrap();
     Prepared { plan, dataset }
 }
 
 impl Prepared {
-    fn run(&self, start: Start<'_>, recorder: &Recorder) -> Result<Outcome, Failure> {
+    pub fn run(&self, start: Start<'_>, recorder: &Recorder) -> Result<Outcome, Failure> {
         let job = TrainJob {
             plan: &self.plan,
             dataset: &self.dataset,
@@ -102,7 +110,7 @@ impl Prepared {
         train(job, &recorder.control, recorder)
     }
 
-    fn trained(&self) -> (Trained, Vec<StepRecord>) {
+    pub fn trained(&self) -> (Trained, Vec<StepRecord>) {
         let recorder = Recorder::default();
         let outcome = self.run(Start::Fresh, &recorder).unwrap();
         (finished(outcome), recorder.steps())
@@ -110,7 +118,7 @@ impl Prepared {
 }
 
 /// Does the steps up to `step` one by one, so that a stop falls exactly there.
-fn stopped_at(prepared: &Prepared, step: usize) -> (Vec<u8>, Vec<StepRecord>) {
+pub(super) fn stopped_at(prepared: &Prepared, step: usize) -> (Vec<u8>, Vec<StepRecord>) {
     let recorder = Recorder::default();
     let job = TrainJob {
         plan: &prepared.plan,

@@ -98,9 +98,9 @@ fn phases(plan: &RunPlan, dataset: &Dataset) -> MemoryLedger {
     };
     let network = Network::new(&plan.model, 0, &device).unwrap();
     let weights = grown();
-    let lengths: Vec<usize> = network.parameters().iter().map(Vec::len).collect();
+    let parameters = network.describe_parameters();
     grown();
-    let state = Optimizer::new(&plan.config.train, &lengths);
+    let state = Optimizer::new(&plan.config.train, &parameters);
     let optimizer = grown();
     let inputs = dataset
         .train

@@ -21,7 +21,7 @@ pub struct TrainConfig {
     pub weight_decay: f64,
     /// Whether biases and the scales of normalisation decay too.
     pub decay_all: bool,
-    /// L1 penalty on the weights.
+    /// L1 penalty on the weights, as a step of its own that makes small ones exactly zero (Duchi and Singer 2009).
     pub l1: f64,
     pub schedule: ScheduleKind,
     /// Epochs between two drops (step), for a drop (exponential), without improvement before a drop (plateau), or of the first
@@ -48,7 +48,7 @@ pub struct TrainConfig {
     pub precision: Precision,
     /// Computes activations again in the backward pass (Chen et al. 2016): less memory, more time.
     pub recompute: bool,
-    /// Replicas that share every batch.
+    /// Replicas that share every batch; in a batch norm each normalises its own share.
     pub workers: usize,
     /// Absent: trains for all epochs and keeps the last weights.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -261,6 +261,17 @@ impl ScheduleKind {
 }
 
 impl MonitoredMetric {
+    /// As it is written beside its value.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::Accuracy => "accuracy",
+            Self::F1 => "F1",
+            Self::R2 => "R2",
+            Self::Rmse => "RMSE",
+        }
+    }
+
     /// Whether a smaller value is better.
     pub fn falls(self) -> bool {
         matches!(self, Self::Loss | Self::Rmse)
