@@ -83,6 +83,8 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
+    /// Get a data set from the network (mnist, fashion_mnist, cifar10); without a name, list them
+    Get { name: Option<String> },
     /// Predict the rows of a CSV file with an exported folder, and nothing else
     Predict {
         #[arg(value_name = "DIR")]

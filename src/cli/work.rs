@@ -187,6 +187,30 @@ pub fn export(store: Store, run: &str, to: &Path) -> Result<String, CommandError
     Ok(text)
 }
 
+pub fn get(store: Store, name: Option<String>) -> Result<String, CommandError> {
+    let home = store.directory().to_owned();
+    if let Some(name) = name.clone() {
+        Desk::open(store)?.perform(Job::Get { name })?;
+    }
+    let mut text = String::new();
+    for set in jobs::fetchable(&home)? {
+        if let Some(name) = &name {
+            // What was got has its plain name.
+            if set.is_there && name.trim().to_lowercase().replace('-', "_") == set.name {
+                let _ = writeln!(text, "{} is in {}", set.name, set.folder.display());
+            }
+            continue;
+        }
+        let place = if set.is_there {
+            set.folder.display().to_string()
+        } else {
+            format!("{} to get", units::bytes(set.bytes))
+        };
+        let _ = writeln!(text, "{:<14} {:<80} {place}", set.name, set.about);
+    }
+    Ok(text)
+}
+
 pub fn predict(folder: &Path, csv: &Path, json: bool) -> Result<String, CommandError> {
     let answers = jobs::predict(folder, csv)?;
     for note in &answers.notes {

@@ -15,6 +15,7 @@ mod compressing;
 mod desk;
 mod engine;
 mod error;
+mod fetch;
 mod folds;
 mod latest;
 mod measuring;
@@ -36,6 +37,7 @@ pub use answers::{
 pub use desk::{Answer, Desk, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile};
 pub use engine::{Engine, JobId, Message, SubmitError, Ticket};
 pub use error::JobError;
+pub use fetch::{Fetchable, fetchable};
 pub use probing::{Finding, Probe};
 pub use sink::StoreSink;
 
@@ -64,6 +66,8 @@ pub enum Job {
     Export { run: RunId, to: PathBuf },
     /// Finds something out about a configuration by short trainings. It makes no run: [`Message::Found`] has the answer.
     Probe { config: RunConfig, probe: Probe },
+    /// Gets a data set of the list of mirrors from the network, or goes on where that broke off.
+    Get { name: String },
     /// A run that does what the test says.
     #[cfg(test)]
     Planted(tests::Plant),

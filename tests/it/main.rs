@@ -5,6 +5,7 @@ mod bad_bundle;
 mod bad_data;
 mod command_line;
 mod desk;
+mod download;
 mod jobs;
 mod kill;
 mod memory;
