@@ -181,6 +181,12 @@ pub enum DataError {
     TooManyFiles { file: String, limit: usize },
     #[error("fold {fold} of {folds}: not a fold; use 2 or more folds and count them from 0")]
     NotAFold { fold: usize, folds: usize },
+    #[error("{file}: {problem}; {remedy}")]
+    Malformed {
+        file: String,
+        problem: String,
+        remedy: String,
+    },
     #[error("{}", list(.issues))]
     Config { issues: Vec<ConfigIssue> },
     #[error("{file}: no column is called \"{column}\", which the model reads; {remedy}")]

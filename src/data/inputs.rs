@@ -1,12 +1,13 @@
 //! The inputs of many rows, wherever they are held: as numbers, as bytes, or in a file that is read in blocks.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::DataError;
-use crate::spec::Range as Span;
+use super::preprocess::standardise;
+use super::stored::RowBytes;
+use crate::spec::{FeatureScale, Range as Span};
 
 /// Inputs of rows of one width, one row after another. A copy shares them.
 #[derive(Clone)]
@@ -14,30 +15,28 @@ pub struct Inputs(Arc<Held>);
 
 enum Held {
     Values(Vec<f32>),
-    Bytes { bytes: Vec<u8>, levels: Levels },
-    File(Stored),
+    Rows(Encoded),
 }
 
-/// What each byte of an image stands for as a network's input: one table for each channel.
+/// Some rows of what a source was read into, as they were there.
+pub(super) struct Encoded {
+    bytes: Arc<RowBytes>,
+    /// Which of the rows.
+    rows: Vec<u32>,
+    encoding: Encoding,
+    /// Where the rows are in a file.
+    blocks: Option<Blocks>,
+}
+
+/// What the bytes of a row stand for.
 #[derive(Debug, Clone)]
-pub(super) struct Levels {
-    tables: Vec<[f32; 256]>,
-    /// Values of a channel, which stand together.
-    plane: usize,
-}
-
-/// Inputs in a file of the program's own, read in blocks.
-pub(super) struct Stored {
-    pub(super) file: File,
-    /// For messages.
-    pub(super) name: String,
-    /// Place of the first value.
-    pub(super) start: u64,
-    /// Number of values.
-    pub(super) values: usize,
-    /// Bytes with these levels; little-endian f32 when absent.
-    pub(super) levels: Option<Levels>,
-    pub(super) blocks: Blocks,
+pub(super) enum Encoding {
+    /// Each byte is a value of a channel, whose `plane` values stand together; a table for each channel.
+    Levels { tables: Vec<[f32; 256]>, plane: usize },
+    /// Each four bytes are a little-endian f32 of a channel, to be standardised.
+    Scaled { scales: Vec<FeatureScale>, plane: usize },
+    /// Each four bytes are a little-endian f32, which is the input.
+    Values,
 }
 
 /// How rows in a file are shuffled: whole blocks are drawn until a group is full, and the rows of a group are mixed.
@@ -50,13 +49,12 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Bytes that are read at once.
-    const BYTES: usize = 1 << 18;
-
     /// Blocks of rows of `row_bytes`, and groups of at most `budget` bytes.
     pub(super) fn within(budget: usize, row_bytes: usize) -> Self {
-        // A group of a few blocks at least, else rows that stand together in the file stay together.
-        let rows = (Self::BYTES.min(budget / 16) / row_bytes.max(1)).max(1);
+        /// Bytes that are read at once.
+        const BYTES: usize = 1 << 18;
+        // A group of many blocks, else rows that stand together in the file stay together.
+        let rows = (BYTES.min(budget / 16) / row_bytes.max(1)).max(1);
         Self {
             rows,
             group: (budget / (rows * row_bytes).max(1)).max(1),
@@ -64,77 +62,103 @@ impl Blocks {
     }
 }
 
-impl Levels {
-    /// `table` gives the input for each byte of a channel, of which there are `channels` of `plane` values each.
-    pub(super) fn new(channels: usize, plane: usize, table: impl Fn(usize, u8) -> f32) -> Self {
-        let tables = (0..channels.max(1)).map(|channel| std::array::from_fn(|byte| table(channel, byte as u8)));
-        Self {
-            tables: tables.collect(),
-            plane: plane.max(1),
+impl Encoding {
+    /// Of bytes, or of f32, in channels of `plane` values each.
+    pub(super) fn of_channels(scales: &[FeatureScale], plane: usize, is_bytes: bool) -> Self {
+        let plane = plane.max(1);
+        if !is_bytes {
+            return Self::Scaled {
+                scales: scales.to_vec(),
+                plane,
+            };
+        }
+        let table =
+            |scale: &FeatureScale| std::array::from_fn(|byte| standardise(byte as f64, scale.mean, scale.deviation));
+        Self::Levels {
+            tables: scales.iter().map(table).collect(),
+            plane,
         }
     }
 
-    /// Appends what `bytes` stand for, the first of which has place `first` among all values.
-    fn decode(&self, bytes: &[u8], first: usize, values: &mut Vec<f32>) {
-        if let [table] = &self.tables[..] {
-            values.extend(bytes.iter().map(|&byte| table[usize::from(byte)]));
-            return;
-        }
-        let mut place = first;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let table = &self.tables[place / self.plane % self.tables.len()];
-            let (now, later) = rest.split_at(rest.len().min(self.plane - place % self.plane));
-            values.extend(now.iter().map(|&byte| table[usize::from(byte)]));
-            place += now.len();
-            rest = later;
+    pub(super) fn value_bytes(&self) -> usize {
+        if matches!(self, Self::Levels { .. }) { 1 } else { 4 }
+    }
+
+    /// Appends the inputs of whole rows.
+    pub(super) fn decode(&self, bytes: &[u8], inputs: &mut Vec<f32>) {
+        match self {
+            Self::Levels { tables, plane } => {
+                for (place, bytes) in bytes.chunks(*plane).enumerate() {
+                    let table = &tables[place % tables.len()];
+                    inputs.extend(bytes.iter().map(|&byte| table[usize::from(byte)]));
+                }
+            }
+            Self::Scaled { scales, plane } => {
+                for (place, values) in bytes.as_chunks::<4>().0.chunks(*plane).enumerate() {
+                    let FeatureScale { mean, deviation, .. } = scales[place % scales.len()];
+                    let raw = values.iter().map(|&value| f64::from(f32::from_le_bytes(value)));
+                    inputs.extend(raw.map(|value| standardise(value, mean, deviation)));
+                }
+            }
+            Self::Values => inputs.extend(bytes.as_chunks::<4>().0.iter().map(|&value| f32::from_le_bytes(value))),
         }
     }
 }
 
-impl Stored {
-    fn value_bytes(&self) -> usize {
-        if self.levels.is_some() { 1 } else { 4 }
+impl Encoded {
+    /// The rows of `bytes` with these numbers. `budget` bytes of a file may be held at once.
+    pub(super) fn new(bytes: &Arc<RowBytes>, rows: &[usize], encoding: Encoding, budget: usize) -> Self {
+        let blocks = bytes.is_in_file().then(|| Blocks::within(budget, bytes.row_bytes()));
+        Self {
+            bytes: bytes.clone(),
+            rows: rows.iter().map(|&row| row as u32).collect(),
+            encoding,
+            blocks,
+        }
     }
 
-    /// The bytes of these values.
-    pub(super) fn read(&self, values: Range<usize>) -> Result<Vec<u8>, DataError> {
-        let size = self.value_bytes();
-        let mut bytes = vec![0; values.len() * size];
-        let place = self.start + (values.start * size) as u64;
-        read_at(&self.file, &mut bytes, place).map_err(|source| DataError::Io {
-            file: self.name.clone(),
-            source,
-        })?;
+    fn width(&self) -> usize {
+        self.bytes.row_bytes() / self.encoding.value_bytes()
+    }
+
+    /// The bytes of these of its rows.
+    pub(super) fn read(&self, rows: Range<usize>) -> Result<Vec<u8>, DataError> {
+        let mut bytes = Vec::with_capacity(rows.len() * self.bytes.row_bytes());
+        self.bytes.read(&self.rows[rows], &mut bytes)?;
         Ok(bytes)
     }
 
-    /// Appends the values of `bytes`, which begin at value `first`.
-    pub(super) fn decode(&self, bytes: &[u8], first: usize, values: &mut Vec<f32>) {
-        match &self.levels {
-            Some(levels) => levels.decode(bytes, first, values),
-            None => values.extend(bytes.as_chunks::<4>().0.iter().map(|&value| f32::from_le_bytes(value))),
+    /// Appends the inputs that the bytes of whole rows stand for.
+    pub(super) fn decode(&self, bytes: &[u8], inputs: &mut Vec<f32>) {
+        self.encoding.decode(bytes, inputs);
+    }
+
+    /// Appends these values, all of which there are.
+    fn append(&self, values: Range<usize>, to: &mut Vec<f32>) -> Result<(), DataError> {
+        if values.is_empty() {
+            return Ok(());
         }
+        let width = self.width();
+        let rows = values.start / width..values.end.div_ceil(width);
+        let before = to.len();
+        let start = rows.start * width;
+        self.decode(&self.read(rows)?, to);
+        to.truncate(before + values.end - start);
+        to.drain(before..before + values.start - start);
+        Ok(())
     }
 }
 
 impl Inputs {
-    /// Bytes in memory.
-    pub(super) fn of_bytes(bytes: Vec<u8>, levels: Levels) -> Self {
-        Self(Arc::new(Held::Bytes { bytes, levels }))
-    }
-
-    /// Values in a file.
-    pub(super) fn stored(stored: Stored) -> Self {
-        Self(Arc::new(Held::File(stored)))
+    pub(super) fn encoded(rows: Encoded) -> Self {
+        Self(Arc::new(Held::Rows(rows)))
     }
 
     /// Number of values.
     pub fn len(&self) -> usize {
         match &*self.0 {
             Held::Values(values) => values.len(),
-            Held::Bytes { bytes, .. } => bytes.len(),
-            Held::File(stored) => stored.values,
+            Held::Rows(rows) => rows.rows.len() * rows.width(),
         }
     }
 
@@ -146,8 +170,8 @@ impl Inputs {
     pub fn held_bytes(&self) -> usize {
         match &*self.0 {
             Held::Values(values) => 4 * values.len(),
-            Held::Bytes { bytes, .. } => bytes.len(),
-            Held::File(_) => 0,
+            Held::Rows(rows) if rows.bytes.is_in_file() => 4 * rows.rows.len(),
+            Held::Rows(rows) => rows.rows.len() * (4 + rows.bytes.row_bytes()),
         }
     }
 
@@ -167,8 +191,7 @@ impl Inputs {
     pub(super) fn append(&self, values: Range<usize>, to: &mut Vec<f32>) -> Result<(), DataError> {
         match &*self.0 {
             Held::Values(all) => to.extend_from_slice(&all[values]),
-            Held::Bytes { bytes, levels } => levels.decode(&bytes[values.clone()], values.start, to),
-            Held::File(stored) => stored.decode(&stored.read(values.clone())?, values.start, to),
+            Held::Rows(rows) => rows.append(values, to)?,
         }
         Ok(())
     }
@@ -183,30 +206,29 @@ impl Inputs {
         let size = size.max(1);
         (0..self.len())
             .step_by(size)
-            .map(move |start| self.slice(start..start + size))
+            .map(move |start| self.slice(start..start.saturating_add(size)))
     }
 
     /// Smallest and largest value; of bytes, those that the smallest and the largest byte stand for.
     pub fn range(&self) -> Span {
-        let of_levels = |levels: &Levels| Span::of(levels.tables.as_flattened());
         match &*self.0 {
             Held::Values(values) => Span::of(values),
-            Held::Bytes { levels, .. } => of_levels(levels),
-            Held::File(Stored {
-                levels: Some(levels), ..
-            }) => of_levels(levels),
-            Held::File(_) => {
+            Held::Rows(Encoded {
+                encoding: Encoding::Levels { tables, .. },
+                ..
+            }) => Span::of(tables.as_flattened()),
+            Held::Rows(_) => {
                 let chunks = self.chunks(1 << 16).map_while(Result::ok);
                 chunks.fold(Span::of(&[]), |span, chunk| span.union(Span::of(&chunk)))
             }
         }
     }
 
-    /// The file, where they are in one.
-    pub(super) fn file(&self) -> Option<&Stored> {
+    /// The rows, where they are in a file, and how that is read.
+    pub(super) fn file(&self) -> Option<(&Encoded, Blocks)> {
         match &*self.0 {
-            Held::File(stored) => Some(stored),
-            _ => None,
+            Held::Rows(rows) => Some((rows, rows.blocks?)),
+            Held::Values(_) => None,
         }
     }
 }
@@ -236,26 +258,7 @@ impl std::fmt::Debug for Inputs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &*self.0 {
             Held::Values(values) => values.fmt(f),
-            Held::Bytes { bytes, .. } => write!(f, "{} bytes", bytes.len()),
-            Held::File(stored) => write!(f, "{} values in {}", stored.values, stored.name),
+            Held::Rows(rows) => write!(f, "{} rows of {} values", rows.rows.len(), rows.width()),
         }
     }
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], place: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, place)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, mut bytes: &mut [u8], mut place: u64) -> std::io::Result<()> {
-    while !bytes.is_empty() {
-        let read = std::os::windows::fs::FileExt::seek_read(file, bytes, place)?;
-        if read == 0 {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
-        }
-        bytes = &mut bytes[read..];
-        place += read as u64;
-    }
-    Ok(())
 }

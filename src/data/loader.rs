@@ -8,7 +8,7 @@ use std::thread;
 use rand::RngExt;
 
 use super::augment::{self, Workspace};
-use super::inputs::Stored;
+use super::inputs::{Blocks, Encoded};
 use super::samples::block_groups;
 use super::{DataError, Dataset, Samples, Targets};
 use crate::spec::{Augmentation, stream};
@@ -206,7 +206,7 @@ impl<'a> Maker<'a> {
         Self {
             work,
             epoch,
-            blocks: file.map(|stored| BlockReader::new(stored, &work.train, work.seed, epoch)),
+            blocks: file.map(|file| BlockReader::new(file, work.train.len(), work.seed, epoch)),
             workspace: Workspace::default(),
         }
     }
@@ -273,8 +273,10 @@ impl<'a> Maker<'a> {
 
 /// Holds the blocks of one group of a file.
 struct BlockReader<'a> {
-    stored: &'a Stored,
-    width: usize,
+    file: &'a Encoded,
+    /// Rows of a block.
+    size: usize,
+    /// Rows of all blocks.
     rows: usize,
     groups: Vec<Vec<usize>>,
     /// Group of each block.
@@ -283,8 +285,8 @@ struct BlockReader<'a> {
 }
 
 impl<'a> BlockReader<'a> {
-    fn new(stored: &'a Stored, samples: &Samples, seed: u64, epoch: usize) -> Self {
-        let groups = block_groups(samples.len(), stored.blocks, seed, epoch);
+    fn new((file, blocks): (&'a Encoded, Blocks), rows: usize, seed: u64, epoch: usize) -> Self {
+        let groups = block_groups(rows, blocks, seed, epoch);
         let mut group_of = vec![0; groups.iter().map(Vec::len).sum()];
         for (group, blocks) in groups.iter().enumerate() {
             for &block in blocks {
@@ -292,9 +294,9 @@ impl<'a> BlockReader<'a> {
             }
         }
         Self {
-            stored,
-            width: samples.shape.len(),
-            rows: samples.len(),
+            file,
+            size: blocks.rows,
+            rows,
             groups,
             group_of,
             held: HashMap::new(),
@@ -303,21 +305,18 @@ impl<'a> BlockReader<'a> {
 
     /// Appends the inputs of a row; the group of its block takes the place of another.
     fn read(&mut self, row: usize, inputs: &mut Vec<f32>) -> Result<(), DataError> {
-        let size = self.stored.blocks.rows;
-        let block = row / size;
+        let rows_of = |block: usize| block * self.size..self.rows.min((block + 1) * self.size);
+        let block = row / self.size;
         if !self.held.contains_key(&block) {
             self.held.clear();
             for &block in &self.groups[self.group_of[block]] {
-                let end = self.rows.min((block + 1) * size);
-                let bytes = self.stored.read(block * size * self.width..end * self.width)?;
-                self.held.insert(block, bytes);
+                self.held.insert(block, self.file.read(rows_of(block))?);
             }
         }
         let bytes = &self.held[&block];
-        let row_bytes = bytes.len() / (self.rows.min((block + 1) * size) - block * size);
-        let place = row % size * row_bytes;
-        self.stored
-            .decode(&bytes[place..place + row_bytes], row * self.width, inputs);
+        let row_bytes = bytes.len() / rows_of(block).len();
+        self.file
+            .decode(&bytes[row % self.size * row_bytes..][..row_bytes], inputs);
         Ok(())
     }
 }

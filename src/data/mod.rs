@@ -28,6 +28,7 @@ mod header;
 mod inputs;
 mod loader;
 mod number;
+mod pictures;
 mod predict;
 mod preprocess;
 mod profile;
@@ -41,6 +42,7 @@ mod sheet;
 mod shipped;
 mod source;
 mod split;
+mod stored;
 mod table;
 mod tabular;
 mod target;
@@ -71,12 +73,14 @@ pub fn names() -> Vec<(&'static str, &'static str)> {
     let shipped = SHIPPED.iter().map(|set| (set.name, set.about));
     shipped
         .chain(GENERATED.iter().map(|set| (set.name, set.about)))
+        .chain(pictures::GLYPHS.iter().map(|set| (set.name, set.about)))
         .collect()
 }
 
 /// Whether this names a set that is generated, with as many points and as much noise as configured.
 pub fn is_generated(source: &str) -> bool {
-    GENERATED.iter().any(|set| set.name == source.trim())
+    let source = source.trim();
+    GENERATED.iter().any(|set| set.name == source) || pictures::GLYPHS.iter().any(|set| set.name == source)
 }
 
 /// Loads the configured set, splits it and preprocesses it with the statistics of its training part.
@@ -103,7 +107,13 @@ pub fn load_fold(config: &DataConfig, fold: usize, folds: usize) -> Result<Datas
 type Recogniser = fn(&DataConfig) -> Result<Option<Box<dyn Source>>, DataError>;
 
 /// Asked in this order; the first that knows the source reads it. A set's name goes before a file of that name.
-const RECOGNISERS: [Recogniser; 4] = [shipped::open, generated::open, texts::open_folder, file::open];
+const RECOGNISERS: [Recogniser; 5] = [
+    shipped::open,
+    generated::open,
+    pictures::open,
+    texts::open_folder,
+    file::open,
+];
 
 fn open(config: &DataConfig) -> Result<Box<dyn Source>, DataError> {
     let issues = config.issues();

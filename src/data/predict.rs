@@ -16,7 +16,7 @@ use super::profile::profile;
 use super::records::{Record, Records};
 use super::samples::Targets;
 use super::text::{decode, read_file};
-use super::{sequences, series, texts};
+use super::{pictures, sequences, series, texts};
 use crate::spec::{ColumnKind, InputForm, Preprocessing, Shape};
 
 /// Rows of a CSV as a model's inputs.
@@ -38,13 +38,13 @@ pub struct NewRows {
 /// Reads the columns that the model was trained on, by name and in any order; further columns do not matter. A file without a header is
 /// read by position: exactly the model's columns, or these and the target behind them. Missing values are filled as in training.
 ///
-/// What is no row of a table is read as it was for training: sequences in long or wide form or as `.ts`, a series, texts.
+/// What is no row of a table is read as it was for training: sequences in long or wide form or as `.ts`, a series, texts; pictures from their files, a folder, IDX or NPY.
 pub fn read_rows(path: &Path, preprocessing: &Preprocessing) -> Result<NewRows, DataError> {
     let file = path.display().to_string();
     check(&file, preprocessing)?;
     match &preprocessing.form {
         InputForm::Row => rows_of(&file, &read_file(path)?, preprocessing),
-        InputForm::Pixels { .. } => Err(DataError::NotAFile { file }),
+        InputForm::Pixels { channels, .. } => pictures::read_new(path, preprocessing, channels),
         InputForm::Steps { features } => sequences::read_new(&file, &read_file(path)?, preprocessing, features),
         InputForm::Window { .. } => series::read_new(&file, &read_file(path)?, preprocessing),
         InputForm::Text { column, vocabulary } => texts::read_new(path, preprocessing, column, vocabulary),

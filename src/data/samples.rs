@@ -73,7 +73,7 @@ impl Samples {
     pub fn epoch_order(&self, seed: u64, epoch: usize) -> Vec<usize> {
         match self.inputs.file() {
             None => epoch_order(self.len(), seed, epoch),
-            Some(stored) => block_order(self.len(), stored.blocks, seed, epoch),
+            Some((_, blocks)) => block_order(self.len(), blocks, seed, epoch),
         }
     }
 }
