@@ -7,7 +7,7 @@ use egui_material_icons::{MaterialIcon, icons};
 
 use super::state::{Model, RowExt as _};
 use crate::jobs::{JobId, Part, TryInput};
-use crate::spec::{DataConfig, Recipe, RunConfig, RunId};
+use crate::spec::{DataConfig, Recipe, RunConfig, RunId, Wanted};
 
 /// Where one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -112,7 +112,9 @@ pub enum Action {
     Restore(Vec<RunId>),
 
     /// Wants a run's pictures: confusion, surface, histograms.
-    Inspect(RunId),
+    Inspect(RunId, Wanted),
+    /// What the pictures of the run in training are to show beyond what all show, said in every frame.
+    Look(Wanted),
     /// Wants samples to look at; `title` says which.
     Samples {
         title: String,

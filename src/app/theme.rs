@@ -153,6 +153,16 @@ impl Tokens {
         self.card.lerp_to_gamma(self.accent, share.clamp(0.0, 1.0))
     }
 
+    /// A signed share from -1 (orange) over 0 (the card) to 1 (the accent), safe for the colour-blind; what is no number is
+    /// marked as bad.
+    pub fn diverging(&self, share: f32) -> Color32 {
+        if share.is_nan() {
+            return self.bad;
+        }
+        let end = if share < 0.0 { self.run(1) } else { self.accent };
+        self.card.lerp_to_gamma(end, share.abs().min(1.0))
+    }
+
     /// White or black, whichever stands out from `ground`; one of them always stands 4.5:1.
     pub fn text_on(ground: Color32) -> Color32 {
         if contrast(Color32::WHITE, ground) >= contrast(Color32::BLACK, ground) {
@@ -392,6 +402,28 @@ mod tests {
                 let ratio = contrast(Tokens::text_on(ground), ground);
                 assert!(ratio >= 4.5, "{theme:?}: text on heat {share} is {ratio:.2}:1");
             }
+        }
+    }
+
+    #[test]
+    fn signed_shares_stand_out_from_zero_and_from_each_other() {
+        for theme in [Theme::Dark, Theme::Light] {
+            let tokens = Tokens::of_theme(theme);
+            assert_eq!(tokens.diverging(0.0), tokens.card);
+            for sign in [-1.0, 1.0] {
+                assert!(
+                    contrast(tokens.diverging(sign), tokens.card) >= 3.0,
+                    "{theme:?}: {sign}"
+                );
+                let contrasts: Vec<f64> = (0..=10)
+                    .map(|share| contrast(tokens.diverging(sign * share as f32 / 10.0), tokens.card))
+                    .collect();
+                assert!(contrasts.is_sorted(), "{theme:?}: {sign}: {contrasts:?}");
+            }
+            // Orange has more red than blue, the accent more blue than red.
+            let [low, high] = [-1.0, 1.0].map(|share| tokens.diverging(share));
+            assert!(low.r() > low.b() && high.b() > high.r());
+            assert_eq!((tokens.diverging(9.0), tokens.diverging(f32::NAN)), (high, tokens.bad));
         }
     }
 

@@ -8,7 +8,7 @@ use super::action::{Action, Actions, Dialog, Page};
 use super::dialogs::{Chosen, Dialogs};
 use super::state::{Exported, JobKind, Model, PreviewState, QueuedJob, Samples, Seen, Tone};
 use crate::jobs::{Answer, Desk, Job, JobError, JobId, Message, Question};
-use crate::spec::{Command, DataConfig, Event, RunConfig, RunId, RunStatus, parse_config};
+use crate::spec::{Command, DataConfig, Event, RunConfig, RunId, RunStatus, Wanted, parse_config};
 
 /// Runs whose curves are kept at hand beside the shown ones.
 const SHOWN_AT_START: usize = 8;
@@ -21,6 +21,8 @@ pub struct Updater {
     previewed: Option<DataConfig>,
     /// The widget that had the focus in the last frame.
     focused: Option<egui::Id>,
+    /// What of the run in training was looked at in the last frame.
+    wanted: Wanted,
 }
 
 impl Updater {
@@ -32,6 +34,7 @@ impl Updater {
             dialogs: Dialogs::new(ctx),
             previewed: None,
             focused: None,
+            wanted: Wanted::default(),
         };
         updater.ask(model, Question::Runs);
         updater.check_form(model);
@@ -57,6 +60,7 @@ impl Updater {
     /// Applies what was asked for in this frame, and sees to what the next one needs.
     pub fn apply_all(&mut self, ui: &Ui, model: &mut Model, actions: &mut Actions) {
         let mut hovered = None;
+        let mut wanted = Wanted::default();
         // All that is done to a field while the pointer is held down, or while it has the focus, is one step of undo.
         let focused = ui.memory(egui::Memory::focused);
         let in_gesture = focused.is_some() || ui.input(|input| input.pointer.any_down());
@@ -67,6 +71,7 @@ impl Updater {
         for action in actions.0.drain(..) {
             match action {
                 Action::Hover(run) => hovered = Some(run),
+                Action::Look(looked) => wanted = looked,
                 Action::Edit(config) => {
                     model.form.edit(*config, in_gesture);
                     self.check_form(model);
@@ -80,6 +85,10 @@ impl Updater {
         }
         if !in_gesture {
             model.form.end_gesture();
+        }
+        if self.wanted != wanted {
+            self.wanted = wanted;
+            self.desk.look(wanted);
         }
         if model.runs.hovered() != hovered {
             model.runs.set_hovered(hovered);
@@ -121,7 +130,7 @@ impl Updater {
                 model.theme = theme;
                 ui.ctx().set_theme(theme);
             }
-            Action::Hover(_) | Action::Edit(_) => {}
+            Action::Hover(_) | Action::Look(_) | Action::Edit(_) => {}
             Action::Undo => {
                 model.form.undo();
                 self.check_form(model);
@@ -210,9 +219,9 @@ impl Updater {
             Action::Rename(run, name) => self.ask(model, Question::Rename { run, name }),
             Action::Delete(runs) => self.ask(model, Question::Delete(runs)),
             Action::Restore(runs) => self.ask(model, Question::Restore(runs)),
-            Action::Inspect(run) => {
+            Action::Inspect(run, wanted) => {
                 model.runs.set_seen(run, Seen::Loading);
-                self.ask(model, Question::Inspect(run));
+                self.ask(model, Question::Inspect(run, wanted));
             }
             Action::Samples {
                 title,

@@ -88,11 +88,14 @@ pub fn run(run: &Run) -> String {
     lines.join("\n") + "\n"
 }
 
-/// `accuracy 97.4 %, loss 0.0912`.
+/// `accuracy 97.4 %, F1 0.9731, loss 0.0912`.
 pub fn scores(metrics: &Metrics) -> String {
     let mut parts = Vec::new();
     if let Some(accuracy) = metrics.accuracy {
         parts.push(format!("accuracy {}", units::percent(accuracy)));
+    }
+    if let Some(f1) = metrics.f1 {
+        parts.push(format!("F1 {f1:.4}"));
     }
     if let Some(r2) = metrics.r2 {
         parts.push(format!("R2 {r2:.4}"));

@@ -5,7 +5,7 @@ use crate::deploy::{DeployError, Form};
 use crate::nn::{self, Network};
 use crate::spec::{
     ArtifactKind, Command, Event, EventSink, Failure, Metrics, ModelSpec, Recipe, RecipeStep, RunControl, RunPlan,
-    Snapshot, Speed, Weights,
+    Snapshot, Speed, Wanted, Weights,
 };
 use crate::train::{Outcome, Start, TrainJob, evaluate, train};
 
@@ -241,7 +241,7 @@ impl EventSink for RecipeSink<'_> {
         Ok(())
     }
 
-    fn wants_snapshot(&self) -> bool {
+    fn wants_snapshot(&self) -> Option<Wanted> {
         self.inner.wants_snapshot()
     }
 

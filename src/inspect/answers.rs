@@ -1,65 +1,129 @@
 //! What a network says of each row, and the rows that it gets most wrong.
 
 use super::Viewer;
+use super::roc::curves;
 use crate::data::{Samples, Targets};
-use crate::spec::{AnswersSeen, ClassAnswer, TargetTransform, class_of, units};
+use crate::spec::{AnswersSeen, ClassAnswer, SampleView, TargetAnswers, TargetScale, TargetTransform, class_of, units};
 
 /// Rows that are shown as the worst.
 const WORST: usize = 24;
 
 impl Viewer<'_> {
-    /// The answers to all rows of `samples` by the network's `outputs` for them.
+    /// The answers to all rows of `samples` by the network's `outputs` for them; to none where there are no outputs.
     pub fn answers(&self, samples: &Samples, outputs: &[f32]) -> AnswersSeen {
-        let width = (outputs.len() / samples.len().max(1)).max(1);
         match (&samples.targets, &self.dataset.preprocessing.target) {
-            (Targets::Values { values, width }, TargetTransform::Values { targets }) if !targets.is_empty() => {
-                // Of several targets the first is shown.
-                let raw = |value: f32| targets[0].mean + targets[0].deviation * f64::from(value);
-                let rows: Vec<[f64; 2]> = values
-                    .chunks_exact(*width)
-                    .zip(outputs.chunks_exact(*width))
-                    .map(|(truth, output)| [raw(truth[0]), raw(output[0])])
-                    .collect();
-                let worst = worst(rows.iter().map(|[truth, predicted]| (truth - predicted).abs()));
-                let view = |row: usize| self.sample(samples, row, units::significant(rows[row][1]));
-                AnswersSeen::Values {
-                    worst: worst.into_iter().map(view).collect(),
-                    rows,
-                }
-            }
-            (Targets::Classes(classes), _) => {
-                let mut losses = Vec::with_capacity(classes.len());
-                let rows: Vec<ClassAnswer> = classes
-                    .iter()
-                    .zip(outputs.chunks_exact(width))
-                    .map(|(&truth, logits)| {
-                        losses.push(cross_entropy(logits, truth as usize));
-                        ClassAnswer {
-                            truth,
-                            answer: class_of(logits) as u32,
-                            probability: probability(logits, truth as usize),
-                        }
-                    })
-                    .collect();
-                let view = |row: usize| {
-                    let answer = rows[row].answer;
-                    let probability = probability(&outputs[row * width..][..width], answer as usize);
-                    let answer = format!("{} ({})", self.class(answer), units::percent(f64::from(probability)));
-                    self.sample(samples, row, answer)
-                };
-                AnswersSeen::Classes {
-                    classes: self.classes().to_vec(),
-                    worst: worst(losses.into_iter()).into_iter().map(view).collect(),
-                    rows,
-                }
+            (Targets::Classes(truths), _) => self.class_answers(samples, truths, outputs),
+            (Targets::Values { values, .. }, TargetTransform::Values { targets }) => {
+                self.value_answers(samples, values, targets, outputs)
             }
             // A target of values is never transformed into classes.
-            (Targets::Values { .. }, _) => AnswersSeen::Values {
-                rows: Vec::new(),
+            (Targets::Values { .. }, TargetTransform::Classes { .. }) => AnswersSeen::Values {
+                targets: Vec::new(),
                 worst: Vec::new(),
+                forecast: None,
             },
         }
     }
+
+    fn class_answers(&self, samples: &Samples, truths: &[u32], outputs: &[f32]) -> AnswersSeen {
+        let classes = self.classes();
+        let width = (outputs.len() / truths.len().max(1)).max(1);
+        let mut probabilities = Vec::with_capacity(outputs.len());
+        let mut losses = Vec::with_capacity(truths.len());
+        let mut rows = Vec::with_capacity(truths.len());
+        for (&truth, logits) in truths.iter().zip(outputs.chunks_exact(width)) {
+            let start = probabilities.len();
+            softmax(logits, &mut probabilities);
+            let own = &probabilities[start..];
+            let answer = class_of(logits);
+            losses.push(cross_entropy(logits, truth as usize));
+            rows.push(ClassAnswer {
+                truth,
+                answer: answer as u32,
+                probability: own.get(truth as usize).copied().unwrap_or(0.0),
+                confidence: own[answer],
+            });
+        }
+        let view = |row: usize| self.sample(samples, row, self.answer(&outputs[row * width..][..width]));
+        AnswersSeen::Classes {
+            classes: classes.to_vec(),
+            curves: curves(&probabilities, truths, width),
+            worst: worst(losses.into_iter()).into_iter().map(view).collect(),
+            rows,
+        }
+    }
+
+    fn value_answers(
+        &self,
+        samples: &Samples,
+        values: &[f32],
+        targets: &[TargetScale],
+        outputs: &[f32],
+    ) -> AnswersSeen {
+        let width = targets.len().max(1);
+        let answers = targets.iter().enumerate().map(|(place, target)| {
+            let raw = |value: f32| target.mean + target.deviation * f64::from(value);
+            let column = |all: &[f32]| -> Vec<f64> { all.iter().skip(place).step_by(width).map(|&v| raw(v)).collect() };
+            TargetAnswers {
+                name: target.name.clone(),
+                rows: column(values)
+                    .into_iter()
+                    .zip(column(outputs))
+                    .map(|(truth, answer)| [truth, answer])
+                    .collect(),
+            }
+        });
+        let errors = values.chunks_exact(width).zip(outputs.chunks_exact(width));
+        let errors = errors.map(|(truth, output)| {
+            let squares = truth
+                .iter()
+                .zip(output)
+                .map(|(truth, output)| f64::from(truth - output).powi(2));
+            squares.sum::<f64>()
+        });
+        let view = |row: usize| self.sample(samples, row, self.answer(&outputs[row * width..][..width]));
+        AnswersSeen::Values {
+            targets: answers.collect(),
+            worst: worst(errors).into_iter().map(view).collect(),
+            forecast: self.forecast(samples, outputs.len() / width),
+        }
+    }
+
+    /// One row's outputs in words: the class with its probability, or the values in their units.
+    pub fn answer(&self, outputs: &[f32]) -> String {
+        match &self.dataset.preprocessing.target {
+            TargetTransform::Classes { .. } => {
+                let class = class_of(outputs);
+                let probability = probability(outputs, class);
+                format!(
+                    "{} ({})",
+                    self.class(class as u32),
+                    units::percent(f64::from(probability))
+                )
+            }
+            TargetTransform::Values { targets } => {
+                let raw = targets.iter().zip(outputs);
+                let raw = raw.map(|(target, &value)| target.mean + target.deviation * f64::from(value));
+                raw.map(units::significant).collect::<Vec<_>>().join(", ")
+            }
+        }
+    }
+
+    /// A row with the network's answer to it.
+    pub fn answered(&self, samples: &Samples, row: usize, outputs: &[f32]) -> SampleView {
+        self.sample(samples, row, self.answer(outputs))
+    }
+}
+
+/// Appends the softmax of a row of logits.
+fn softmax(logits: &[f32], into: &mut Vec<f32>) {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
+    into.extend(
+        logits
+            .iter()
+            .map(|&logit| (f64::from(logit - largest).exp() / sum) as f32),
+    );
 }
 
 /// The softmax's value for `class`.

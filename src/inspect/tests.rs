@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use super::*;
 use crate::data;
-use crate::spec::{AnswersSeen, DataConfig, NamedTensor, Shape, Task, TaskKind};
+use crate::spec::{AnswersSeen, DataConfig, NamedTensor, Shape, TargetAnswers, Task, TaskKind};
 
 fn dataset(source: &str) -> Dataset {
     data::load(&DataConfig {
@@ -24,6 +24,7 @@ fn answers_say_class_and_probability_and_the_worst_come_first() {
         classes,
         rows: seen,
         worst,
+        ..
     } = Viewer::new(&iris).answers(&iris.test, &outputs)
     else {
         panic!("iris is a classification");
@@ -48,8 +49,11 @@ fn answers_say_class_and_probability_and_the_worst_come_first() {
 fn values_are_in_the_target_s_own_unit() {
     let diabetes = dataset("diabetes");
     let zeros = vec![0.0; diabetes.test.len()];
-    let AnswersSeen::Values { rows, worst } = Viewer::new(&diabetes).answers(&diabetes.test, &zeros) else {
+    let AnswersSeen::Values { targets, worst, .. } = Viewer::new(&diabetes).answers(&diabetes.test, &zeros) else {
         panic!("diabetes is a regression");
+    };
+    let [TargetAnswers { rows, .. }] = &targets[..] else {
+        panic!("{targets:?}")
     };
     let error = |row: &[f64; 2]| (row[0] - row[1]).abs();
     let largest = rows.iter().map(error).fold(0.0, f64::max);

@@ -14,7 +14,7 @@ use super::latest::Latest;
 use super::queue::Queue;
 use super::worker::{Worker, panic_message};
 use super::{Finding, Job, JobError};
-use crate::spec::{Command, Envelope, Failure, RunControl, RunId, Snapshot};
+use crate::spec::{Command, Envelope, Failure, RunControl, RunId, Snapshot, Wanted};
 use crate::store::Store;
 
 /// Jobs that may wait.
@@ -234,9 +234,9 @@ impl Outbox {
         }
     }
 
-    /// Whether somebody would look at a picture of the network in training.
-    pub(super) fn wants_snapshot(&self) -> bool {
-        self.latest.is_some()
+    /// What somebody who would look at a picture of the network in training wants of it.
+    pub(super) fn wants_snapshot(&self) -> Option<Wanted> {
+        self.latest.as_ref().map(|latest| latest.wanted())
     }
 
     /// Shows the latest picture in place of the one before.

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::spec::{ArtifactKind, Event, EventSink, Failure, Snapshot};
+use crate::spec::{ArtifactKind, Event, EventSink, Failure, Snapshot, Wanted};
 
 /// Passes events on with steps and epochs numbered on over all trainings, as one run that was started once. What the
 /// single trainings would keep as files is not kept.
@@ -79,7 +79,7 @@ impl EventSink for Relay<'_> {
         Ok(())
     }
 
-    fn wants_snapshot(&self) -> bool {
+    fn wants_snapshot(&self) -> Option<Wanted> {
         self.sink.wants_snapshot()
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::engine::{Message, Outbox};
 use crate::meter::alloc;
-use crate::spec::{ArtifactKind, Envelope, Event, EventSink, Failure, Run, RunId, Snapshot};
+use crate::spec::{ArtifactKind, Envelope, Event, EventSink, Failure, Run, RunId, Snapshot, Wanted};
 use crate::store::{RunLock, Store, StoreError};
 use crate::timeline::RunView;
 
@@ -114,7 +114,7 @@ impl EventSink for StoreSink<'_> {
         Ok(())
     }
 
-    fn wants_snapshot(&self) -> bool {
+    fn wants_snapshot(&self) -> Option<Wanted> {
         self.outbox.wants_snapshot()
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::worker::{Worker, sit};
 use super::*;
 use crate::data;
-use crate::spec::{Command, Ended, Event, EventSink, Failure, MemoryLedger, Metrics, RunControl, RunStatus};
+use crate::spec::{Command, Ended, Event, EventSink, Failure, MemoryLedger, Metrics, RunControl, RunStatus, Wanted};
 use crate::store::{NewRun, Store};
 
 /// The work of a planted run.
@@ -178,12 +178,20 @@ fn pictures_are_made_only_where_somebody_looks() {
     let (_directory, _store, engine) = engine();
     let (job, receiver) = wants();
     engine.submit(job).unwrap();
-    assert!(!receiver.recv().unwrap());
+    assert_eq!(receiver.recv().unwrap(), None);
     let directory = tempfile::tempdir().unwrap();
     let desk = Desk::open(Some(directory.path()), || ()).unwrap();
     let (job, receiver) = wants();
     desk.submit(job).unwrap();
-    assert!(receiver.recv().unwrap());
+    assert_eq!(receiver.recv().unwrap(), Some(Wanted::default()));
+    let wanted = Wanted {
+        gradients: true,
+        attention: Some(7),
+    };
+    desk.look(wanted);
+    let (job, receiver) = wants();
+    desk.submit(job).unwrap();
+    assert_eq!(receiver.recv().unwrap(), Some(wanted));
 }
 
 #[test]

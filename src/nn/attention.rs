@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, activation};
 
 use super::layers::{Source, transposed};
 use super::network::numbers;
-use crate::spec::{MASKED_SCORE, Shape};
+use crate::spec::{AttentionLayer, MASKED_SCORE, Shape};
 
 /// Scaled dot-product attention (Vaswani et al. 2017): `softmax(q k^T / sqrt(d)) v` in each of `heads` heads of `d` features.
 #[derive(Module, Debug)]
@@ -38,29 +38,53 @@ impl Attention {
     /// `mask` is `[samples, steps]`, 1 where a step may be attended to.
     pub fn forward(&self, x: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
         let [samples, values] = x.dims();
-        let (steps, heads) = (self.steps, self.heads);
-        let features = values / steps;
-        let width = features / heads;
-        let x = x.reshape([samples * steps, features]);
-        let projected = linear(x, self.input_weight.val(), Some(self.input_bias.val()));
-        let part = |place: usize| {
-            projected
-                .clone()
-                .narrow(1, place * features, features)
-                .reshape([samples, steps, heads, width])
-                .swap_dims(1, 2)
-        };
-        let query = part(0).mul_scalar(1.0 / (width as f64).sqrt());
-        let mut scores = query.matmul(part(1).swap_dims(2, 3));
+        let features = values / self.steps;
+        let projected = self.project(x);
+        let mixed = self
+            .shares(&projected, mask)
+            .matmul(self.part(&projected, 2))
+            .swap_dims(1, 2)
+            .reshape([samples * self.steps, features]);
+        linear(mixed, self.output_weight.val(), Some(self.output_bias.val())).reshape([samples, values])
+    }
+
+    /// What each step of the one sample `x` attends to; `layer` is its place in the network.
+    pub fn seen(&self, layer: usize, x: Tensor<2>, mask: Option<Tensor<2>>) -> AttentionLayer {
+        AttentionLayer {
+            layer,
+            heads: self.heads,
+            steps: self.steps,
+            shares: numbers(self.shares(&self.project(x), mask)),
+        }
+    }
+
+    /// Query, key and value of every step: `[samples * steps, 3 * features]`.
+    fn project(&self, x: Tensor<2>) -> Tensor<2> {
+        let [samples, values] = x.dims();
+        let x = x.reshape([samples * self.steps, values / self.steps]);
+        linear(x, self.input_weight.val(), Some(self.input_bias.val()))
+    }
+
+    /// Query (0), key (1) or value (2) of each head: `[samples, heads, steps, width]`.
+    fn part(&self, projected: &Tensor<2>, place: usize) -> Tensor<4> {
+        let [rows, features] = projected.dims();
+        let (samples, features) = (rows / self.steps, features / 3);
+        let part = projected.clone().narrow(1, place * features, features);
+        part.reshape([samples, self.steps, self.heads, features / self.heads])
+            .swap_dims(1, 2)
+    }
+
+    /// What each step gives to every other: `[samples, heads, steps, steps]`, each row sums to 1.
+    fn shares(&self, projected: &Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<4> {
+        let query = self.part(projected, 0);
+        let [samples, heads, steps, width] = query.dims();
+        let query = query.mul_scalar(1.0 / (width as f64).sqrt());
+        let mut scores = query.matmul(self.part(projected, 1).swap_dims(2, 3));
         if let Some(mask) = mask {
             let padding = mask.lower_elem(0.5).reshape([samples, 1, 1, steps]);
             scores = scores.mask_fill(padding.expand([samples, heads, steps, steps]), MASKED_SCORE);
         }
-        let mixed = activation::softmax(scores, 3)
-            .matmul(part(2))
-            .swap_dims(1, 2)
-            .reshape([samples * steps, features]);
-        linear(mixed, self.output_weight.val(), Some(self.output_bias.val())).reshape([samples, values])
+        activation::softmax(scores, 3)
     }
 
     pub fn parts(&self) -> Vec<(&'static str, Vec<f32>)> {

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::WeightError;
 use super::layers::{Layer, Source};
-use crate::spec::{Initialiser, ModelSpec, Placed, Shape, ShapeError, Weights};
+use crate::spec::{AttentionLayer, Initialiser, ModelSpec, Placed, Shape, ShapeError, Weights};
 
 /// A [`ModelSpec`] with weights on a device. On an autodiff device it can be trained.
 #[derive(Module, Debug)]
@@ -133,6 +133,23 @@ impl Network {
     pub fn predict(&self, inputs: Vec<f32>, rows: usize) -> Vec<f32> {
         let width = inputs.len() / rows.max(1);
         numbers(self.forward(Tensor::from_data(TensorData::new(inputs, [rows, width]), &self.device)))
+    }
+
+    /// How every step attends to every other in the answer to one sample: one a layer that does, in their order.
+    pub fn attention(&self, inputs: &[f32]) -> Vec<AttentionLayer> {
+        let network = self.valid();
+        let x = TensorData::new(inputs.to_vec(), [1, inputs.len()]);
+        let mut x = Tensor::from_data(x, &network.device);
+        let mut pass = Pass::new(&network.model, &x, None);
+        let mut found = Vec::new();
+        for (layer, placed) in network.layers.iter().zip(&network.placed) {
+            if let Layer::Attention(attention) = layer {
+                let mask = pass.mask.clone().filter(|_| placed.padded);
+                found.push(attention.seen(placed.index, x.clone(), mask));
+            }
+            x = pass.step(layer, placed, x);
+        }
+        found
     }
 
     /// Copies of the trainable parameters in this module's own layout, layer by layer: the order of

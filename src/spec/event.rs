@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::run::null_as_nan;
-use super::{Failure, MemoryLedger, Metrics, RunId, RunStatus, Snapshot};
+use super::{Failure, MemoryLedger, Metrics, RunId, RunStatus, Snapshot, Wanted};
 
 /// An event with its place in a run's stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -171,9 +171,10 @@ pub trait EventSink {
     /// Keeps bytes as the run's artifact of this kind, replacing the earlier ones all at once or not at all.
     fn save(&self, kind: ArtifactKind, bytes: &[u8]) -> Result<(), Failure>;
 
-    /// Whether somebody looks at pictures of the network in training; without, none are made.
-    fn wants_snapshot(&self) -> bool {
-        false
+    /// What somebody who looks at pictures of the network in training wants beyond what all have; none are made where nobody
+    /// looks. Asked before every picture, so it must be cheap.
+    fn wants_snapshot(&self) -> Option<Wanted> {
+        None
     }
 
     /// Shows a picture in place of the one before. It is not recorded.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::MonitoredMetric;
+use super::{ClassScore, MonitoredMetric};
 
 /// Scores on one part of the data. Classification has `accuracy`; regression has `r2` and `rmse`, in the target's own unit.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -38,34 +38,19 @@ impl Metrics {
         let rows = classes.len().max(1) as f64;
         let width = logits.len() / classes.len().max(1);
         let mut loss = 0.0;
-        let mut correct = 0_usize;
-        // Of each class: rows of it, answers that name it, and those that are right.
-        let mut counts = vec![[0_usize; 3]; width];
+        let mut answers = Vec::with_capacity(classes.len());
         for (row, &class) in logits.chunks_exact(width.max(1)).zip(classes) {
             let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let sum: f64 = row.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
             let truth = row.get(class as usize).copied().unwrap_or(f32::NEG_INFINITY);
             loss += sum.ln() - f64::from(truth - largest);
-            let answer = class_of(row);
-            correct += usize::from(answer == class as usize);
-            for (place, class) in [class as usize, answer].into_iter().enumerate() {
-                if let Some(counts) = counts.get_mut(class) {
-                    counts[place] += 1;
-                }
-            }
-            if answer == class as usize {
-                counts[answer][2] += 1;
-            }
+            answers.push((class as usize, class_of(row)));
         }
-        let seen: Vec<f64> = counts
-            .iter()
-            .filter(|[truths, answers, _]| truths + answers > 0)
-            .map(|&[truths, answers, right]| 2.0 * right as f64 / (truths + answers) as f64)
-            .collect();
+        let correct = answers.iter().filter(|(truth, answer)| truth == answer).count();
         Self {
             loss: loss / rows,
             accuracy: Some(correct as f64 / rows),
-            f1: (!seen.is_empty()).then(|| seen.iter().sum::<f64>() / seen.len() as f64),
+            f1: ClassScore::macro_f1(&ClassScore::all(answers, width)),
             ..Self::default()
         }
     }

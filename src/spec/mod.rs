@@ -15,6 +15,7 @@ mod recipe;
 mod run;
 mod schedule;
 mod schema;
+mod scores;
 mod snapshot;
 mod stream;
 pub mod units;
@@ -44,6 +45,11 @@ pub use recipe::{DEFAULT_CALIBRATION, Recipe, RecipeError, RecipeStep};
 pub use run::{Artifact, Deployed, FoldScores, Latency, LatencySummary, Run, RunId, RunStatus, Speed, Verdict};
 pub use schedule::SchedulePlan;
 pub use schema::{ConfigError, KEYS, Key, annotated_toml, apply_overrides, dotted, parse_config};
-pub use snapshot::{AnswersSeen, ClassAnswer, Histogram, SampleView, Snapshot, Surface};
+pub use scores::{Calibration, CalibrationBin, ClassScore};
+pub use snapshot::{
+    AnswersSeen, Attention, AttentionLayer, ClassAnswer, EXPLODING, FilterPicture, Filters, Forecast, ForecastWindow,
+    GradientHealth, GradientSeen, Gradients, Histogram, RocCurve, SampleView, Snapshot, Surface, TargetAnswers,
+    VANISHING, Wanted,
+};
 pub use stream::stream;
 pub use weights::{NamedTensor, Weights};

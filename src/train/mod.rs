@@ -21,6 +21,7 @@ mod stepper;
 pub use checkpoint::{CheckpointError, weights_from_bytes, weights_to_bytes};
 pub use evaluation::{evaluate, outputs, sample_outputs};
 pub use optimizer::{Optimizer, Rule};
+pub use pictures::{attention, batch_gradients};
 
 use crate::data::Dataset;
 use crate::spec::{EventSink, Failure, Metrics, RunControl, RunPlan, Weights};
@@ -80,8 +81,9 @@ pub struct Trained {
 /// Emits `Started`, `Steps` (at most 20 a second; steps are at most 100 ms old when they are emitted, and come before the
 /// `Epoch` that they belong to), `Epoch`, `Paused` and `Resumed`, and keeps [`Weights`](crate::spec::ArtifactKind::Weights)
 /// at every best epoch and the end and a [`Checkpoint`](crate::spec::ArtifactKind::Checkpoint) at the ends of epochs (at most
-/// five a second), at a pause and at a stop. A sink that wants snapshots is shown one at the ends of epochs, at most four a
-/// second and so few that they take at most 5 % of the time. `Ended` is the caller's to emit, from the outcome or the failure.
+/// five a second), at a pause and at a stop. A sink that wants snapshots is shown one at the ends of epochs, and between two steps
+/// where it wants what changes from step to step: each at most four a second, and so few that all take at most 3 % of the
+/// time. `Ended` is the caller's to emit, from the outcome or the failure.
 pub fn train(job: TrainJob<'_>, control: &RunControl, sink: &dyn EventSink) -> Result<Outcome, Failure> {
     session::Session::open(&job, control, sink)?.run()
 }

@@ -195,8 +195,11 @@ impl<'a> Session<'a> {
             loss,
             gradient_norm,
             samples,
+            gradients,
         } = strided.map_err(|stumble| failures::stumble(stumble, step, train.learning_rate))?;
         self.state.step += 1;
+        self.pictures.step(step, &self.stepper.network, &gradients);
+        drop(gradients);
         let record = StepRecord {
             step,
             loss,
@@ -245,7 +248,7 @@ impl<'a> Session<'a> {
             self.state.stale += 1;
         }
         let network = averaged.as_ref().unwrap_or(&self.stepper.network);
-        self.pictures.show(epoch, network, &outputs);
+        self.pictures.epoch(epoch, network, &outputs);
         if self.plan.config.train.schedule == ScheduleKind::Plateau {
             self.state
                 .plateau

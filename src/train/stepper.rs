@@ -27,13 +27,15 @@ pub struct Stepper {
 }
 
 /// What a step was like.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Strided {
     /// Mean loss of the batch, before the step.
     pub loss: f32,
     /// Global norm of the gradients before clipping.
     pub gradient_norm: f32,
     pub samples: usize,
+    /// Of every parameter, before clipping.
+    pub gradients: Vec<Vec<f32>>,
 }
 
 /// Why a step could not be taken.
@@ -141,6 +143,7 @@ impl Stepper {
                 loss: 0.0,
                 gradient_norm: 0.0,
                 samples,
+                gradients: Vec::new(),
             });
         };
         if let Some(mask) = &self.mask {
@@ -160,6 +163,7 @@ impl Stepper {
             loss: loss as f32,
             gradient_norm: norm as f32,
             samples,
+            gradients,
         })
     }
 

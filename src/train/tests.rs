@@ -9,7 +9,7 @@ use super::*;
 use crate::data;
 use crate::spec::{
     AnswersSeen, ArtifactKind, Command, Device, EarlyStopping, Event, MonitoredMetric, OptimizerKind, RunConfig,
-    ScheduleKind, Snapshot, StepRecord,
+    ScheduleKind, Snapshot, StepRecord, Wanted,
 };
 
 /// Keeps all events and the last bytes of each artifact, and is asked what to do by its control.
@@ -20,6 +20,7 @@ pub(super) struct Recorder {
     weights: Mutex<Vec<u8>>,
     checkpoint: Mutex<Vec<u8>>,
     looks: bool,
+    wanted: Wanted,
     pictures: Mutex<Vec<Snapshot>>,
 }
 
@@ -38,8 +39,8 @@ impl EventSink for Recorder {
         Ok(())
     }
 
-    fn wants_snapshot(&self) -> bool {
-        self.looks
+    fn wants_snapshot(&self) -> Option<Wanted> {
+        self.looks.then_some(self.wanted)
     }
 
     fn show(&self, snapshot: Snapshot) {

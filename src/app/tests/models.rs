@@ -8,8 +8,8 @@ use crate::app::state::{JobKind, Model, QueuedJob};
 use crate::app::theme;
 use crate::jobs::{JobId, OpenedRun, RunRecord, RunRow};
 use crate::spec::{
-    DataKind, DatasetSummary, Deployed, Latency, LatencySummary, Metrics, Run, RunConfig, RunId, RunStatus, Shape,
-    Speed, SplitRows, Task, Verdict,
+    DataKind, DatasetSummary, Deployed, Latency, LatencySummary, Metrics, Run, RunConfig, RunId, RunPlan, RunStatus,
+    Shape, Speed, SplitRows, Task, Verdict,
 };
 use crate::timeline::RunView;
 
@@ -35,10 +35,13 @@ pub fn scene<V: 'static>(
             egui::CentralPanel::default()
                 .frame(frame)
                 .show(ui, |ui| draw(ui, &scene.model, &mut scene.view, &mut actions));
-            let news = actions
-                .0
-                .into_iter()
-                .filter(|action| !matches!(action, Action::Hover(_)));
+            // What is said in every frame is left out, save that somebody looks at something.
+            let is_said_always = |action: &Action| match action {
+                Action::Hover(_) => true,
+                Action::Look(wanted) => wanted.is_nothing(),
+                _ => false,
+            };
+            let news = actions.0.into_iter().filter(|action| !is_said_always(action));
             scene.asked.extend(news);
         },
         Scene { model, view, asked },
@@ -129,6 +132,11 @@ pub fn with_runs(rows: Vec<RunRow>) -> Model {
 
 /// Puts the plan of the digits network at hand for a run.
 pub fn open(model: &mut Model, run: RunId) {
+    open_as(model, run, |_| ());
+}
+
+/// The same with a change to the plan.
+pub fn open_as(model: &mut Model, run: RunId, change: impl FnOnce(&mut RunPlan)) {
     let summary = DatasetSummary {
         name: "digits".to_owned(),
         kind: DataKind::Table,
@@ -152,9 +160,11 @@ pub fn open(model: &mut Model, run: RunId) {
         notes: Vec::new(),
     };
     let row = model.runs.row(run).unwrap().clone();
+    let mut plan = RunConfig::digits_cnn().check(&summary).unwrap();
+    change(&mut plan);
     let opened = OpenedRun {
         record: RunRecord {
-            plan: RunConfig::digits_cnn().check(&summary).unwrap(),
+            plan,
             run: row.run,
             origin: row.origin,
             folds: row.folds,

@@ -12,7 +12,7 @@ use crate::data::{self, DataError, Dataset};
 use crate::deploy::Exported;
 use crate::jobs::JobError;
 use crate::jobs::worker::panic_message;
-use crate::spec::{DataConfig, Failure, RunId};
+use crate::spec::{DataConfig, Failure, RunId, Snapshot};
 use crate::store::Store;
 use crate::timeline::RunView;
 
@@ -31,6 +31,8 @@ pub(super) struct Clerk {
     datasets: Recent<(DataConfig, Option<FileState>), Arc<Dataset>>,
     /// By sha256 of the bytes.
     pub(super) models: Recent<String, Arc<Exported>>,
+    /// Without what must be wanted: by run and by sha256 of its weights and of its exported file.
+    pub(super) snapshots: Recent<(RunId, String, Option<String>), Arc<Snapshot>>,
 }
 
 impl Clerk {
@@ -39,6 +41,7 @@ impl Clerk {
             store,
             datasets: Recent::new(2),
             models: Recent::new(16),
+            snapshots: Recent::new(2),
         }
     }
 
@@ -56,7 +59,7 @@ impl Clerk {
                 });
                 vec![Answer::Preview(config, preview)]
             }
-            Question::Inspect(run) => vec![Answer::Snapshot(run, guarded(|| self.inspect(run)))],
+            Question::Inspect(run, wanted) => vec![Answer::Snapshot(run, guarded(|| self.inspect(run, wanted)))],
             Question::Samples { data, part, rows } => {
                 vec![Answer::Samples(guarded(|| self.samples(&data, part, &rows)))]
             }

@@ -11,7 +11,7 @@ use crate::inspect::{Subject, Viewer};
 use crate::jobs::JobError;
 use crate::jobs::training::require_same_data;
 use crate::nn::{self, Network};
-use crate::spec::{ArtifactKind, DataConfig, Failure, RunId, SampleView, Snapshot, Weights};
+use crate::spec::{ArtifactKind, DataConfig, Failure, RunId, SampleView, Snapshot, Wanted, Weights};
 use crate::store::RunRecord;
 use crate::train;
 
@@ -43,41 +43,87 @@ impl Clerk {
     }
 
     /// A finished run by its exported bytes on the test split; one that has not come so far by its weights on the
-    /// validation split.
-    pub fn inspect(&mut self, run: RunId) -> Result<Arc<Snapshot>, JobError> {
+    /// validation split. What is wanted beyond that is of the kept weights.
+    pub fn inspect(&mut self, run: RunId, wanted: Wanted) -> Result<Arc<Snapshot>, JobError> {
         let record = self.store.run(run)?;
         let kept = self.store.artifacts(run)?;
-        let keeps = |kind| kept.iter().any(|artifact| artifact.kind == kind);
-        if !keeps(ArtifactKind::Weights) {
+        let sum_of = |kind| {
+            kept.iter()
+                .find(|artifact| artifact.kind == kind)
+                .map(|artifact| artifact.sha256.clone())
+        };
+        let (onnx, Some(weights_sum)) = (sum_of(ArtifactKind::Onnx), sum_of(ArtifactKind::Weights)) else {
             return Err(nothing_to_see(&record).into());
-        }
+        };
+        let key = (run, weights_sum, onnx);
         let dataset = self.dataset_of(&record)?;
+        let known = self.snapshots.find(&key);
+        if let (Some(known), true) = (&known, wanted.is_nothing()) {
+            return Ok(Arc::clone(known));
+        }
         let weights = self.weights(run)?;
         let viewer = Viewer::new(&dataset);
+        let snapshot = match known {
+            Some(known) => known,
+            None => {
+                let made = Arc::new(self.answered(&record, &dataset, &viewer, &weights, key.2.is_some())?);
+                self.snapshots.put(key, Arc::clone(&made));
+                made
+            }
+        };
+        if wanted.is_nothing() {
+            return Ok(snapshot);
+        }
+        let samples = if snapshot.part == "test" {
+            &dataset.test
+        } else {
+            &dataset.validation
+        };
+        let mut snapshot = Snapshot {
+            wanted,
+            ..Snapshot::clone(&snapshot)
+        };
+        if let Some(row) = wanted.attention {
+            snapshot.attention = train::attention(&viewer, &network(&record, &weights)?, samples, row);
+        }
+        if wanted.gradients {
+            snapshot.gradients = Some(train::batch_gradients(&record.plan, &weights, &dataset)?);
+        }
+        Ok(Arc::new(snapshot))
+    }
+
+    /// What every snapshot has.
+    fn answered(
+        &mut self,
+        record: &RunRecord,
+        dataset: &Dataset,
+        viewer: &Viewer<'_>,
+        weights: &Weights,
+        is_exported: bool,
+    ) -> Result<Snapshot, JobError> {
         let subject = |part, samples, outputs| Subject {
             epoch: record.run.best_epoch.unwrap_or(record.run.epochs),
             part,
             samples,
             outputs,
-            weights: &weights,
+            model: &record.plan.model,
+            weights,
         };
-        let snapshot = if keeps(ArtifactKind::Onnx) {
-            let exported = self.exported(run)?;
+        if is_exported {
+            let exported = self.exported(record.run.run)?;
             let outputs = exported.sample_outputs(&dataset.test)?;
-            viewer.snapshot(subject("test", &dataset.test, &outputs), |inputs| {
+            return Ok(viewer.snapshot(subject("test", &dataset.test, &outputs), |inputs| {
                 exported.outputs(inputs)
-            })?
-        } else {
-            let network = network(&record, &weights)?;
-            let answer = |inputs: &[f32]| train::outputs(&network, inputs, BATCH);
-            let samples: &Samples = &dataset.validation;
-            let outputs = train::sample_outputs(&network, samples, BATCH)?;
-            let Ok(snapshot) = viewer.snapshot(subject("validation", samples, &outputs), |inputs| {
-                Ok::<_, Infallible>(answer(inputs))
-            });
-            snapshot
-        };
-        Ok(Arc::new(snapshot))
+            })?);
+        }
+        let network = network(record, weights)?;
+        let answer = |inputs: &[f32]| train::outputs(&network, inputs, BATCH);
+        let samples: &Samples = &dataset.validation;
+        let outputs = train::sample_outputs(&network, samples, BATCH)?;
+        let Ok(snapshot) = viewer.snapshot(subject("validation", samples, &outputs), |inputs| {
+            Ok::<_, Infallible>(answer(inputs))
+        });
+        Ok(snapshot)
     }
 
     /// The data that a run was trained on, if they are still the same.

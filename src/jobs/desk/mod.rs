@@ -22,7 +22,7 @@ use super::latest::Latest;
 use super::queue::Queue;
 use super::{Engine, Job, JobError, JobId, Message, SubmitError, Ticket};
 use crate::meter::alloc;
-use crate::spec::{Failure, RunId, Snapshot};
+use crate::spec::{Failure, RunId, Snapshot, Wanted};
 use crate::store::Store;
 use clerk::Clerk;
 
@@ -130,6 +130,11 @@ impl Desk {
     /// The next answer, if there is one.
     pub fn answer(&self) -> Option<Answer> {
         self.answers.as_ref()?.try_recv().ok()
+    }
+
+    /// What the next pictures of the run in training are to show beyond what all show.
+    pub fn look(&self, wanted: Wanted) {
+        self.latest.want(wanted);
     }
 
     /// The latest picture of the run in training, if it is newer than the last one that was taken here.

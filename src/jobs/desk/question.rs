@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::data::{DataError, Part};
 use crate::jobs::JobError;
-use crate::spec::{DataConfig, DatasetSummary, RunId, SampleView, Snapshot};
+use crate::spec::{DataConfig, DatasetSummary, RunId, SampleView, Snapshot, Wanted};
 use crate::store::{RunRecord, RunRow};
 use crate::timeline::RunView;
 
@@ -20,7 +20,7 @@ pub enum Question {
     /// What a data set looks like.
     Preview(DataConfig),
     /// What can be seen in a finished (or stopped) run: from its exported bytes where it has them.
-    Inspect(RunId),
+    Inspect(RunId, Wanted),
     /// Samples of one part of a data set, to look at.
     Samples {
         data: DataConfig,
@@ -122,6 +122,6 @@ pub struct WrittenFile {
 impl Question {
     /// Whether an older question of this kind is void when this one is asked.
     pub(super) fn outdates(&self) -> bool {
-        matches!(self, Self::Preview(_) | Self::Inspect(_) | Self::Try { .. })
+        matches!(self, Self::Preview(_) | Self::Inspect(..) | Self::Try { .. })
     }
 }

@@ -16,17 +16,28 @@ impl<K: PartialEq, V: Clone> Recent<K, V> {
 
     /// The value of `key`, made where it is not among the last.
     pub fn get<E>(&mut self, key: K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
-        let place = self.items.iter().position(|(known, _)| *known == key);
-        let item = match place {
-            Some(place) => self.items.remove(place),
-            None => (key, make()?),
-        };
+        if let Some(value) = self.find(&key) {
+            return Ok(value);
+        }
+        let value = make()?;
+        self.put(key, value.clone());
+        Ok(value)
+    }
+
+    /// The value of `key`, if it is among the last.
+    pub fn find(&mut self, key: &K) -> Option<V> {
+        let place = self.items.iter().position(|(known, _)| known == key)?;
+        let item = self.items.remove(place);
         let value = item.1.clone();
         self.items.push(item);
+        Some(value)
+    }
+
+    pub fn put(&mut self, key: K, value: V) {
+        self.items.push((key, value));
         if self.items.len() > self.capacity {
             self.items.remove(0);
         }
-        Ok(value)
     }
 
     /// Lets go of what does not fit `wanted`.

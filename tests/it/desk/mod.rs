@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use trimtab::jobs::{Answer, Desk, Job, JobError, Message, Question, Ticket};
-use trimtab::spec::{Command, Event, RunConfig, RunId, RunStatus, Snapshot, parse_config};
+use trimtab::spec::{Command, Event, RunConfig, RunId, RunStatus, Snapshot, Wanted, parse_config};
 use trimtab::store::{RunRow, Store};
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -75,7 +75,7 @@ fn rows(answer: Answer) -> Vec<RunRow> {
 }
 
 fn inspect(desk: &Desk, run: RunId) -> Result<Arc<Snapshot>, JobError> {
-    match ask(desk, Question::Inspect(run)) {
+    match ask(desk, Question::Inspect(run, Wanted::default())) {
         Answer::Snapshot(of, snapshot) => {
             assert_eq!(of, run);
             snapshot

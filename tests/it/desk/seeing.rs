@@ -182,9 +182,10 @@ fn finished_runs_are_seen_by_their_exported_bytes_on_the_test_split() {
 
     let diabetes = train(&desk, config("diabetes", 5));
     let seen = inspect(&desk, diabetes).unwrap();
-    let AnswersSeen::Values { rows, worst } = &seen.answers else {
+    let AnswersSeen::Values { targets, worst, .. } = &seen.answers else {
         panic!()
     };
+    let rows = &targets[0].rows;
     let rmse = (rows.iter().map(|[truth, value]| (truth - value).powi(2)).sum::<f64>() / rows.len() as f64).sqrt();
     let measured = rows_of(&desk, diabetes).run.test.unwrap().rmse.unwrap();
     assert!((rmse - measured).abs() < 1e-3 * measured, "{rmse} {measured}");

@@ -130,16 +130,24 @@ pub fn confusion_ui(
         }
     });
     if let Some((truth, answer)) = pressed {
-        actions.0.extend(samples_of(subject, model, truth, answer));
+        let of = |class: usize| subject.classes.get(class).map_or("", String::as_str);
+        let what = format!("Truth {}, answered {}", of(truth), of(answer));
+        let asked = samples_of(subject, model, &what, |a, b| (a, b) == (truth, answer));
+        actions.0.extend(asked);
     }
 }
 
-/// Asks for the samples of a cell; nothing while the run's plan is not at hand.
-fn samples_of(subject: &Subject<'_>, model: &Model, truth: usize, answer: usize) -> Option<Action> {
+/// Asks for the samples whose truth and answer are asked for; nothing while the run's plan is not at hand.
+pub fn samples_of(
+    subject: &Subject<'_>,
+    model: &Model,
+    what: &str,
+    is_asked: impl Fn(usize, usize) -> bool,
+) -> Option<Action> {
     let open = model.runs.open(subject.run?)?;
     let part: Part = subject.snapshot.part.parse().ok()?;
-    let is_asked = |row: &ClassAnswer| (row.truth as usize, row.answer as usize) == (truth, answer);
-    let all = subject.rows.iter().enumerate().filter(|(_, row)| is_asked(row));
+    let all = subject.rows.iter().enumerate();
+    let all = all.filter(|(_, row)| is_asked(row.truth as usize, row.answer as usize));
     let all: Vec<usize> = all.map(|(place, _)| place).collect();
     let shown = &all[..all.len().min(SHOWN)];
     let count = if shown.len() < all.len() {
@@ -148,11 +156,7 @@ fn samples_of(subject: &Subject<'_>, model: &Model, truth: usize, answer: usize)
         samples(all.len())
     };
     Some(Action::Samples {
-        title: format!(
-            "Truth {}, answered {}: {count}",
-            subject.classes.get(truth)?,
-            subject.classes.get(answer)?
-        ),
+        title: format!("{what}: {count}"),
         data: open.record.plan.config.data.clone(),
         part,
         rows: shown.to_vec(),
@@ -345,6 +349,7 @@ mod tests {
             truth,
             answer,
             probability: 0.5,
+            confidence: 0.5,
         };
         let rows = [
             row(0, 0),

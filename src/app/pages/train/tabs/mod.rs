@@ -1,25 +1,35 @@
-//! What is under the charts: decision surface, confusion matrix, worst samples, weights and log of the run in focus.
+//! What is under the charts: what the run in focus answers, how sure it is, what it looks at, its weights and its log.
 
+mod attention;
+mod calibration;
+mod classes;
 mod confusion;
+mod filters;
+mod forecast;
+mod gradients;
 mod log;
+mod painted;
 mod plane;
+mod residuals;
+mod roc;
 mod scatter;
+mod strip;
 mod surface;
 #[cfg(test)]
 mod tests;
 mod weights;
+mod words;
 mod worst;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use egui::{Align, Button, Frame, Layout, Margin, Panel, Stroke, Ui, vec2};
-use egui_material_icons::icons;
+use egui::{Align, Frame, Layout, Margin, Panel, Stroke, Ui, vec2};
 
 use crate::app::action::{Action, Actions};
 use crate::app::state::{Model, Seen};
 use crate::app::theme::{self, Tokens};
-use crate::spec::{AnswersSeen, DatasetSummary, RunId, RunStatus, Snapshot};
+use crate::spec::{AnswersSeen, DataKind, DatasetSummary, LayerSpec, RunId, RunPlan, RunStatus, Snapshot, Wanted};
 
 /// Below this height of the window the panel starts folded.
 const LOW: f32 = 760.0;
@@ -30,10 +40,18 @@ const HEIGHT: f32 = 260.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 enum Tab {
     Surface,
+    Forecast,
     /// The confusion matrix; of a regression, the true against the predicted values.
     Answers,
+    Classes,
+    Roc,
+    Calibration,
+    Residuals,
     Worst,
     Weights,
+    Gradients,
+    Filters,
+    Attention,
     Log,
 }
 
@@ -59,6 +77,20 @@ pub struct TabsView {
     #[serde(skip)]
     confusion: confusion::ConfusionView,
     #[serde(skip)]
+    classes: classes::ClassesView,
+    #[serde(skip)]
+    roc: roc::RocView,
+    #[serde(skip)]
+    calibration: calibration::CalibrationView,
+    #[serde(skip)]
+    forecast: forecast::ForecastView,
+    #[serde(skip)]
+    residuals: residuals::ResidualsView,
+    #[serde(skip)]
+    filters: filters::FiltersView,
+    #[serde(skip)]
+    attention: attention::AttentionView,
+    #[serde(skip)]
     log: log::LogView,
 }
 
@@ -68,6 +100,8 @@ struct Subject<'a> {
     name: &'a str,
     /// Its data; those of the form where there is no run.
     dataset: Option<&'a DatasetSummary>,
+    /// Its plan; that of the form where there is no run.
+    plan: Option<&'a RunPlan>,
     seen: Option<&'a Seen>,
     /// It is being trained now.
     is_live: bool,
@@ -90,6 +124,10 @@ impl<'a> Subject<'a> {
             dataset: opened
                 .map(|open| &open.record.plan.dataset)
                 .or(of_form.map(|preview| &preview.summary)),
+            plan: match run {
+                Some(_) => opened.map(|open| &open.record.plan),
+                None => model.form.plan(),
+            },
             seen,
             is_live: run.is_some() && model.live_run() == run && is_open,
             snapshot: match seen {
@@ -120,21 +158,72 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// The answers come from a network, not from a classical baseline.
+    fn is_network(&self) -> bool {
+        self.plan
+            .is_none_or(|plan| !plan.config.model.architecture.is_classical())
+    }
+
+    fn has_attention(&self) -> bool {
+        let is_one = |layer: &LayerSpec| matches!(layer, LayerSpec::SelfAttention { .. });
+        self.plan.is_some_and(|plan| plan.model.layers.iter().any(is_one))
+    }
+
+    fn is_series(&self) -> bool {
+        match self.snapshot().map(|snapshot| &snapshot.answers) {
+            Some(AnswersSeen::Values { forecast, .. }) => forecast.is_some(),
+            Some(AnswersSeen::Classes { .. }) => false,
+            None => self.dataset.is_some_and(|dataset| dataset.kind == DataKind::Series),
+        }
+    }
+
+    /// Those that apply.
     fn tabs(&self) -> Vec<Tab> {
-        let all = [Tab::Surface, Tab::Answers, Tab::Worst, Tab::Weights, Tab::Log];
-        let is_offered = |tab: &Tab| *tab != Tab::Surface || self.has_plane();
-        all.into_iter().filter(is_offered).collect()
+        let is_offered = |tab: &Tab| match tab {
+            Tab::Surface => self.has_plane(),
+            Tab::Forecast => self.is_series(),
+            Tab::Classes | Tab::Roc | Tab::Calibration => !self.is_regression(),
+            Tab::Residuals => self.is_regression(),
+            Tab::Weights | Tab::Gradients | Tab::Filters => self.is_network(),
+            Tab::Attention => self.is_network() && self.has_attention(),
+            Tab::Answers | Tab::Worst | Tab::Log => true,
+        };
+        Tab::ALL.into_iter().filter(is_offered).collect()
     }
 }
 
 impl Tab {
+    const ALL: [Self; 13] = [
+        Self::Surface,
+        Self::Forecast,
+        Self::Answers,
+        Self::Classes,
+        Self::Roc,
+        Self::Calibration,
+        Self::Residuals,
+        Self::Worst,
+        Self::Weights,
+        Self::Gradients,
+        Self::Filters,
+        Self::Attention,
+        Self::Log,
+    ];
+
     fn name(self, subject: &Subject<'_>) -> &'static str {
         match self {
             Self::Surface => "Decision surface",
+            Self::Forecast => "Forecast",
             Self::Answers if subject.is_regression() => "True and predicted",
             Self::Answers => "Confusion matrix",
+            Self::Classes => "Classes",
+            Self::Roc => "ROC",
+            Self::Calibration => "Calibration",
+            Self::Residuals => "Residuals",
             Self::Worst => "Worst samples",
             Self::Weights => "Weights",
+            Self::Gradients => "Gradients",
+            Self::Filters => "Filters",
+            Self::Attention => "Attention",
             Self::Log => "Log",
         }
     }
@@ -143,12 +232,25 @@ impl Tab {
     fn purpose(self, subject: &Subject<'_>) -> &'static str {
         match self {
             Self::Surface => "What the network answers at each point of the plane of its two inputs, as it learns",
+            Self::Forecast => "What the network says of the next values of the series, beside the truth",
             Self::Answers if subject.is_regression() => "The predicted value of each row against the true one",
             Self::Answers => "Which classes the network takes for which; a cell opens its samples",
+            Self::Classes => "Precision, recall and F1 of every class, the worst first",
+            Self::Roc => "What finding more of a class costs in false alarms, at every threshold",
+            Self::Calibration => "Whether answers given with 80 % probability are right four times of five",
+            Self::Residuals => "What is left of the true value without the predicted one, and how it is spread",
             Self::Worst => "The samples that the network gets most wrong, the worst first",
             Self::Weights => "How the values of each weight tensor are spread, and how many are exactly zero",
+            Self::Gradients => "How the gradient of each tensor is spread, and which tensors do not learn",
+            Self::Filters => "What the first layer looks for: its weights as pictures",
+            Self::Attention => "What each step of a sample attends to, head by head",
             Self::Log => "What the run has to say: its epochs, notes and failures",
         }
+    }
+
+    /// Its picture is one of the answers, which there are when the first epoch has ended.
+    fn needs_answers(self) -> bool {
+        !matches!(self, Self::Gradients | Self::Attention | Self::Log)
     }
 }
 
@@ -207,7 +309,7 @@ pub fn tabs_ui(ui: &mut Ui, model: &Model, view: &mut TabsView, actions: &mut Ac
         Panel::bottom("folded tabs").exact_size(STRIP + 18.0)
     };
     panel.frame(frame).show_separator_line(false).show(ui, |ui| {
-        strip_ui(ui, &subject, &tabs, shown, is_open, view);
+        strip::strip_ui(ui, &subject, &tabs, shown, is_open, view);
         if is_open {
             ui.add_space(theme::SPACE[0]);
             // A child of its own, so that nothing in it can push the panel open.
@@ -220,81 +322,81 @@ pub fn tabs_ui(ui: &mut Ui, model: &Model, view: &mut TabsView, actions: &mut Ac
     });
 }
 
-/// The tabs, what is seen, and the fold.
-fn strip_ui(ui: &mut Ui, subject: &Subject<'_>, tabs: &[Tab], shown: Tab, is_open: bool, view: &mut TabsView) {
-    let tokens = Tokens::of(ui);
-    ui.horizontal(|ui| {
-        ui.set_height(STRIP);
-        ui.spacing_mut().item_spacing.x = theme::SPACE[3];
-        ui.spacing_mut().button_padding.x = 0.0;
-        for &tab in tabs {
-            let is_shown = is_open && tab == shown;
-            let name = tab.name(subject);
-            let text = theme::strong(name).color(if is_shown { tokens.text } else { tokens.text_soft });
-            let response = ui.add(Button::new(text).frame(false));
-            response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Tab, true, is_shown, name));
-            if is_shown || response.hovered() {
-                let colour = if is_shown { tokens.accent } else { tokens.line };
-                let line = response.rect.with_min_y(response.rect.bottom() - 2.0);
-                ui.painter().rect_filled(line, 1, colour);
-            }
-            if response.on_hover_text(tab.purpose(subject)).clicked() {
-                view.is_open = Some(!is_shown);
-                view.tab = Some(tab);
-                view.log_of = None;
-            }
-        }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            ui.spacing_mut().item_spacing.x = theme::SPACE[1];
-            let (icon, name) = if is_open {
-                (icons::ICON_EXPAND_MORE, "Fold the tabs")
-            } else {
-                (icons::ICON_EXPAND_LESS, "Show the tabs")
-            };
-            let fold = ui.add(Button::new(theme::icon(icon).color(tokens.text_soft)).frame(false));
-            fold.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, name));
-            if fold.on_hover_text(name).clicked() {
-                view.is_open = Some(!is_open);
-            }
-            let what = match subject.snapshot() {
-                Some(snapshot) if shown != Tab::Log => format!("{} · {}", subject.name, moment(snapshot)),
-                _ => subject.name.to_owned(),
-            };
-            ui.add(egui::Label::new(theme::hint(ui, &what)).truncate())
-                .on_hover_text(what);
-        });
-    });
+/// What of the network must be asked for to draw a tab.
+fn wanted(tab: Tab, view: &TabsView) -> Wanted {
+    Wanted {
+        gradients: tab == Tab::Gradients,
+        attention: (tab == Tab::Attention).then_some(view.attention.row),
+    }
+}
+
+/// Asks for what the tab needs: of the run in training with the next pictures, of another one once.
+fn ask(tab: Tab, subject: &Subject<'_>, view: &TabsView, actions: &mut Actions) {
+    let Some(run) = subject.run.filter(|_| tab != Tab::Log) else {
+        return;
+    };
+    let wanted = wanted(tab, view);
+    if subject.is_live {
+        actions.push(Action::Look(wanted));
+        return;
+    }
+    let is_missing = match subject.seen {
+        None => true,
+        Some(Seen::Ready(snapshot)) => !wanted.is_nothing() && snapshot.wanted != wanted,
+        Some(Seen::Loading | Seen::Failed(_)) => false,
+    };
+    if is_missing {
+        actions.push(Action::Inspect(run, wanted));
+    }
 }
 
 fn tab_ui(ui: &mut Ui, tab: Tab, subject: &Subject<'_>, model: &Model, view: &mut TabsView, actions: &mut Actions) {
     if tab == Tab::Log {
         return log::log_ui(ui, model, &mut view.log, actions);
     }
-    if let (Some(run), None) = (subject.run, subject.seen)
-        && !subject.is_live
-    {
-        actions.push(Action::Inspect(run));
-    }
-    let Some(snapshot) = subject.snapshot() else {
+    ask(tab, subject, view, actions);
+    let snapshot = subject.snapshot();
+    let Some(snapshot) = snapshot.filter(|snapshot| !tab.needs_answers() || !snapshot.answers.is_empty()) else {
         return nothing_ui(ui, tab, subject);
     };
-    match (tab, &snapshot.answers) {
-        (Tab::Surface, _) => surface::surface_ui(ui, snapshot, &mut view.surface),
-        (Tab::Answers, AnswersSeen::Classes { classes, rows, .. }) => {
-            let subject = confusion::Subject {
+    let when = moment(snapshot);
+    match &snapshot.answers {
+        AnswersSeen::Classes {
+            classes, rows, curves, ..
+        } => {
+            let seen = confusion::Subject {
                 run: subject.run,
                 snapshot,
                 classes,
                 rows,
             };
-            confusion::confusion_ui(ui, &subject, model, &mut view.confusion, actions);
+            match tab {
+                Tab::Answers => return confusion::confusion_ui(ui, &seen, model, &mut view.confusion, actions),
+                Tab::Classes => return classes::classes_ui(ui, &seen, model, &mut view.classes, actions),
+                Tab::Roc => return roc::roc_ui(ui, classes, curves, &when, &mut view.roc),
+                Tab::Calibration => return calibration::calibration_ui(ui, &seen, &mut view.calibration),
+                _ => {}
+            }
         }
-        (Tab::Answers, AnswersSeen::Values { rows, .. }) => scatter::scatter_ui(ui, rows, &moment(snapshot)),
-        (Tab::Worst, AnswersSeen::Classes { worst, .. } | AnswersSeen::Values { worst, .. }) => {
-            worst::worst_ui(ui, worst, &snapshot.answers);
+        AnswersSeen::Values { targets, forecast, .. } => match (tab, forecast) {
+            (Tab::Answers, _) => return scatter::scatter_ui(ui, targets, &when, &mut view.residuals),
+            (Tab::Residuals, _) => return residuals::residuals_ui(ui, targets, &when, &mut view.residuals),
+            (Tab::Forecast, Some(forecast)) => {
+                return forecast::forecast_ui(ui, forecast, targets, &when, &mut view.forecast);
+            }
+            _ => {}
+        },
+    }
+    match (tab, &snapshot.filters, &snapshot.gradients, &snapshot.attention) {
+        (Tab::Surface, ..) => surface::surface_ui(ui, snapshot, &mut view.surface),
+        (Tab::Worst, ..) => worst::worst_ui(ui, &snapshot.answers),
+        (Tab::Weights, ..) => weights::weights_ui(ui, &snapshot.histograms),
+        (Tab::Filters, Some(filters), ..) => filters::filters_ui(ui, snapshot, filters, &mut view.filters),
+        (Tab::Gradients, _, Some(gradients), _) => gradients::gradients_ui(ui, gradients),
+        (Tab::Attention, .., Some(attention)) => {
+            attention::attention_ui(ui, snapshot, attention, &mut view.attention);
         }
-        (Tab::Weights, _) => weights::weights_ui(ui, &snapshot.histograms),
-        (Tab::Log, _) => {}
+        _ => nothing_ui(ui, tab, subject),
     }
 }
 
@@ -304,7 +406,13 @@ fn nothing_ui(ui: &mut Ui, tab: Tab, subject: &Subject<'_>) {
     match (subject.run, subject.seen) {
         (None, _) => empty_ui(ui, purpose, "Press Run: it comes at the end of the first epoch"),
         (Some(_), Some(Seen::Failed(reason))) => empty_ui(ui, purpose, reason),
-        (Some(_), None) if subject.is_live => empty_ui(ui, purpose, "It comes when an epoch of this run ends"),
+        (Some(_), _) if subject.is_live && tab.needs_answers() => {
+            empty_ui(ui, purpose, "It comes when an epoch of this run ends");
+        }
+        (Some(_), _) if subject.is_live => empty_ui(ui, purpose, "It comes with one of the next training steps"),
+        (Some(_), Some(Seen::Ready(_))) if tab == Tab::Filters => {
+            empty_ui(ui, purpose, "No layer of this network has weights that can be drawn");
+        }
         (Some(_), _) => empty_ui(ui, purpose, &format!("Looking into {}", subject.name)),
     }
 }

@@ -3,40 +3,44 @@
 use egui::{Stroke, Ui, vec2};
 
 use super::plane::{Axis, Plane};
+use super::residuals::ResidualsView;
+use super::words::{beside_ui, target_ui};
 use crate::app::theme::{self, Tokens};
-use crate::spec::units;
+use crate::spec::{TargetAnswers, units};
 
 /// Points that are drawn; more would cover each other.
 const DRAWN: usize = 2000;
 /// What is shown beyond the lowest and the highest value, as a share of their distance.
 const MARGIN: f64 = 0.04;
 
-pub fn scatter_ui(ui: &mut Ui, rows: &[[f64; 2]], moment: &str) {
+/// The target is chosen together with that of the residuals.
+pub fn scatter_ui(ui: &mut Ui, targets: &[TargetAnswers], moment: &str, view: &mut ResidualsView) {
     let tokens = Tokens::of(ui);
+    let place = view.target.min(targets.len().saturating_sub(1));
+    let Some(TargetAnswers { rows, .. }) = targets.get(place) else {
+        return;
+    };
     let Some(fit) = Fit::of(rows) else {
         ui.label(theme::label(ui, "The network answers no finite value"));
         return;
     };
-    ui.horizontal_top(|ui| {
-        ui.spacing_mut().item_spacing.x = theme::SPACE[3];
-        let height = ui.available_height();
-        let down = egui::Layout::top_down(egui::Align::Min);
-        ui.allocate_ui_with_layout(vec2(176.0, height), down, |ui| {
-            ui.set_width(176.0);
-            ui.label(theme::big_number(units::significant(fit.error)));
-            ui.label(theme::label(ui, "root mean squared error"));
-            ui.label(theme::hint(ui, format!("{} {moment}", rows.len())));
-            if fit.finite < rows.len() {
-                let text = format!("{} answers are not finite", rows.len() - fit.finite);
-                ui.label(egui::RichText::new(text).size(11.0).color(tokens.bad));
-            }
-            if fit.finite > DRAWN {
-                ui.label(theme::hint(ui, format!("{DRAWN} of them are drawn, evenly chosen")));
-            }
-            ui.add_space(theme::SPACE[1]);
-            ui.label(theme::hint(ui, "On the line the prediction is the truth"));
-        });
-        let size = vec2(ui.available_width().clamp(120.0, height * 2.2), height);
+    let words_ui = |ui: &mut Ui| {
+        target_ui(ui, targets, &mut view.target);
+        ui.label(theme::big_number(units::significant(fit.error)));
+        ui.label(theme::label(ui, "root mean squared error"));
+        ui.label(theme::hint(ui, format!("{} {moment}", rows.len())));
+        if fit.finite < rows.len() {
+            let text = format!("{} answers are not finite", rows.len() - fit.finite);
+            ui.label(egui::RichText::new(text).size(11.0).color(tokens.bad));
+        }
+        if fit.finite > DRAWN {
+            ui.label(theme::hint(ui, format!("{DRAWN} of them are drawn, evenly chosen")));
+        }
+        ui.label(theme::hint(ui, "On the line the prediction is the truth"));
+    };
+    beside_ui(ui, words_ui, |ui| {
+        let available = ui.available_size();
+        let size = vec2(available.x.clamp(120.0, available.y * 2.2), available.y);
         let axis = |name| Axis { name, range: fit.range };
         let (plane, _) = Plane::show(
             ui,

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use egui::{Color32, ColorImage, Rect, TextureHandle, TextureOptions, Ui, pos2, vec2};
+use egui::{Color32, ColorImage, Rect, TextureOptions, Ui, pos2, vec2};
 
+use super::painted::{Painted, paint};
 use super::plane::{Axis, Plane};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::mark;
@@ -14,42 +15,9 @@ const OPACITY: [f32; 2] = [0.1, 0.7];
 /// Room for the legend, in points.
 const LEGEND: f32 = 190.0;
 
-/// The cells as a texture, and what it was made of.
-#[derive(Default)]
-pub struct SurfaceView {
-    made_of: Option<(Arc<Snapshot>, bool)>,
-    texture: Option<TextureHandle>,
-}
-
-impl std::fmt::Debug for SurfaceView {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SurfaceView").finish_non_exhaustive()
-    }
-}
-
-impl SurfaceView {
-    /// The cells of `surface`, uploaded anew only where the snapshot or the theme is another one.
-    fn texture(&mut self, ui: &Ui, snapshot: &Arc<Snapshot>, surface: &Surface) -> TextureHandle {
-        let is_dark = ui.visuals().dark_mode;
-        let is_same = |(made_of, theme): &(Arc<Snapshot>, bool)| Arc::ptr_eq(made_of, snapshot) && *theme == is_dark;
-        if let Some(texture) = &self.texture
-            && self.made_of.as_ref().is_some_and(is_same)
-        {
-            return texture.clone();
-        }
-        let image = image(surface, classes(snapshot), Tokens::of(ui));
-        let texture = match self.texture.take() {
-            Some(mut texture) => {
-                texture.set(image, TextureOptions::LINEAR);
-                texture
-            }
-            None => ui.ctx().load_texture("decision surface", image, TextureOptions::LINEAR),
-        };
-        self.made_of = Some((Arc::clone(snapshot), is_dark));
-        self.texture = Some(texture.clone());
-        texture
-    }
-}
+/// The cells as a texture.
+#[derive(Debug, Default)]
+pub struct SurfaceView(Painted<Arc<Snapshot>>);
 
 /// Names of the classes; none for a regression.
 fn classes(snapshot: &Snapshot) -> &[String] {
@@ -85,9 +53,15 @@ pub fn surface_ui(ui: &mut Ui, snapshot: &Arc<Snapshot>, view: &mut SurfaceView)
         ));
         return;
     };
-    let texture = view.texture(ui, snapshot, surface);
     let tokens = Tokens::of(ui);
     let classes = classes(snapshot);
+    let texture = view.0.texture(
+        ui,
+        Arc::clone(snapshot),
+        Arc::ptr_eq,
+        TextureOptions::LINEAR,
+        |tokens| image(surface, classes, tokens),
+    );
     ui.horizontal_top(|ui| {
         let available = ui.available_size();
         let size = vec2((available.x - LEGEND).clamp(120.0, available.y * 2.2), available.y);
@@ -103,7 +77,7 @@ pub fn surface_ui(ui: &mut Ui, snapshot: &Arc<Snapshot>, view: &mut SurfaceView)
         let (plane, response) = Plane::show(ui, size, &x, &y, "Decision surface");
         let painter = ui.painter_at(plane.rect);
         let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-        painter.image(texture.id(), plane.rect, whole, theme::UNTINTED);
+        paint(ui, &texture, whole, plane.rect);
         for &([x, y], class) in &surface.points {
             let colour = if classes.is_empty() {
                 tokens.text
@@ -177,6 +151,7 @@ fn legend_ui(ui: &mut Ui, surface: &Surface, classes: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Wanted;
 
     fn surface(cells: Vec<(u32, f32)>) -> Surface {
         Surface {
@@ -219,13 +194,18 @@ mod tests {
             Arc::new(Snapshot {
                 epoch: 1,
                 part: "validation",
+                wanted: Wanted::default(),
                 answers: AnswersSeen::Classes {
                     classes: vec!["no".to_owned(), "yes".to_owned()],
                     rows: Vec::new(),
+                    curves: Vec::new(),
                     worst: Vec::new(),
                 },
                 surface: Some(surface(vec![(0, probability); 4])),
                 histograms: Vec::new(),
+                filters: None,
+                gradients: None,
+                attention: None,
             })
         };
         let (first, second) = (snapshot(1.0), snapshot(0.8));

@@ -1,6 +1,7 @@
 //! How the values of each weight tensor are spread: small multiples, one a tensor.
 
 use egui::{Align2, Color32, FontId, Rect, ScrollArea, Sense, Stroke, Ui, pos2, vec2};
+use egui_material_icons::icons;
 
 use crate::app::theme::{self, Tokens};
 use crate::spec::{Histogram, units};
@@ -10,27 +11,47 @@ const WIDTH: f32 = 210.0;
 const BARS: [f32; 2] = [64.0, 130.0];
 const WORDS: f32 = 62.0;
 
+/// One picture.
+pub struct Multiple<'a> {
+    pub histogram: &'a Histogram,
+    /// Words below it, left and right; the number of values and of zeros where there are none.
+    pub foot: Option<[String; 2]>,
+    /// What is wrong with it: word, explanation and colour.
+    pub flag: Option<(&'static str, &'static str, Color32)>,
+}
+
 pub fn weights_ui(ui: &mut Ui, histograms: &[Histogram]) {
-    if histograms.is_empty() {
+    let multiple = |histogram| Multiple {
+        histogram,
+        foot: None,
+        flag: None,
+    };
+    let multiples: Vec<Multiple<'_>> = histograms.iter().map(multiple).collect();
+    multiples_ui(ui, "weights", &multiples);
+}
+
+/// All of them, scrolling in the space that there is.
+pub fn multiples_ui(ui: &mut Ui, salt: &str, multiples: &[Multiple<'_>]) {
+    if multiples.is_empty() {
         ui.label(theme::label(ui, "This network has no weight tensor"));
         return;
     }
     let gap = theme::SPACE[4];
     let in_a_row = (((ui.available_width() + gap) / (WIDTH + gap)) as usize).max(1);
-    let lines = histograms.len().div_ceil(in_a_row);
+    let lines = multiples.len().div_ceil(in_a_row);
     let bars = (ui.available_height() / lines as f32 - WORDS).clamp(BARS[0], BARS[1]);
     let height = bars + WORDS;
-    let area = ScrollArea::vertical().id_salt("weights").auto_shrink(false);
+    let area = ScrollArea::vertical().id_salt(salt).auto_shrink(false);
     area.show_rows(ui, height, lines, |ui, shown| {
         ui.spacing_mut().item_spacing.x = gap;
-        for line in histograms.chunks(in_a_row).skip(shown.start).take(shown.len()) {
+        for line in multiples.chunks(in_a_row).skip(shown.start).take(shown.len()) {
             ui.horizontal_top(|ui| {
-                for histogram in line {
+                for multiple in line {
                     let down = egui::Layout::top_down(egui::Align::Min);
                     ui.allocate_ui_with_layout(vec2(WIDTH, height), down, |ui| {
                         ui.set_min_size(vec2(WIDTH, height));
                         ui.set_max_width(WIDTH);
-                        histogram_ui(ui, histogram, bars);
+                        multiple_ui(ui, multiple, bars);
                     });
                 }
             });
@@ -38,25 +59,31 @@ pub fn weights_ui(ui: &mut Ui, histograms: &[Histogram]) {
     });
 }
 
-fn histogram_ui(ui: &mut Ui, histogram: &Histogram, bars: f32) {
+fn multiple_ui(ui: &mut Ui, multiple: &Multiple<'_>, bars: f32) {
     let tokens = Tokens::of(ui);
+    let histogram = multiple.histogram;
     ui.spacing_mut().item_spacing.y = 4.0;
-    ui.add(egui::Label::new(theme::label(ui, &histogram.name)).truncate())
-        .on_hover_text(&histogram.name);
+    title_ui(ui, multiple);
     let (rect, response) = ui.allocate_exact_size(vec2(WIDTH, bars), Sense::hover());
     let zeros = zeros_text(histogram);
-    let name = format!(
+    let mut name = format!(
         "{}: {} values from {} to {}, {zeros}",
         histogram.name,
         histogram.values,
         units::significant(f64::from(histogram.low)),
         units::significant(f64::from(histogram.high)),
     );
+    if let Some([left, right]) = &multiple.foot {
+        name += &format!("\n{left}, {right}");
+    }
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, &name));
     response.on_hover_text(&name);
     bars_ui(ui, rect, histogram, tokens);
     let end = |value: f32| units::significant(f64::from(value));
     ends_ui(ui, end(histogram.low), end(histogram.high), tokens.text_faint);
+    if let Some([left, right]) = &multiple.foot {
+        return ends_ui(ui, left.clone(), right.clone(), tokens.text_soft);
+    }
     let values = format!("{} values", units::count(histogram.values as f64));
     let colour = if histogram.zeros > 0.0 {
         tokens.text
@@ -64,6 +91,27 @@ fn histogram_ui(ui: &mut Ui, histogram: &Histogram, bars: f32) {
         tokens.text_faint
     };
     ends_ui(ui, values, zeros, colour);
+}
+
+/// The tensor's name, and what is wrong with it.
+fn title_ui(ui: &mut Ui, multiple: &Multiple<'_>) {
+    let name = &multiple.histogram.name;
+    let name_ui = |ui: &mut Ui| {
+        ui.add(egui::Label::new(theme::label(ui, name)).truncate())
+            .on_hover_text(name);
+    };
+    let Some((word, why, colour)) = multiple.flag else {
+        return name_ui(ui);
+    };
+    let height = ui.text_style_height(&egui::TextStyle::Body);
+    let right = egui::Layout::right_to_left(egui::Align::Center);
+    ui.allocate_ui_with_layout(vec2(WIDTH, height), right, |ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.label(egui::RichText::new(word).size(12.0).color(colour))
+            .on_hover_text(why);
+        ui.label(theme::icon(icons::ICON_WARNING).size(14.0).color(colour));
+        ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), name_ui);
+    });
 }
 
 /// A line with words at both ends, the right ones in `colour`.

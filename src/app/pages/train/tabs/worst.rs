@@ -4,9 +4,10 @@ use egui::Ui;
 
 use crate::app::theme;
 use crate::app::widgets::samples::samples_ui;
-use crate::spec::{AnswersSeen, SampleView};
+use crate::spec::AnswersSeen;
 
-pub fn worst_ui(ui: &mut Ui, worst: &[SampleView], answers: &AnswersSeen) {
+pub fn worst_ui(ui: &mut Ui, answers: &AnswersSeen) {
+    let (AnswersSeen::Classes { worst, .. } | AnswersSeen::Values { worst, .. }) = answers;
     if worst.is_empty() {
         ui.label(theme::label(ui, "There are no rows to answer"));
         return;

@@ -1,5 +1,7 @@
 //! What a person does under the charts, by accessible name.
 
+mod inside;
+
 use std::sync::Arc;
 
 use egui::accesskit::Role;
@@ -14,7 +16,7 @@ use crate::app::widgets::samples::asked_samples_ui;
 use crate::jobs::Part;
 use crate::spec::{
     AnswersSeen, ClassAnswer, Ended, Envelope, Event, Failure, Histogram, RunConfig, RunId, RunStatus, SampleView,
-    Snapshot, Surface,
+    Snapshot, Surface, TargetAnswers, Wanted,
 };
 
 type Stage = Harness<'static, Scene<TabsView>>;
@@ -26,7 +28,11 @@ fn stage(model: Model) -> Stage {
 }
 
 fn sized(model: Model, height: f32) -> Stage {
-    let builder = Harness::builder().with_size([1040.0, height]).with_max_steps(64);
+    of_size(model, [1040.0, height])
+}
+
+fn of_size(model: Model, size: [f32; 2]) -> Stage {
+    let builder = Harness::builder().with_size(size).with_max_steps(64);
     let mut stage = scene(builder, model, TabsView::default(), |ui, model, view, actions| {
         tabs_ui(ui, model, view, actions);
         asked_samples_ui(ui, model, actions);
@@ -61,6 +67,7 @@ fn snapshot() -> Snapshot {
         truth,
         answer,
         probability: 0.5,
+        confidence: 0.5,
     };
     let mut rows = vec![answer(0, 0); 100];
     rows[20] = answer(9, 4);
@@ -68,9 +75,11 @@ fn snapshot() -> Snapshot {
     Snapshot {
         epoch: 7,
         part: "validation",
+        wanted: Wanted::default(),
         answers: AnswersSeen::Classes {
             classes: (0..10).map(|class| class.to_string()).collect(),
             rows,
+            curves: Vec::new(),
             worst: vec![sample(120, "3", "5 (97.0 %)"), sample(20, "9", "4 (61.0 %)")],
         },
         surface: None,
@@ -82,6 +91,9 @@ fn snapshot() -> Snapshot {
             zeros: 0.5,
             values: 10,
         }],
+        filters: None,
+        gradients: None,
+        attention: None,
     }
 }
 
@@ -183,7 +195,7 @@ fn pictures_are_asked_for_once_and_only_of_runs_that_are_not_at_work() {
     let mut model = with_runs(vec![row(RUN.0, "digits-cnn")]);
     open(&mut model, RUN);
     let mut stage = stage(model);
-    assert!(matches!(stage.state().asked[0], Action::Inspect(RUN)));
+    assert!(matches!(stage.state().asked[0], Action::Inspect(RUN, _)));
     stage.state_mut().model.runs.set_seen(RUN, Seen::Loading);
     stage.state_mut().asked.clear();
     stage.run();
@@ -212,7 +224,7 @@ fn the_last_picture_stays_until_a_newer_one_of_the_run_has_come() {
     let mut stage = stage(seen(snapshot()));
     stage.state_mut().model.runs.forget_seen(RUN);
     stage.run_steps(1);
-    assert!(matches!(stage.state().asked[..], [Action::Inspect(RUN)]));
+    assert!(matches!(stage.state().asked[..], [Action::Inspect(RUN, _)]));
     stage.state_mut().model.runs.set_seen(RUN, Seen::Loading);
     stage.run();
     assert!(says(&stage, "61.9 %"));
@@ -303,8 +315,12 @@ fn data_of_two_inputs_have_a_decision_surface_first() {
 fn a_regression_shows_predicted_against_true_values() {
     let mut regression = snapshot();
     regression.answers = AnswersSeen::Values {
-        rows: vec![[1.0, 2.0], [3.0, 3.0], [5.0, 4.0]],
+        targets: vec![TargetAnswers {
+            name: "price".to_owned(),
+            rows: vec![[1.0, 2.0], [3.0, 3.0], [5.0, 4.0]],
+        }],
         worst: vec![sample(0, "1.00", "2.00")],
+        forecast: None,
     };
     let mut stage = stage(seen(regression));
     assert!(stage.query_by_label("Confusion matrix").is_none());

@@ -1,0 +1,55 @@
+//! What stands beside a picture: one big number with what it is, and hints; and the choice of a target.
+
+use egui::{ComboBox, Layout, Ui, vec2};
+
+use crate::app::theme;
+use crate::spec::TargetAnswers;
+
+/// Width of the words.
+pub const WORDS: f32 = 176.0;
+
+/// The words on the left, and what they speak of on the right.
+pub fn beside_ui(ui: &mut Ui, words_ui: impl FnOnce(&mut Ui), content_ui: impl FnOnce(&mut Ui)) {
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = theme::SPACE[3];
+        let height = ui.available_height();
+        let down = Layout::top_down(egui::Align::Min);
+        ui.allocate_ui_with_layout(vec2(WORDS, height), down, |ui| {
+            ui.set_width(WORDS);
+            ui.spacing_mut().item_spacing.y = 4.0;
+            words_ui(ui);
+        });
+        let size = vec2(ui.available_width(), height);
+        ui.allocate_ui_with_layout(size, down, |ui| {
+            ui.set_min_size(size);
+            content_ui(ui);
+        });
+    });
+}
+
+/// A choice among names, where there are several.
+pub fn choice_ui(ui: &mut Ui, what: &str, names: &[&str], chosen: &mut usize) {
+    if names.len() < 2 {
+        *chosen = 0;
+        return;
+    }
+    *chosen = (*chosen).min(names.len() - 1);
+    let response = ComboBox::from_id_salt(what)
+        .width(WORDS - 8.0)
+        .truncate()
+        .selected_text(names[*chosen])
+        .show_ui(ui, |ui| {
+            for (place, name) in names.iter().enumerate() {
+                ui.selectable_value(chosen, place, *name);
+            }
+        })
+        .response;
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, what));
+}
+
+/// The target that is looked at; none where there is none.
+pub fn target_ui<'a>(ui: &mut Ui, targets: &'a [TargetAnswers], chosen: &mut usize) -> Option<&'a TargetAnswers> {
+    let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    choice_ui(ui, "Target", &names, chosen);
+    targets.get(*chosen)
+}
