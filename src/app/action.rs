@@ -41,6 +41,48 @@ impl Page {
     }
 }
 
+/// What helps to set up a run, in the place of the charts, one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Panel {
+    /// Ranked architectures with reasons.
+    Choose,
+    /// The layers themselves.
+    Layers,
+    Augmentation,
+    /// The learning-rate finder.
+    Rate,
+    /// The largest batch that fits, and throughput against batch.
+    Batch,
+    /// Speed-up of data-parallel workers.
+    Workers,
+    /// Score against the number of rows.
+    LearningCurve,
+}
+
+impl Panel {
+    pub const ALL: [Self; 7] = [
+        Self::Choose,
+        Self::Layers,
+        Self::Augmentation,
+        Self::Rate,
+        Self::Batch,
+        Self::Workers,
+        Self::LearningCurve,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Choose => "Choose",
+            Self::Layers => "Layers",
+            Self::Augmentation => "Augmentation",
+            Self::Rate => "Learning rate",
+            Self::Batch => "Batch",
+            Self::Workers => "Workers",
+            Self::LearningCurve => "Learning curve",
+        }
+    }
+}
+
 /// What lies over the page, one at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialog {
@@ -59,6 +101,8 @@ pub enum Action {
     Open(Dialog),
     /// Closes what is on top.
     Close,
+    /// Shows what helps to set up a run on the Train page, or the charts again.
+    ShowPanel(Option<Panel>),
     ToggleDrawer,
     ShowHints(bool),
     /// Takes the notice at this place of the history off the screen.
@@ -75,13 +119,17 @@ pub enum Action {
     PasteConfig(String),
     /// A native dialog for a data file.
     ChooseDataFile,
-    /// A data file that was chosen or dropped.
+    /// A native dialog for a folder of data.
+    ChooseDataFolder,
+    /// A data file or folder that was chosen or dropped.
     UseDataFile(PathBuf),
 
     /// Trains the form's configuration.
     Train,
     /// Trains the form's configuration with the next seed.
     TrainOtherSeed,
+    /// Trains all of these, one after another.
+    TrainAll(Vec<RunConfig>),
     /// Takes a run's configuration into the form, to change it.
     CloneToForm(RunId),
     CopyConfig(RunId),
@@ -164,6 +212,14 @@ pub enum Command {
     Redo,
     ResetForm,
     ChooseDataFile,
+    ChooseDataFolder,
+    Choose,
+    EditLayers,
+    Augment,
+    FindRate,
+    FindBatch,
+    MeasureWorkers,
+    LearningCurve,
     CopyConfig,
     PasteConfig,
     CloneSelected,
@@ -183,7 +239,7 @@ pub enum Command {
 }
 
 impl Command {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 38] = [
         Self::Train,
         Self::TrainOtherSeed,
         Self::Pause,
@@ -198,6 +254,14 @@ impl Command {
         Self::Redo,
         Self::ResetForm,
         Self::ChooseDataFile,
+        Self::ChooseDataFolder,
+        Self::Choose,
+        Self::EditLayers,
+        Self::Augment,
+        Self::FindRate,
+        Self::FindBatch,
+        Self::MeasureWorkers,
+        Self::LearningCurve,
         Self::CopyConfig,
         Self::PasteConfig,
         Self::CloneSelected,
@@ -232,6 +296,14 @@ impl Command {
             Self::Redo => "Redo",
             Self::ResetForm => "Reset the form",
             Self::ChooseDataFile => "Open a data file…",
+            Self::ChooseDataFolder => "Open a data folder…",
+            Self::Choose => "Which architecture? Ranked with reasons",
+            Self::EditLayers => "Edit the layers",
+            Self::Augment => "Edit the augmentation of training samples",
+            Self::FindRate => "Find a learning rate",
+            Self::FindBatch => "Find the largest batch, and the fastest",
+            Self::MeasureWorkers => "Measure the speed-up of workers",
+            Self::LearningCurve => "Would more data help? Learning curve",
             Self::CopyConfig => "Copy the configuration",
             Self::PasteConfig => "Paste a configuration…",
             Self::CloneSelected => "Take the selected run's configuration into the form",
@@ -292,6 +364,14 @@ impl Command {
             Self::Redo => return model.form.can_redo().then_some(Action::Redo),
             Self::ResetForm => Action::ResetForm,
             Self::ChooseDataFile => Action::ChooseDataFile,
+            Self::ChooseDataFolder => Action::ChooseDataFolder,
+            Self::Choose => Action::ShowPanel(Some(Panel::Choose)),
+            Self::EditLayers => Action::ShowPanel(Some(Panel::Layers)),
+            Self::Augment => Action::ShowPanel(Some(Panel::Augmentation)),
+            Self::FindRate => Action::ShowPanel(Some(Panel::Rate)),
+            Self::FindBatch => Action::ShowPanel(Some(Panel::Batch)),
+            Self::MeasureWorkers => Action::ShowPanel(Some(Panel::Workers)),
+            Self::LearningCurve => Action::ShowPanel(Some(Panel::LearningCurve)),
             Self::CopyConfig => Action::CopyText(model.form.toml()),
             Self::PasteConfig => Action::Open(Dialog::PasteConfig),
             Self::CloneSelected => return with(Action::CloneToForm),

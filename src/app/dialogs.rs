@@ -49,9 +49,17 @@ impl Dialogs {
     pub fn choose_data_file(&self) {
         self.spawn(|| {
             rfd::FileDialog::new()
-                .set_title("Open a table")
-                .add_filter("Tables", &["csv", "tsv", "txt"])
+                .set_title("Open a data file")
                 .pick_file()
+                .map(Chosen::DataFile)
+        });
+    }
+
+    pub fn choose_data_folder(&self) {
+        self.spawn(|| {
+            rfd::FileDialog::new()
+                .set_title("Open a folder of data")
+                .pick_folder()
                 .map(Chosen::DataFile)
         });
     }

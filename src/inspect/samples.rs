@@ -67,7 +67,20 @@ impl Viewer<'_> {
             columns: self.columns.clone(),
             cells,
             pixels,
+            series: self.series(inputs),
         }
+    }
+
+    /// Steps in the features' own units; none where the data are no sequences.
+    fn series(&self, inputs: &[f32]) -> Option<(Shape, Vec<f32>)> {
+        let preprocessing = &self.dataset.preprocessing;
+        let features = preprocessing.form.features();
+        if !matches!(preprocessing.shape, Shape::Sequence { .. }) || features.is_empty() {
+            return None;
+        }
+        let scaled = inputs.iter().zip(features.iter().cycle());
+        let own = scaled.map(|(&input, feature)| (f64::from(input) * feature.deviation + feature.mean) as f32);
+        Some((preprocessing.shape, own.collect()))
     }
 
     /// The network's input for pixels between 0 (paper) and 1 (ink); `None` where the data are no images of so many pixels.

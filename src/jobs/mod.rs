@@ -34,7 +34,7 @@ pub use crate::store::{RunRecord, RunRow};
 pub use answers::{
     Answers, BenchRow, Prediction, bench, check, datasets, describe, exports, home, is_generated, plan, predict, rows,
 };
-pub use desk::{Answer, Desk, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile};
+pub use desk::{Answer, Augmented, Desk, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile};
 pub use engine::{Engine, JobId, Message, SubmitError, Ticket};
 pub use error::JobError;
 pub use fetch::{Fetchable, fetchable};

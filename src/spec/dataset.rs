@@ -142,6 +142,17 @@ pub enum InputForm {
     },
 }
 
+impl InputForm {
+    /// The features of every step, or the channels of every pixel; none of a row and of a text.
+    pub fn features(&self) -> &[FeatureScale] {
+        match self {
+            Self::Pixels { channels, .. } => channels,
+            Self::Steps { features } | Self::Window { features, .. } => features,
+            Self::Row | Self::Text { .. } => &[],
+        }
+    }
+}
+
 /// One feature of every step, or one channel of every pixel: the network reads `(value - mean) / deviation`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FeatureScale {

@@ -141,6 +141,8 @@ pub struct SampleView {
     /// For images: pixels between 0 (paper) and 1 (ink), row by row, `shape` gives the size. For sequences: the steps of one
     /// feature after another, between 0 (lowest) and 1 (highest).
     pub pixels: Option<(Shape, Vec<f32>)>,
+    /// For sequences and series: the features' values in their own units, step by step.
+    pub series: Option<(Shape, Vec<f32>)>,
 }
 
 /// Classes (or values) over the plane of two inputs, in raw units.

@@ -3,7 +3,7 @@
 use egui::{Event, Key, Ui};
 
 use super::ShellView;
-use crate::app::action::{Action, Actions, Command};
+use crate::app::action::{Action, Actions, Command, Page};
 use crate::app::state::Model;
 
 /// Turns shortcuts and files dropped on the window into actions.
@@ -42,8 +42,12 @@ pub fn keys(ui: &Ui, model: &Model, view: &mut ShellView, actions: &mut Actions)
     if !has_focus && model.dialog.is_none() && ui.input(|input| input.events.iter().any(asks_for_help)) {
         actions.push(Action::Open(crate::app::action::Dialog::Shortcuts));
     }
-    if model.dialog.is_some() && ui.input(|input| input.key_pressed(Key::Escape)) {
-        actions.push(Action::Close);
+    if ui.input(|input| input.key_pressed(Key::Escape)) {
+        if model.dialog.is_some() {
+            actions.push(Action::Close);
+        } else if model.panel.is_some() && model.page == Page::Train && !has_focus {
+            actions.push(Action::ShowPanel(None));
+        }
     }
     for file in ui.input(|input| input.raw.dropped_files.clone()) {
         actions.push(Action::UseDataFile(file.path().to_path_buf()));

@@ -11,14 +11,14 @@ use std::sync::Arc;
 pub use form::{Form, PreviewState};
 pub use runs::{RowExt, Runs, Seen};
 
-use super::action::{Action, Dialog, Page};
+use super::action::{Action, Dialog, Page, Panel};
 use super::pages::{
     compare::CompareView, compress::CompressView, drawer::DrawerView, export::ExportView, train::TrainView,
     try_it::TryView,
 };
 use super::shell::ShellView;
-use crate::jobs::{JobId, RunRow, Tried, WrittenFile};
-use crate::spec::{Command, RunControl, RunId, RunStatus, SampleView, units};
+use crate::jobs::{Augmented, JobId, RunRow, Tried, WrittenFile};
+use crate::spec::{Command, DataConfig, RunControl, RunId, RunStatus, SampleView, units};
 
 /// The truth as far as the window knows it.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ use crate::spec::{Command, RunControl, RunId, RunStatus, SampleView, units};
 pub struct Model {
     pub page: Page,
     pub dialog: Option<Dialog>,
+    /// What stands in the place of the Train page's charts.
+    pub panel: Option<Panel>,
     pub drawer_open: bool,
     pub hints: bool,
     pub visited_compare: bool,
@@ -46,6 +48,7 @@ pub struct Model {
     pub samples: Option<Samples>,
     pub trial: Trials,
     pub export: Exported,
+    pub augmented: AugmentedSamples,
 }
 
 /// A job that has not ended.
@@ -85,6 +88,14 @@ pub struct Samples {
 pub struct Trials {
     pub is_waiting: bool,
     pub result: Option<Result<Tried, String>>,
+}
+
+/// Training samples before and after augmentation.
+#[derive(Debug, Default)]
+pub struct AugmentedSamples {
+    /// The data and the seed that they were last asked for.
+    pub asked: Option<(DataConfig, u64)>,
+    pub samples: Option<Result<Vec<Augmented>, String>>,
 }
 
 /// The last export.

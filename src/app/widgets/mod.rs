@@ -4,6 +4,7 @@ pub mod chart;
 pub mod field;
 pub mod figures;
 pub mod ledger;
+pub mod lines;
 pub mod mark;
 pub mod network;
 pub mod picture;

@@ -6,6 +6,7 @@ use egui::{
 };
 
 use crate::app::theme::{self, Tokens};
+use crate::cost;
 use crate::spec::{ActivationKind, LayerSpec, ModelSpec, PositionKind, Shape, units};
 
 /// Height of the labels below the bars.
@@ -37,10 +38,7 @@ pub fn blocks(model: &ModelSpec) -> Vec<Block> {
     let layers = walk.into_iter().map(|placed| Block {
         layer: Some(placed.layer),
         output: placed.output,
-        parameters: match placed.layer {
-            LayerSpec::BatchNorm => placed.values() as u64 / 2,
-            _ => placed.values() as u64,
-        },
+        parameters: cost::layer_parameters(&placed),
     });
     std::iter::once(input).chain(layers).collect()
 }
@@ -80,18 +78,21 @@ impl Block {
     }
 
     fn colour(&self, tokens: &Tokens) -> Color32 {
-        match self.layer {
-            None => tokens.text_soft,
-            Some(LayerSpec::Conv2d { .. } | LayerSpec::DepthwiseConv2d { .. } | LayerSpec::Conv1d { .. }) => {
-                tokens.run(0)
-            }
-            Some(LayerSpec::Dense { .. }) => tokens.run(1),
-            Some(LayerSpec::Recurrent { .. }) => tokens.run(2),
-            Some(LayerSpec::SelfAttention { .. }) => tokens.run(5),
-            Some(LayerSpec::Embedding { .. }) => tokens.run(6),
-            Some(LayerSpec::MaxPool { .. }) => tokens.run(3),
-            Some(_) => tokens.edge,
-        }
+        layer_colour(self.layer, tokens)
+    }
+}
+
+/// The colour of this kind of layer; none stands for the input.
+pub fn layer_colour(layer: Option<LayerSpec>, tokens: &Tokens) -> Color32 {
+    match layer {
+        None => tokens.text_soft,
+        Some(LayerSpec::Conv2d { .. } | LayerSpec::DepthwiseConv2d { .. } | LayerSpec::Conv1d { .. }) => tokens.run(0),
+        Some(LayerSpec::Dense { .. }) => tokens.run(1),
+        Some(LayerSpec::Recurrent { .. }) => tokens.run(2),
+        Some(LayerSpec::SelfAttention { .. }) => tokens.run(5),
+        Some(LayerSpec::Embedding { .. }) => tokens.run(6),
+        Some(LayerSpec::MaxPool { .. }) => tokens.run(3),
+        Some(_) => tokens.edge,
     }
 }
 
@@ -174,7 +175,7 @@ fn label(ui: &Ui, text: &str, place: Pos2, room: f32, colour: Color32) {
 
 fn block_ui(ui: &mut Ui, block: &Block) {
     ui.label(theme::strong(super::field::sentence(block.name())));
-    ui.label(theme::label(ui, details(block)));
+    ui.label(theme::label(ui, layer_about(block.layer)));
     ui.label(theme::label(ui, format!("output {}", block.output)));
     if block.parameters > 0 {
         let exact = format!("{} parameters", block.parameters);
@@ -182,9 +183,9 @@ fn block_ui(ui: &mut Ui, block: &Block) {
     }
 }
 
-/// What is particular to the layer.
-fn details(block: &Block) -> String {
-    match block.layer {
+/// What the layer does; none stands for the input.
+pub fn layer_about(layer: Option<LayerSpec>) -> String {
+    match layer {
         None => "one sample".to_owned(),
         Some(LayerSpec::Dense { units }) => format!("{units} units"),
         Some(LayerSpec::Conv2d { filters, kernel, .. }) => format!("{filters} filters of {kernel} × {kernel} pixels"),
@@ -239,7 +240,6 @@ fn in_words(blocks: &[Block]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cost;
     use crate::spec::RunConfig;
 
     #[test]

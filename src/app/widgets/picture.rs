@@ -115,6 +115,7 @@ mod tests {
             columns: Vec::new(),
             cells: Vec::new(),
             pixels: None,
+            series: None,
         };
         assert_eq!(is_right(&answered("1", "10 (54.0 %)")), Some(false));
         assert_eq!(is_right(&answered("a (b)", "a (b) (54.0 %)")), Some(true));

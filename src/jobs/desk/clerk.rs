@@ -59,6 +59,10 @@ impl Clerk {
                 });
                 vec![Answer::Preview(config, preview)]
             }
+            Question::Augment { data, seed } => {
+                let samples = guarded(|| self.augmented(&data, seed));
+                vec![Answer::Augmented { data, seed, samples }]
+            }
             Question::Inspect(run, wanted) => vec![Answer::Snapshot(run, guarded(|| self.inspect(run, wanted)))],
             Question::Samples { data, part, rows } => {
                 vec![Answer::Samples(guarded(|| self.samples(&data, part, &rows)))]
@@ -115,9 +119,10 @@ impl Clerk {
     pub(super) fn dataset(&mut self, config: &DataConfig) -> Result<Arc<Dataset>, DataError> {
         let file = Path::new(config.source.trim()).metadata().ok();
         let state = file.and_then(|file| Some((file.len(), file.modified().ok()?)));
+        let config = config.unaugmented();
         let dataset = self
             .datasets
-            .get((config.clone(), state), || Ok(Arc::new(data::load(config)?)))?;
+            .get((config.clone(), state), || Ok(Arc::new(data::load(&config)?)))?;
         self.datasets
             .retain(|dataset| dataset.train.inputs.held_bytes() / 4 <= LARGEST_KEPT);
         Ok(dataset)

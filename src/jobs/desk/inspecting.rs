@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use super::Preview;
 use super::clerk::Clerk;
-use crate::data::{DataError, Dataset, Part, Samples};
+use super::{Augmented, Preview};
+use crate::data::{DataError, Dataset, Part, Samples, augment};
 use crate::deploy::Exported;
 use crate::inspect::{Subject, Viewer};
 use crate::jobs::JobError;
@@ -14,6 +14,10 @@ use crate::nn::{self, Network};
 use crate::spec::{ArtifactKind, DataConfig, Failure, RunId, SampleView, Snapshot, Wanted, Weights};
 use crate::store::RunRecord;
 use crate::train;
+
+/// Samples that are shown before and after augmentation, and epochs after it.
+const AUGMENTED: usize = 5;
+const EPOCHS: usize = 5;
 
 /// Rows that a network answers at a time.
 const BATCH: usize = 256;
@@ -27,6 +31,26 @@ impl Clerk {
             samples: viewer.examples(),
             points: viewer.points().to_vec(),
         })
+    }
+
+    /// Some of the samples that a preview shows, before and after.
+    pub fn augmented(&mut self, config: &DataConfig, seed: u64) -> Result<Vec<Augmented>, JobError> {
+        if let Some(problem) = config.augment.iter().find_map(|change| change.problem()) {
+            return Err(Failure::new("augmentation", problem, "change the number").into());
+        }
+        let dataset = self.dataset(config)?;
+        let viewer = Viewer::new(&dataset);
+        // Some of every class where there are few: those of one class stand together.
+        let examples = viewer.examples();
+        let step = (examples.len() / AUGMENTED).max(1);
+        let shown = examples.into_iter().step_by(step).take(AUGMENTED);
+        shown
+            .map(|before| {
+                let preview = augment::preview(&dataset, seed, &config.augment, before.row, EPOCHS)?;
+                let after = preview.after.iter().map(|inputs| viewer.unlabelled(inputs)).collect();
+                Ok(Augmented { before, after })
+            })
+            .collect()
     }
 
     /// The rows of a part that there are, in the asked order.

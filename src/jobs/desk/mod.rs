@@ -16,7 +16,7 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, bounded};
 
-pub use question::{Answer, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile};
+pub use question::{Answer, Augmented, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile};
 
 use super::latest::Latest;
 use super::queue::Queue;

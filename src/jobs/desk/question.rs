@@ -10,7 +10,7 @@ use crate::store::{RunRecord, RunRow};
 use crate::timeline::RunView;
 
 /// What the window wants to know, or wants done to what is stored. Answers come in the order of the questions, save that
-/// a newer [`Question::Preview`], [`Question::Inspect`] or [`Question::Try`] makes an older one void that still waits.
+/// a newer [`Question::Preview`], [`Question::Augment`], [`Question::Inspect`] or [`Question::Try`] makes an older one void that still waits.
 #[derive(Debug, Clone)]
 pub enum Question {
     /// Every run that is not deleted.
@@ -19,6 +19,11 @@ pub enum Question {
     Run(RunId),
     /// What a data set looks like.
     Preview(DataConfig),
+    /// Some training samples before and after the data's augmentation, as a run of this seed would see them.
+    Augment {
+        data: DataConfig,
+        seed: u64,
+    },
     /// What can be seen in a finished (or stopped) run: from its exported bytes where it has them.
     Inspect(RunId, Wanted),
     /// Samples of one part of a data set, to look at.
@@ -64,6 +69,12 @@ pub enum Answer {
     Runs(Result<Vec<RunRow>, JobError>),
     Run(RunId, Result<Box<OpenedRun>, JobError>),
     Preview(DataConfig, Result<Box<Preview>, DataError>),
+    /// What was asked with the samples.
+    Augmented {
+        data: DataConfig,
+        seed: u64,
+        samples: Result<Vec<Augmented>, JobError>,
+    },
     Snapshot(RunId, Result<Arc<Snapshot>, JobError>),
     Samples(Result<Vec<SampleView>, JobError>),
     Tried(Result<Tried, JobError>),
@@ -90,6 +101,13 @@ pub struct Preview {
     pub samples: Vec<SampleView>,
     /// Only for data of exactly two numeric inputs: x, y and class of up to 2000 rows.
     pub points: Vec<([f64; 2], u32)>,
+}
+
+/// A training sample as it is, and as it comes in some epochs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Augmented {
+    pub before: SampleView,
+    pub after: Vec<SampleView>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -122,6 +140,9 @@ pub struct WrittenFile {
 impl Question {
     /// Whether an older question of this kind is void when this one is asked.
     pub(super) fn outdates(&self) -> bool {
-        matches!(self, Self::Preview(_) | Self::Inspect(..) | Self::Try { .. })
+        matches!(
+            self,
+            Self::Preview(_) | Self::Augment { .. } | Self::Inspect(..) | Self::Try { .. }
+        )
     }
 }

@@ -56,6 +56,17 @@ pub enum TaskKind {
     Forecast,
 }
 
+impl DataConfig {
+    /// The same data as they are: what is done to training samples changes nothing of what is loaded.
+    #[must_use]
+    pub fn unaugmented(&self) -> Self {
+        Self {
+            augment: Vec::new(),
+            ..self.clone()
+        }
+    }
+}
+
 impl Default for DataConfig {
     fn default() -> Self {
         Self {

@@ -98,6 +98,15 @@ fn stride(from: Shape, to: Shape) -> Option<usize> {
 impl ModelSpec {
     /// Every layer at its place, or what is wrong with the first that does not fit.
     pub fn walk(&self) -> Result<Vec<Placed>, ShapeError> {
+        match self.trace() {
+            (placed, None) => Ok(placed),
+            (_, Some(error)) => Err(error),
+        }
+    }
+
+    /// The layers at their places as far as they fit, and what is wrong with the one that does not: the next one, or a branch that
+    /// is never closed.
+    pub fn trace(&self) -> (Vec<Placed>, Option<ShapeError>) {
         let mut input = self.input;
         let mut padded = matches!(input, Shape::Tokens { .. });
         let mut remembered: Vec<(usize, Shape)> = Vec::new();
@@ -108,20 +117,27 @@ impl ModelSpec {
                 name: layer.name(),
                 problem,
             };
-            let output = layer.output(input).map_err(refuse)?;
+            let output = match layer.output(input) {
+                Ok(output) => output,
+                Err(problem) => return (placed, Some(refuse(problem))),
+            };
             let mut shortcut = None;
             if layer == LayerSpec::Branch {
                 remembered.push((index, input));
             } else if layer == LayerSpec::Sum {
-                let Some((_, from)) = remembered.pop() else {
-                    return Err(refuse("closes no branch; put a branch before the block".to_owned()));
-                };
-                if stride(from, input).is_none() {
-                    return Err(refuse(format!(
+                let problem = match remembered.pop() {
+                    None => Some("closes no branch; put a branch before the block".to_owned()),
+                    Some((_, from)) if stride(from, input).is_none() => Some(format!(
                         "can't add {from} to {input}; keep the size within the block, or halve it with a stride of 2"
-                    )));
+                    )),
+                    Some((_, from)) => {
+                        shortcut = Some(from);
+                        None
+                    }
+                };
+                if let Some(problem) = problem {
+                    return (placed, Some(refuse(problem)));
                 }
-                shortcut = Some(from);
             }
             placed.push(Placed {
                 index,
@@ -135,14 +151,12 @@ impl ModelSpec {
                 && (layer == LayerSpec::ClassToken || output.positions() == input.positions());
             input = output;
         }
-        match remembered.pop() {
-            None => Ok(placed),
-            Some((index, _)) => Err(ShapeError {
-                layer: index,
-                name: LayerSpec::Branch.name(),
-                problem: "is never closed; put a residual sum behind the block".to_owned(),
-            }),
-        }
+        let open = remembered.pop().map(|(index, _)| ShapeError {
+            layer: index,
+            name: LayerSpec::Branch.name(),
+            problem: "is never closed; put a residual sum behind the block".to_owned(),
+        });
+        (placed, open)
     }
 
     /// Shape after each layer, in their order.

@@ -99,6 +99,7 @@ fn sample(truth: &str, cells: &[(&str, &str)], pixels: Option<(Shape, Vec<f32>)>
         columns: cells.iter().map(|(name, _)| (*name).to_owned()).collect(),
         cells: cells.iter().map(|(_, cell)| (*cell).to_owned()).collect(),
         pixels,
+        series: None,
     }
 }
 

@@ -1,19 +1,16 @@
 //! Where the samples come from and how they are divided.
 
-use std::path::Path;
-
-use egui::text::{LayoutJob, TextFormat};
-use egui::{Align, Button, ComboBox, FontId, Label, Layout, Response, Role, Ui, vec2};
-use egui_material_icons::icons;
+use egui::{Align, Button, Label, Layout, Role, Ui, vec2};
 
 use super::fields::Fields;
 use super::preview::preview_ui;
-use crate::app::action::{Action, Actions};
+use super::source::{self, short};
+use crate::app::action::{Action, Actions, Panel};
 use crate::app::state::{Form, Model, PreviewState};
-use crate::app::theme::{self, CONTROL_HEIGHT, Tokens};
+use crate::app::theme::{self, CONTROL_HEIGHT};
 use crate::app::widgets::field::{self, Number, Typed};
 use crate::jobs::is_generated;
-use crate::spec::{DataConfig, DatasetSummary, RunConfig, Shape, Task, TaskKind};
+use crate::spec::{DataConfig, DataKind, DatasetSummary, RunConfig, Shape, Task, TaskKind};
 
 const PARTS: [&str; 3] = ["train", "valid.", "test"];
 const PART_KEYS: [&str; 3] = ["data.split.train", "data.split.validation", "data.split.test"];
@@ -44,11 +41,14 @@ impl Columns {
             PreviewState::Failed(_) => self.is_table |= is_file,
             PreviewState::Waiting => {}
         }
-        if let Some(preview) = form.preview()
-            && !self.names.contains(&preview.summary.target)
-        {
-            self.names.clone_from(&preview.summary.columns);
-            self.names.push(preview.summary.target.clone());
+        if let Some(preview) = form.preview() {
+            let summary = &preview.summary;
+            let targets = summary.target.split(',').map(|name| name.trim().to_owned());
+            for name in summary.columns.iter().cloned().chain(targets) {
+                if !self.names.contains(&name) {
+                    self.names.push(name);
+                }
+            }
         }
     }
 }
@@ -85,87 +85,46 @@ pub fn facts(summary: &DatasetSummary) -> Vec<String> {
     vec![format!("{} rows", summary.rows), inputs, task]
 }
 
-/// A path's last part.
-fn short(source: &str) -> String {
-    Path::new(source)
-        .file_name()
-        .map_or_else(|| source.to_owned(), |name| name.to_string_lossy().into_owned())
+/// What the section keeps open.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct DataView {
+    notes_open: bool,
+    pub(super) more_open: bool,
+    #[serde(skip)]
+    columns: Columns,
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a section of the form, with what it reads and what it changes"
-)]
+impl DataView {
+    pub fn keep(&mut self, model: &Model) {
+        let is_file = source::is_file(model, &model.form.config.data.source);
+        self.columns.keep(&model.form, is_file);
+    }
+}
+
+/// Fields that are folded away.
+const RARE: [&str; 2] = ["data.augment", "data.memory_mb"];
+
 pub fn data_ui(
     ui: &mut Ui,
     fields: &mut Fields,
     config: &mut RunConfig,
     defaults: &RunConfig,
     model: &Model,
-    columns: &Columns,
-    notes_open: &mut bool,
+    view: &mut DataView,
     actions: &mut Actions,
 ) {
     let (data, defaults) = (&mut config.data, &defaults.data);
-    source_ui(ui, fields, data, defaults, model, actions);
-    preview_ui(ui, fields.form, notes_open, actions);
-    let generated = is_generated(&data.source);
-    if generated || fields.is_wrong("data.samples") {
-        fields.show(
-            ui,
-            "data.samples",
-            &mut data.samples,
-            &defaults.samples,
-            |ui, value, typed| field::number_ui(ui, value, typed, Number::by(5.0)),
-        );
-    }
-    if generated || fields.is_wrong("data.noise") {
-        fields.show(
-            ui,
-            "data.noise",
-            &mut data.noise,
-            &defaults.noise,
-            |ui, value, typed| {
-                let look = Number::by(0.005);
-                field::slider_ui(ui, value, typed, look, (0.0, 1.0), "Noise")
-            },
-        );
-    }
-    let preview = fields.form.last_preview();
-    if columns.is_table || data.target.is_some() {
-        let by_itself = preview.map_or("", |preview| preview.summary.target.as_str());
-        fields.show(
-            ui,
-            "data.target",
-            &mut data.target,
-            &defaults.target,
-            |ui, value, typed| {
-                if columns.names.is_empty() {
-                    let show = |target: &Option<String>| target.clone().unwrap_or_default();
-                    field::text_ui(ui, value, typed, "last column", show, |text| {
-                        Ok((!text.trim().is_empty()).then(|| text.to_owned()))
-                    })
-                } else {
-                    target_ui(ui, value, &columns.names, by_itself)
-                }
-            },
-        );
-    }
-    if columns.is_table || data.task.is_some() {
-        fields.show(ui, "data.task", &mut data.task, &defaults.task, |ui, value, _| {
-            let options = [
-                (None, "automatic"),
-                (Some(TaskKind::Classification), "classification"),
-                (Some(TaskKind::Regression), "regression"),
-            ];
-            field::choice_ui(ui, value, &options)
-        });
-    }
+    source::source_ui(ui, fields, data, defaults, model, actions);
+    preview_ui(ui, fields.form, &mut view.notes_open, actions);
+    generated_ui(ui, fields, data, defaults);
+    kind_ui(ui, fields, data, defaults, model);
+    table_ui(ui, fields, data, defaults, &view.columns);
     split_ui(ui, fields, &mut data.split, &defaults.split);
     let is_lost = matches!(fields.form.preview, PreviewState::Failed(_));
     if !is_lost {
         // Room is kept while they are read.
-        let rows = preview.map_or_else(String::new, |preview| {
+        let rows = fields.form.last_preview().map_or_else(String::new, |preview| {
             let split = preview.summary.split;
             format!(
                 "{} training, {} validation, {} test rows",
@@ -174,101 +133,107 @@ pub fn data_ui(
         });
         field::note_ui(ui, rows);
     }
-    fields.show(
-        ui,
-        "data.split_seed",
-        &mut data.split_seed,
-        &defaults.split_seed,
-        field::seed_ui,
-    );
+    let (key, seed) = ("data.split_seed", &mut data.split_seed);
+    fields.show(ui, key, seed, &defaults.split_seed, field::seed_ui);
+    fields.more_ui(ui, &mut view.more_open, &RARE, |ui, fields| {
+        augment_ui(ui, fields, data, defaults, actions);
+        let (key, look) = ("data.memory_mb", Number::by(4.0).unit("MB"));
+        fields.number(ui, key, &mut data.memory_mb, &defaults.memory_mb, look);
+    });
 }
 
-/// The chooser, the way to a file, and what is chosen.
-fn source_ui(
-    ui: &mut Ui,
-    fields: &mut Fields,
-    data: &mut DataConfig,
-    defaults: &DataConfig,
-    model: &Model,
-    actions: &mut Actions,
-) {
-    let before = data.source.clone();
-    fields.show(ui, "data.source", &mut data.source, &defaults.source, |ui, value, _| {
-        sets_ui(ui, value, &model.datasets)
-    });
-    if data.source != before {
-        // Columns and task were those of the other set.
-        data.target = None;
-        data.task = None;
+fn generated_ui(ui: &mut Ui, fields: &mut Fields, data: &mut DataConfig, defaults: &DataConfig) {
+    let generated = is_generated(&data.source);
+    if fields.sees("data.samples", generated) {
+        let look = Number::by(5.0);
+        fields.number(ui, "data.samples", &mut data.samples, &defaults.samples, look);
     }
-    let is_file = model.datasets.iter().all(|(name, _)| *name != data.source);
-    if is_file {
-        field::note_ui(ui, data.source.as_str()).on_hover_text(data.source.as_str());
+    if fields.sees("data.noise", generated) {
+        let look = Number::by(0.005);
+        fields.slider(ui, "data.noise", &mut data.noise, &defaults.noise, look, (0.0, 1.0));
     }
-    let is_over = ui.input(|input| !input.raw.hovered_files.is_empty());
-    ui.horizontal(|ui| {
-        ui.add_space(field::GUTTER);
-        ui.spacing_mut().item_spacing.x = 6.0;
-        let icon = theme::icon(icons::ICON_FOLDER_OPEN).size(15.0);
-        let button = Button::new((icon, "Open a table…")).min_size(vec2(0.0, CONTROL_HEIGHT));
-        let response = ui.add(button).accessible_name("Open a table…");
-        if response
-            .on_hover_text("A CSV file, one row a sample (Ctrl+O)")
-            .clicked()
-        {
-            actions.push(Action::ChooseDataFile);
+}
+
+/// What only some kinds of data have.
+fn kind_ui(ui: &mut Ui, fields: &mut Fields, data: &mut DataConfig, defaults: &DataConfig, model: &Model) {
+    let kind = fields.form.last_preview().map(|preview| preview.summary.kind);
+    let is = |wanted: DataKind| kind == Some(wanted);
+    let is_series = is(DataKind::Series) || data.task == Some(TaskKind::Forecast);
+    if fields.sees("data.window", is_series) {
+        let look = Number::by(0.1).unit("steps");
+        fields.number(ui, "data.window", &mut data.window, &defaults.window, look);
+    }
+    if fields.sees("data.horizon", is_series) {
+        let look = Number::by(0.05).unit("steps");
+        fields.number(ui, "data.horizon", &mut data.horizon, &defaults.horizon, look);
+    }
+    if fields.sees("data.steps", is(DataKind::Sequences) || is(DataKind::Text)) {
+        let (key, look) = ("data.steps", Number::by(0.2));
+        fields.optional(ui, key, &mut data.steps, &defaults.steps, look, 50, "as the longest");
+    }
+    if fields.sees("data.vocabulary", is(DataKind::Text)) {
+        let (key, look) = ("data.vocabulary", Number::by(10.0).unit("words"));
+        let vocabulary = &mut data.vocabulary;
+        fields.optional(ui, key, vocabulary, &defaults.vocabulary, look, 2000, "256 bytes");
+    }
+    let has_files = is(DataKind::Images) && source::is_file(model, &data.source);
+    if fields.sees("data.image_size", has_files || data.image_size.is_some()) {
+        let (key, look) = ("data.image_size", Number::by(0.2).unit("pixels"));
+        let size = &mut data.image_size;
+        fields.optional(ui, key, size, &defaults.image_size, look, 28, "as the first one");
+    }
+    if has_files || data.grey {
+        fields.switch(ui, "data.grey", &mut data.grey, &defaults.grey);
+    }
+}
+
+/// What a table's columns are taken for.
+fn table_ui(ui: &mut Ui, fields: &mut Fields, data: &mut DataConfig, defaults: &DataConfig, columns: &Columns) {
+    if columns.is_table || data.target.is_some() {
+        let preview = fields.form.last_preview();
+        let by_itself = preview.map_or_else(String::new, |preview| preview.summary.target.clone());
+        let (key, target) = ("data.target", &mut data.target);
+        fields.show(ui, key, target, &defaults.target, |ui, value, typed| {
+            if columns.names.is_empty() {
+                let show = |target: &Option<String>| target.clone().unwrap_or_default();
+                field::text_ui(ui, value, typed, "last column", show, |text| {
+                    Ok((!text.trim().is_empty()).then(|| text.to_owned()))
+                })
+            } else {
+                source::target_ui(ui, value, &columns.names, &by_itself)
+            }
+        });
+    }
+    if columns.is_table || data.task.is_some() {
+        let options = [
+            (None, "automatic"),
+            (Some(TaskKind::Classification), "classification"),
+            (Some(TaskKind::Regression), "regression"),
+            (Some(TaskKind::Forecast), "forecast"),
+        ];
+        fields.choice(ui, "data.task", &mut data.task, &defaults.task, &options);
+    }
+}
+
+/// What is done to training samples, in words, and the way to it.
+fn augment_ui(ui: &mut Ui, fields: &mut Fields, data: &mut DataConfig, defaults: &DataConfig, actions: &mut Actions) {
+    let (key, augment) = ("data.augment", &mut data.augment);
+    fields.show(ui, key, augment, &defaults.augment, |ui, augment, _| {
+        let button = Button::new("Edit…").min_size(vec2(0.0, CONTROL_HEIGHT));
+        let response = ui.add(button).accessible_name("Edit augmentation…");
+        if response.clicked() {
+            actions.push(Action::ShowPanel(Some(Panel::Augmentation)));
         }
-        if is_over {
-            let text = egui::RichText::new("drop it to open it").size(11.0);
-            ui.label(text.color(Tokens::of(ui).accent));
+        let names: Vec<&str> = augment.iter().map(|change| change.name()).collect();
+        let words = if names.is_empty() {
+            "none".to_owned()
         } else {
-            ui.add(Label::new(theme::hint(ui, "or drop it here")).truncate());
-        }
+            names.join(", ")
+        };
+        ui.add(Label::new(theme::hint(ui, &words)).truncate())
+            .on_hover_text(words);
+        response
     });
-    ui.add_space(4.0);
-}
-
-/// The sets that need no file, each with what it is.
-fn sets_ui(ui: &mut Ui, source: &mut String, sets: &[(&str, &str)]) -> Response {
-    let tokens = Tokens::of(ui);
-    ComboBox::from_id_salt("sets")
-        .width(ui.available_width())
-        .height(440.0)
-        .truncate()
-        .selected_text(short(source))
-        .show_ui(ui, |ui| {
-            for (name, about) in sets {
-                let mut text = LayoutJob::default();
-                text.append(name, 0.0, TextFormat::simple(FontId::proportional(13.0), tokens.text));
-                let small = TextFormat::simple(FontId::proportional(11.0), tokens.text_faint);
-                text.append(&format!("\n{about}"), 0.0, small);
-                let button = Button::selectable(name == source, text);
-                if ui.add(button).accessible_name(*name).clicked() {
-                    (*name).clone_into(source);
-                }
-            }
-        })
-        .response
-}
-
-/// One of the columns, or the one that is taken by itself.
-fn target_ui(ui: &mut Ui, target: &mut Option<String>, columns: &[String], by_itself: &str) -> Response {
-    let shown = match target {
-        Some(target) => target.clone(),
-        None if by_itself.is_empty() => "default".to_owned(),
-        None => format!("{by_itself} (default)"),
-    };
-    ComboBox::from_id_salt("columns")
-        .width(ui.available_width())
-        .truncate()
-        .selected_text(shown)
-        .show_ui(ui, |ui| {
-            ui.selectable_value(target, None, "default");
-            for column in columns {
-                ui.selectable_value(target, Some(column.clone()), column);
-            }
-        })
-        .response
 }
 
 /// Three shares in percent, which stay a whole.

@@ -1,12 +1,14 @@
 //! The form's fields by their dotted keys: what each is called, what is known of it, and what is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use egui::{Response, Ui};
+use egui::{Button, Response, Sense, Ui, vec2};
+use egui_material_icons::icons;
 
 use crate::app::state::Form;
-use crate::app::widgets::field::{Field, Typed, problem_ui};
-use crate::spec::KEYS;
+use crate::app::theme::{self, CONTROL_HEIGHT, Tokens};
+use crate::app::widgets::field::{Field, GUTTER, Typed, problem_ui};
+use crate::spec::{KEYS, Shape};
 
 /// Every key with its label, in the order of the file.
 pub const LABELS: [(&str, &str); 72] = [
@@ -91,6 +93,10 @@ pub type Typing = BTreeMap<&'static str, Typed>;
 pub struct Fields<'a> {
     pub form: &'a Form,
     pub typing: &'a mut Typing,
+    /// Keys whose value is not the default.
+    pub changed: &'a BTreeSet<&'static str>,
+    /// What the next field is called, where not as in [`LABELS`].
+    pub called: Option<&'static str>,
 }
 
 impl Fields<'_> {
@@ -130,7 +136,7 @@ impl Fields<'_> {
         let mut typed = self.typing.remove(key);
         let is_no_value = typed.as_ref().is_some_and(|typed| typed.problem().is_some());
         let field = Field {
-            label: label_of(key),
+            label: self.called.take().unwrap_or_else(|| label_of(key)),
             doc: doc_of(key),
             is_changed: is_no_value || value != default,
             is_wide,
@@ -159,6 +165,77 @@ impl Fields<'_> {
     pub fn is_wrong(&self, key: &str) -> bool {
         self.form.issues_of(key).next().is_some()
     }
+
+    /// Shape of a sample, as far as it is known.
+    pub fn input(&self) -> Option<Shape> {
+        self.form.last_preview().map(|preview| preview.summary.input)
+    }
+
+    /// Whether numbers are predicted, as far as it is known.
+    pub fn is_regression(&self) -> bool {
+        let preview = self.form.last_preview();
+        preview.is_some_and(|preview| preview.summary.task.is_regression())
+    }
+
+    /// The next field is called so.
+    pub fn called(&mut self, label: &'static str) {
+        self.called = Some(label);
+    }
+
+    /// Whether the field of this key is seen: it applies, or it is wrong and must be mended.
+    pub fn sees(&self, key: &str, applies: bool) -> bool {
+        applies || self.is_wrong(key)
+    }
+
+    /// Fields that are seldom needed, folded away until they are wanted, or one of them is wrong; tells how many are changed.
+    pub fn more_ui(&mut self, ui: &mut Ui, is_open: &mut bool, keys: &[&str], body: impl FnOnce(&mut Ui, &mut Self)) {
+        let is_wrong = keys
+            .iter()
+            .any(|key| self.is_wrong(key) || self.typing.get(key).is_some_and(|typed| typed.problem().is_some()));
+        let changed = keys.iter().filter(|key| self.changed.contains(*key)).count();
+        let is_shown = *is_open || is_wrong;
+        let (icon, word) = if is_shown {
+            (icons::ICON_EXPAND_LESS, "Less")
+        } else {
+            (icons::ICON_EXPAND_MORE, "More")
+        };
+        let section = keys.first().and_then(|key| key.split('.').next()).unwrap_or_default();
+        let tokens = Tokens::of(ui);
+        ui.horizontal(|ui| {
+            ui.add_space(GUTTER - 4.0);
+            ui.spacing_mut().button_padding = vec2(4.0, 2.0);
+            let words = (
+                theme::icon(icon).size(15.0).color(tokens.text_soft),
+                theme::label(ui, word),
+            );
+            let response = ui
+                .add(Button::new(words).frame_when_inactive(false))
+                .accessible_name(format!("{word} {section} settings"));
+            ui.ctx()
+                .accesskit_node_builder(response.id, |node| node.set_expanded(is_shown));
+            if response.on_hover_text("Settings that are seldom needed").clicked() {
+                *is_open = !is_shown;
+            }
+            if changed > 0 && !is_shown {
+                let (dot, _) = ui.allocate_exact_size(vec2(8.0, CONTROL_HEIGHT), Sense::hover());
+                ui.painter().circle_filled(dot.center(), 2.5, tokens.accent);
+                ui.label(theme::hint(ui, format!("{changed} changed")));
+            }
+        });
+        if is_shown {
+            body(ui, self);
+        }
+    }
+}
+
+/// A word over fields that belong together.
+pub fn group_ui(ui: &mut Ui, name: &str) {
+    ui.add_space(4.0);
+    ui.horizontal(|ui| {
+        ui.spacing_mut().interact_size.y = 16.0;
+        ui.add_space(GUTTER);
+        ui.label(theme::hint(ui, name));
+    });
 }
 
 /// Things to mend in a section: `data`, `model`, `train` or `run`.

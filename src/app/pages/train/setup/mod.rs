@@ -1,13 +1,19 @@
 //! The set-up form: data, model, training, run, and what it would cost.
 
+mod architecture;
 mod data;
 mod fields;
 mod figures;
+mod kinds;
 mod model;
 mod preview;
+mod schedule;
+mod source;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod training;
+
+use std::collections::BTreeSet;
 
 use egui::{Align, Button, Frame, Label, Layout, Margin, Panel, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2};
 use egui_material_icons::{MaterialIcon, icons};
@@ -15,8 +21,11 @@ use egui_material_icons::{MaterialIcon, icons};
 use crate::app::action::{Action, Actions, Dialog};
 use crate::app::state::{Model, PreviewState};
 use crate::app::theme::{self, Tokens};
-use crate::spec::RunConfig;
-use data::Columns;
+use crate::spec::{RunConfig, dotted};
+pub use architecture::misfit;
+pub use data::facts as data_facts;
+
+use data::DataView;
 use fields::{Fields, Typing, problem_count};
 use figures::Figures;
 
@@ -31,24 +40,32 @@ const NARROW_WINDOW: f32 = 1200.0;
 pub struct SetupView {
     /// Which sections are open: data, model, training, run.
     open: [bool; 4],
-    notes_open: bool,
+    /// Whether the seldom needed fields are shown: of the model, of the training.
+    more: [bool; 2],
+    data: DataView,
     #[serde(skip)]
     typing: Typing,
     /// Of the last settings that were right.
     #[serde(skip)]
     figures: Option<Figures>,
+    /// The configuration that `changed` is of.
     #[serde(skip)]
-    columns: Columns,
+    compared: Option<RunConfig>,
+    /// Keys whose value is not the default.
+    #[serde(skip)]
+    changed: BTreeSet<&'static str>,
 }
 
 impl Default for SetupView {
     fn default() -> Self {
         Self {
             open: [true, true, true, false],
-            notes_open: false,
+            more: [false; 2],
+            data: DataView::default(),
             typing: Typing::default(),
             figures: None,
-            columns: Columns::default(),
+            compared: None,
+            changed: BTreeSet::new(),
         }
     }
 }
@@ -62,8 +79,14 @@ impl SetupView {
         {
             self.figures = Some(Figures::of(plan));
         }
-        let is_file = model.datasets.iter().all(|(name, _)| *name != form.config.data.source);
-        self.columns.keep(form, is_file);
+        if self.compared.as_ref() != Some(&form.config) {
+            let defaults = dotted(&RunConfig::digits_cnn());
+            let now = dotted(&form.config).into_iter().zip(defaults);
+            let changed = now.filter(|(now, default)| now != default);
+            self.changed = changed.map(|((key, _), _)| key).collect();
+            self.compared = Some(form.config.clone());
+        }
+        self.data.keep(model);
     }
 }
 
@@ -158,30 +181,29 @@ fn sections_ui(ui: &mut Ui, model: &Model, view: &mut SetupView, actions: &mut A
     let [data_problems, model_problems, training_problems, run_problems] = problems;
     let SetupView {
         open,
-        notes_open,
+        more,
+        data,
         typing,
         figures,
-        columns,
+        changed,
+        ..
     } = view;
     let [data_open, model_open, training_open, run_open] = open;
+    let [more_of_model, more_of_training] = more;
     let figures = figures.as_ref();
-    let mut fields = Fields { form, typing };
+    let mut fields = Fields {
+        form,
+        typing,
+        changed,
+        called: None,
+    };
     let head = Head {
         name: "Data",
         summary: &data::summary(form),
         problems: data_problems + usize::from(has_failed),
     };
     head.show(ui, data_open, |ui| {
-        data::data_ui(
-            ui,
-            &mut fields,
-            &mut config,
-            &defaults,
-            model,
-            columns,
-            notes_open,
-            actions,
-        );
+        data::data_ui(ui, &mut fields, &mut config, &defaults, model, data, actions);
     });
     let head = Head {
         name: "Model",
@@ -189,7 +211,7 @@ fn sections_ui(ui: &mut Ui, model: &Model, view: &mut SetupView, actions: &mut A
         problems: model_problems,
     };
     head.show(ui, model_open, |ui| {
-        model::model_ui(ui, &mut fields, &mut config, &defaults, figures);
+        model::model_ui(ui, &mut fields, &mut config, &defaults, figures, more_of_model, actions);
     });
     let head = Head {
         name: "Training",
@@ -197,7 +219,15 @@ fn sections_ui(ui: &mut Ui, model: &Model, view: &mut SetupView, actions: &mut A
         problems: training_problems,
     };
     head.show(ui, training_open, |ui| {
-        training::training_ui(ui, &mut fields, &mut config, &defaults, figures);
+        training::training_ui(
+            ui,
+            &mut fields,
+            &mut config,
+            &defaults,
+            figures,
+            more_of_training,
+            actions,
+        );
     });
     let head = Head {
         name: "Run",

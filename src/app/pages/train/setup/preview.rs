@@ -9,15 +9,17 @@ use super::data::facts;
 use crate::app::action::{Action, Actions};
 use crate::app::state::{Form, PreviewState};
 use crate::app::theme::{self, Tokens};
-use crate::app::widgets::{field, mark, picture};
+use crate::app::widgets::{field, lines, mark, picture};
 use crate::jobs::Preview;
-use crate::spec::{SampleView, Task, units};
+use crate::spec::{DataKind, SampleView, Task, units};
 
 /// Height of the box, whatever is in it.
 const HEIGHT: f32 = 120.0;
 /// More columns than these are not read, only waded through.
 const MOST_COLUMNS: usize = 24;
 const ROW_HEIGHT: f32 = 19.0;
+/// Most texts or sequences that are shown.
+const MOST_LINES: usize = 30;
 /// Most classes that stand side by side as columns of pictures.
 const MOST_CLASSES_ABREAST: usize = 12;
 const PICTURE_GAP: f32 = 4.0;
@@ -127,15 +129,20 @@ fn failure_ui(ui: &mut Ui, reason: &str, actions: &mut Actions) {
         .show(ui, |ui| {
             ui.add(Label::new(egui::RichText::new(field::sentence(reason)).size(12.0)).wrap());
         });
-    if ui.button("Open another table…").clicked() {
+    if ui.button("Open another file…").clicked() {
         actions.push(Action::ChooseDataFile);
     }
 }
 
 fn samples_ui(ui: &mut Ui, preview: &Preview) {
     let has_pictures = preview.samples.iter().any(|sample| sample.pixels.is_some());
+    let has_series = preview.samples.iter().any(|sample| sample.series.is_some());
     if has_pictures {
         pictures_ui(ui, preview);
+    } else if has_series {
+        series_ui(ui, preview);
+    } else if preview.summary.kind == DataKind::Text {
+        texts_ui(ui, preview);
     } else if preview.points.is_empty() {
         rows_ui(ui, preview);
     } else {
@@ -175,6 +182,71 @@ fn pictures_ui(ui: &mut Ui, preview: &Preview) {
             }
         });
     }
+}
+
+/// Some of every class in turn.
+fn of_every_class(preview: &Preview) -> Vec<&SampleView> {
+    let Task::Classification { classes } = &preview.summary.task else {
+        return preview.samples.iter().collect();
+    };
+    let of_class = |class: &String| preview.samples.iter().filter(|sample| sample.truth == *class).collect();
+    let by_class: Vec<Vec<&SampleView>> = classes.iter().map(of_class).collect();
+    let most = by_class.iter().map(Vec::len).max().unwrap_or(0);
+    (0..most)
+        .flat_map(|nth| by_class.iter().filter_map(move |samples| samples.get(nth).copied()))
+        .collect()
+}
+
+/// Small charts of sequences, each with its truth.
+fn series_ui(ui: &mut Ui, preview: &Preview) {
+    let size = vec2((ui.available_width() - 2.0 * theme::SPACE[1]) / 3.0, 40.0);
+    ui.spacing_mut().item_spacing = vec2(theme::SPACE[1], 2.0);
+    ScrollArea::vertical()
+        .id_salt("series")
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            for row in of_every_class(preview).chunks(3).take(MOST_LINES / 3) {
+                ui.horizontal_top(|ui| {
+                    for sample in row {
+                        let Some((shape, values)) = &sample.series else {
+                            continue;
+                        };
+                        ui.vertical(|ui| {
+                            ui.set_width(size.x);
+                            let words = lines::in_words(*shape, values);
+                            let name = format!("row {}: {}, {words}", sample.row, sample.truth);
+                            lines::lines_ui(ui, *shape, values, size, None, &name).on_hover_text(name);
+                            ui.add(Label::new(theme::hint(ui, &sample.truth)).truncate());
+                        });
+                    }
+                });
+            }
+        });
+}
+
+/// Texts line by line, the class first.
+fn texts_ui(ui: &mut Ui, preview: &Preview) {
+    const CLASS_WIDTH: f32 = 64.0;
+    let tokens = Tokens::of(ui);
+    ui.spacing_mut().interact_size.y = ROW_HEIGHT;
+    ScrollArea::vertical()
+        .id_salt("texts")
+        .auto_shrink(false)
+        .show(ui, |ui| {
+            for sample in of_every_class(preview).into_iter().take(MOST_LINES) {
+                let text = sample.cells.join(" ");
+                ui.horizontal(|ui| {
+                    let size = vec2(CLASS_WIDTH, ROW_HEIGHT);
+                    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+                        ui.set_min_width(CLASS_WIDTH);
+                        let class = egui::RichText::new(&sample.truth).size(11.0).color(tokens.accent);
+                        ui.add(Label::new(class).truncate());
+                    });
+                    let line = egui::RichText::new(&text).size(11.5);
+                    ui.add(Label::new(line).truncate()).on_hover_text(&text);
+                });
+            }
+        });
 }
 
 /// The first rows as in the file, the target first.

@@ -3,19 +3,22 @@
 use std::collections::BTreeSet;
 
 use egui::Key;
-use egui::accesskit::Role;
+use egui::accesskit::{Role, Toggled};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use super::fields::{LABELS, label_of};
 use super::{SetupView, setup_ui};
-use crate::app::action::{Action, Actions};
+use crate::app::action::{Action, Actions, Panel};
 use crate::app::state::{Form, Model, PreviewState};
 use crate::app::theme;
 use crate::data;
 use crate::inspect::Viewer;
 use crate::jobs::{self, Preview};
-use crate::spec::{Architecture, EarlyStopping, KEYS, OptimizerKind, RunConfig, ScheduleKind};
+use crate::spec::{
+    Architecture, DataKind, EarlyStopping, KEYS, LayerSpec, LossKind, OptimizerKind, RunConfig, ScheduleKind,
+    StopTarget,
+};
 
 /// The model as far as the panel reads it, and what the panel asked for.
 #[derive(Default)]
@@ -53,25 +56,28 @@ impl Stage {
         self.check();
     }
 
-    /// As the window does it, but at once.
     pub fn check(&mut self) {
-        let form = &mut self.model.form;
-        form.preview = match data::load(&form.config.data) {
-            Ok(dataset) => {
-                let viewer = Viewer::new(&dataset);
-                PreviewState::Ready(Box::new(Preview {
-                    summary: dataset.summary.clone(),
-                    samples: viewer.examples(),
-                    points: viewer.points().to_vec(),
-                }))
-            }
-            Err(error) => PreviewState::Failed(error.to_string()),
-        };
-        form.checked = match &form.preview {
-            PreviewState::Ready(preview) => jobs::check(&form.config, &preview.summary).map(Box::new),
-            _ => Err(form.config.data.issues()),
-        };
+        read_at_once(&mut self.model.form);
     }
+}
+
+/// Reads and checks as the window does it, but at once.
+pub fn read_at_once(form: &mut Form) {
+    form.preview = match data::load(&form.config.data.unaugmented()) {
+        Ok(dataset) => {
+            let viewer = Viewer::new(&dataset);
+            PreviewState::Ready(Box::new(Preview {
+                summary: dataset.summary.clone(),
+                samples: viewer.examples(),
+                points: viewer.points().to_vec(),
+            }))
+        }
+        Err(error) => PreviewState::Failed(error.to_string()),
+    };
+    form.checked = match &form.preview {
+        PreviewState::Ready(preview) => jobs::check(&form.config, &preview.summary).map(Box::new),
+        _ => Err(form.config.data.issues()),
+    };
 }
 
 /// High enough that nothing has to be scrolled to.
@@ -80,11 +86,15 @@ fn stage(config: RunConfig) -> Harness<'static, Stage> {
 }
 
 fn sized(config: RunConfig, width: f32, height: f32) -> Harness<'static, Stage> {
+    shown(Stage::new(config), width, height)
+}
+
+fn shown(stage: Stage, width: f32, height: f32) -> Harness<'static, Stage> {
     let mut harness = Harness::builder()
         .with_size([width, height])
         .with_max_steps(64)
         .with_context_setup(theme::install)
-        .build_ui_state(|ui, stage: &mut Stage| stage.ui(ui), Stage::new(config));
+        .build_ui_state(|ui, stage: &mut Stage| stage.ui(ui), stage);
     harness.run();
     harness
 }
@@ -136,11 +146,13 @@ fn the_whole_form_is_reset_copied_and_pasted_into() {
     assert_eq!(*config(&harness), RunConfig::digits_cnn());
     press(&mut harness, "Copy config");
     press(&mut harness, "Paste config");
-    press(&mut harness, "Open a table…");
+    press(&mut harness, "Open a file…");
+    press(&mut harness, "Open a folder…");
     let asked = &harness.state().asked;
     assert!(matches!(&asked[0], Action::CopyText(text) if text.contains("source = \"digits\"")));
     assert!(matches!(asked[1], Action::Open(_)));
     assert!(matches!(asked[2], Action::ChooseDataFile));
+    assert!(matches!(asked[3], Action::ChooseDataFolder));
 }
 
 #[test]
@@ -244,7 +256,7 @@ fn data_that_cannot_be_read_say_so_and_the_rest_stays_usable() {
     assert!(says(&harness, "/nowhere/table.csv: cannot be read"));
     write(&mut harness, "Epochs", "3");
     assert_eq!(config(&harness).train.epochs, 3);
-    press(&mut harness, "Open another table…");
+    press(&mut harness, "Open another file…");
     assert!(matches!(harness.state().asked[0], Action::ChooseDataFile));
     press(&mut harness, "Data set");
     press(&mut harness, "wine");
@@ -270,76 +282,173 @@ fn a_folded_section_says_what_is_in_it() {
     assert!(says(&harness, "Memory in training"));
 }
 
-/// Keys that the form does not show yet.
-const FROM_THE_FILE_ALONE: &[&str] = &[
-    "data.steps",
-    "data.window",
-    "data.horizon",
-    "data.vocabulary",
-    "data.image_size",
-    "data.grey",
-    "data.memory_mb",
-    "data.augment",
-    "model.activation",
-    "model.initialiser",
-    "model.units",
-    "model.bidirectional",
-    "model.dimensions",
-    "model.heads",
-    "model.blocks",
-    "model.feed_forward",
-    "model.positions",
-    "model.summary",
-    "model.pre_norm",
-    "model.patch",
-    "model.trees",
-    "model.neighbours",
-    "model.penalty",
-    "model.layers",
-    "train.accumulate",
-    "train.nesterov",
-    "train.decay_all",
-    "train.l1",
-    "train.loss",
-    "train.focal_gamma",
-    "train.huber_delta",
-    "train.class_weights",
-    "train.average",
-    "train.precision",
-    "train.recompute",
-    "train.workers",
-    "train.time_limit",
-    "train.target.metric",
-    "train.target.value",
-];
+/// Keys whose field is seen with this form, all of it unfolded.
+fn seen(stage: Stage, keys: &[&'static str]) -> BTreeSet<&'static str> {
+    let mut stage = stage;
+    stage.view.more = [true; 2];
+    stage.view.data.more_open = true;
+    let harness = shown(stage, 1440.0, 2600.0);
+    let is_field = |name: &str| {
+        let mut nodes = harness.query_all_by_label(name);
+        nodes.any(|node| node.accesskit_node().role() != Role::Label)
+    };
+    keys.iter().copied().filter(|key| is_field(label_of(key))).collect()
+}
+
+fn with(change: impl FnOnce(&mut RunConfig)) -> Stage {
+    let mut config = RunConfig::digits_cnn();
+    change(&mut config);
+    Stage::new(config)
+}
+
+fn of(architecture: Architecture, source: &str) -> Stage {
+    with(|config| {
+        config.model.architecture = architecture;
+        source.clone_into(&mut config.data.source);
+    })
+}
+
+/// As if the data were of this kind.
+fn of_kind(kind: DataKind) -> Stage {
+    let mut stage = with(|_| ());
+    let PreviewState::Ready(preview) = &mut stage.model.form.preview else {
+        panic!("the data are read")
+    };
+    preview.summary.kind = kind;
+    "/somewhere/of/ones/own".clone_into(&mut stage.model.form.config.data.source);
+    stage
+}
 
 #[test]
 fn every_key_has_a_field_where_it_applies() {
-    let keys: Vec<&str> = KEYS
+    let keys: Vec<&'static str> = KEYS
         .iter()
         .map(|key| key.path)
         .filter(|path| path.contains('.'))
         .collect();
     assert_eq!(LABELS.map(|(path, _)| path).to_vec(), keys);
 
-    let mut stepwise = RunConfig::digits_cnn();
-    stepwise.train.optimizer = OptimizerKind::Sgd;
-    stepwise.train.schedule = ScheduleKind::Step;
-    stepwise.train.early_stopping = Some(EarlyStopping::default());
-    let mut seen = BTreeSet::new();
-    for config in [stepwise, on("moons"), on("diabetes")] {
-        let harness = stage(config);
-        let is_field = |label: &str| {
-            let mut nodes = harness.query_all_by_label(label);
-            nodes.any(|node| node.accesskit_node().role() != Role::Label)
-        };
-        seen.extend(keys.iter().copied().filter(|key| is_field(label_of(key))));
-    }
-    let missing: Vec<&&str> = keys
-        .iter()
-        .filter(|key| !seen.contains(*key) && !FROM_THE_FILE_ALONE.contains(*key))
-        .collect();
+    let stages = vec![
+        with(|config| {
+            config.train.optimizer = OptimizerKind::Sgd;
+            config.train.schedule = ScheduleKind::Step;
+            config.train.loss = LossKind::Focal;
+            config.train.early_stopping = Some(EarlyStopping::default());
+            config.train.target = Some(StopTarget::default());
+        }),
+        with(|config| {
+            "diabetes".clone_into(&mut config.data.source);
+            config.model.architecture = Architecture::Mlp;
+            config.train.loss = LossKind::Huber;
+        }),
+        with(|config| config.model.layers = Some(vec![LayerSpec::Flatten])),
+        of(Architecture::Mlp, "moons"),
+        of(Architecture::Gru, "digits"),
+        of(Architecture::Transformer, "digits"),
+        of(Architecture::Knn, "iris"),
+        of(Architecture::Forest, "iris"),
+        of(Architecture::Logistic, "iris"),
+        of_kind(DataKind::Images),
+        of_kind(DataKind::Text),
+        of_kind(DataKind::Series),
+    ];
+    let found: BTreeSet<&str> = stages.into_iter().flat_map(|stage| seen(stage, &keys)).collect();
+    let missing: Vec<&&str> = keys.iter().filter(|key| !found.contains(*key)).collect();
     assert!(missing.is_empty(), "no field for {missing:?}");
+}
+
+#[test]
+fn the_first_start_is_calm_and_more_is_one_press_away() {
+    let mut harness = stage(RunConfig::digits_cnn());
+    let rare = ["Activation", "Loss", "Workers", "Memory"];
+    for label in rare {
+        assert!(harness.query_by_label(label).is_none(), "{label}");
+    }
+    for section in ["data", "model", "train"] {
+        press(&mut harness, &format!("More {section} settings"));
+    }
+    for label in rare {
+        assert!(
+            harness.query_by_label(label).is_some() || says(&harness, label),
+            "{label}"
+        );
+    }
+    write(&mut harness, "Workers", "2");
+    press(&mut harness, "Less train settings");
+    assert!(harness.query_by_label("Workers").is_none());
+    assert!(says(&harness, "1 changed"), "what is changed and folded is told");
+    // What is wrong unfolds.
+    harness.state_mut().edit(RunConfig {
+        train: crate::spec::TrainConfig {
+            workers: 0,
+            ..RunConfig::digits_cnn().train
+        },
+        ..RunConfig::digits_cnn()
+    });
+    harness.run();
+    assert!(harness.query_by_label("Workers").is_some());
+}
+
+#[test]
+fn architectures_are_listed_baselines_first_and_misfits_say_why() {
+    let mut harness = stage(on("iris"));
+    press(&mut harness, "Architecture");
+    let top = |name: &str| harness.get_by_role_and_label(Role::Button, name).rect().top();
+    assert!(top("Majority") < top("Random forest") && top("Random forest") < top("MLP"));
+    let node = harness.get_by_role_and_label(Role::Button, "CNN");
+    assert!(node.accesskit_node().is_disabled());
+    harness.get_by_role_and_label(Role::Button, "Random forest").click();
+    harness.run();
+    assert_eq!(config(&harness).model.architecture, Architecture::Forest);
+    assert!(says(&harness, "A baseline is fitted in one go"));
+    write(&mut harness, "Trees", "30");
+    assert_eq!(config(&harness).model.trees, 30);
+}
+
+#[test]
+fn a_preset_sets_the_widths() {
+    let mut harness = stage(RunConfig::digits_cnn());
+    let small = harness.get_by_role_and_label(Role::Button, "small");
+    assert_eq!(small.accesskit_node().toggled(), Some(Toggled::True));
+    press(&mut harness, "medium");
+    assert_eq!(config(&harness).model.filters, [32, 64, 64]);
+    press(&mut harness, "tiny");
+    assert_eq!(config(&harness).model.filters, [8, 16]);
+    assert!(harness.state().model.form.plan().is_some());
+}
+
+#[test]
+fn several_targets_are_chosen_beside_each_other() {
+    let mut harness = stage(on("diabetes"));
+    press(&mut harness, "Target column");
+    press(&mut harness, "Also predict bmi");
+    press(&mut harness, "Also predict bp");
+    assert_eq!(config(&harness).data.target.as_deref(), Some("bmi, bp"));
+    press(&mut harness, "bmi");
+    assert_eq!(config(&harness).data.target.as_deref(), Some("bmi"));
+}
+
+#[test]
+fn panels_are_opened_from_the_fields_that_they_help_with() {
+    let mut harness = stage(RunConfig::digits_cnn());
+    for name in [
+        "Which one? Opens a ranked list with reasons",
+        "Edit layers…",
+        "Which batch? Opens the measurement of batch sizes",
+        "Which rate? Opens the learning-rate finder",
+    ] {
+        press(&mut harness, name);
+    }
+    let panels: Vec<Panel> = harness
+        .state()
+        .asked
+        .iter()
+        .filter_map(|action| match action {
+            Action::ShowPanel(panel) => *panel,
+            _ => None,
+        })
+        .collect();
+    assert_eq!(panels, [Panel::Choose, Panel::Layers, Panel::Batch, Panel::Rate]);
 }
 
 #[test]

@@ -58,6 +58,7 @@ fn sample(row: usize, truth: &str, answer: &str) -> SampleView {
         columns: vec!["width".to_owned(), "height".to_owned()],
         cells: vec!["1.5".to_owned(), "20".to_owned()],
         pixels: None,
+        series: None,
     }
 }
 

@@ -1,17 +1,16 @@
 //! The one place where the model changes: by actions after drawing, by the worker's messages and by answers before it.
 
+mod news;
+
 use std::path::PathBuf;
 
 use egui::{Context, Ui};
 
-use super::action::{Action, Actions, Dialog, Page};
+use super::action::{Action, Actions, Dialog, Page, Panel};
 use super::dialogs::{Chosen, Dialogs};
 use super::state::{Exported, JobKind, Model, PreviewState, QueuedJob, Samples, Seen, Tone};
-use crate::jobs::{Answer, Desk, Job, JobError, JobId, Message, Question};
-use crate::spec::{Command, DataConfig, Event, RunConfig, RunId, RunStatus, Wanted, parse_config};
-
-/// Runs whose curves are kept at hand beside the shown ones.
-const SHOWN_AT_START: usize = 8;
+use crate::jobs::{Desk, Job, JobId, Question};
+use crate::spec::{Command, DataConfig, RunConfig, RunId, Wanted, parse_config};
 
 /// Applies everything.
 pub struct Updater {
@@ -95,6 +94,7 @@ impl Updater {
             ui.request_repaint();
         }
         self.open_what_is_shown(model);
+        self.augment_what_is_shown(model);
     }
 
     #[expect(
@@ -149,12 +149,28 @@ impl Updater {
                 Err(error) => model.notices.say(Tone::Bad, format!("Not taken: {error}")),
             },
             Action::ChooseDataFile => self.dialogs.choose_data_file(),
+            Action::ChooseDataFolder => self.dialogs.choose_data_folder(),
             Action::UseDataFile(path) => self.use_data_file(model, &path),
-            Action::Train => self.train(model, model.form.config.clone()),
+            Action::ShowPanel(panel) => {
+                model.page = Page::Train;
+                model.panel = panel;
+            }
+            Action::Train => {
+                model.panel = None;
+                self.train(model, model.form.config.clone());
+            }
             Action::TrainOtherSeed => {
+                model.panel = None;
                 let mut config = model.form.config.clone();
                 config.run.seed = next_seed(model, &config);
                 self.train(model, config);
+            }
+            Action::TrainAll(configs) => {
+                let count = configs.len();
+                for config in configs {
+                    self.enqueue(model, config);
+                }
+                model.notices.say(Tone::Info, format!("{count} runs are on the queue"));
             }
             Action::CloneToForm(run) => {
                 if let Some(open) = model.runs.open(run) {
@@ -201,6 +217,7 @@ impl Updater {
                 self.submit(model, what, JobKind::Measure(runs.clone()), Job::Measure { runs });
             }
             Action::Select(run) => {
+                model.panel = None;
                 model.runs.select(Some(run));
                 model.runs.shown.insert(run);
                 self.open_run(model, run);
@@ -284,9 +301,8 @@ impl Updater {
 
     /// Checks the form against its data, and asks for the data's preview where it is missing.
     fn check_form(&mut self, model: &mut Model) {
-        let data = &model.form.config.data;
-        if self.previewed.as_ref() != Some(data) {
-            let data = data.clone();
+        let data = model.form.config.data.unaugmented();
+        if self.previewed.as_ref() != Some(&data) {
             let before = self.previewed.replace(data.clone());
             model
                 .form
@@ -305,6 +321,10 @@ impl Updater {
             model.notices.say(Tone::Warn, reason);
             return;
         }
+        self.enqueue(model, config);
+    }
+
+    fn enqueue(&mut self, model: &mut Model, config: RunConfig) {
         let what = match &config.run.name {
             Some(name) => name.clone(),
             None => format!("{}-{}", short(&config.data.source), config.model.architecture),
@@ -352,164 +372,6 @@ impl Updater {
         }
     }
 
-    fn hear(&mut self, model: &mut Model, message: Message) {
-        match message {
-            Message::Opened { job, run } => {
-                if let Some(queued) = begun(model, job) {
-                    queued.run = Some(run);
-                    queued.progress = None;
-                }
-                model.runs.shown.insert(run);
-                model.runs.select(None);
-                model.runs.forget_seen(run);
-                model.runs.reopen(run);
-                self.ask(model, Question::Run(run));
-                self.ask(model, Question::Runs);
-            }
-            Message::Event(envelope) => {
-                if let Event::Ended { .. } = envelope.event {
-                    model.runs.forget_seen(envelope.run);
-                }
-                model.runs.apply(envelope);
-            }
-            Message::Progress { job, what, done, total } => {
-                if let Some(queued) = begun(model, job) {
-                    queued.progress = Some((what, done, total));
-                }
-            }
-            Message::Found { .. } => {}
-            Message::Closed { job, outcome } => self.close_job(model, job, outcome),
-        }
-    }
-
-    fn close_job(&mut self, model: &mut Model, job: JobId, outcome: Result<Vec<RunId>, JobError>) {
-        let Some(place) = model.queue.iter().position(|queued| queued.id == job) else {
-            return;
-        };
-        let queued = model.queue.remove(place);
-        self.ask(model, Question::Runs);
-        let runs = match outcome {
-            Ok(runs) => runs,
-            Err(JobError::Stopped) => {
-                model.notices.say(Tone::Info, format!("Stopped: {}", queued.what));
-                return;
-            }
-            Err(error) => {
-                model.notices.say(Tone::Bad, format!("{}: {error}", queued.what));
-                if let JobKind::Export { to, .. } = &queued.kind
-                    && model.export.to.as_ref() == Some(to)
-                {
-                    model.export.files = Some(Err(error.to_string()));
-                }
-                return;
-            }
-        };
-        if let JobKind::Export { to, .. } = queued.kind {
-            self.ask(model, Question::Folder(to));
-            return;
-        }
-        let failed = runs.iter().copied().find_map(|run| {
-            let row = model.runs.row(run)?;
-            let failed = matches!(row.run.status, RunStatus::Failed | RunStatus::Crashed);
-            failed.then(|| (row.run.name.clone(), row.run.status, row.run.failure.clone()))
-        });
-        if let Some((name, status, failure)) = failed {
-            let why = failure.unwrap_or_default();
-            model.notices.say(Tone::Bad, format!("{name} {status}: {why}"));
-            return;
-        }
-        let has_stopped = |run: &RunId| {
-            let row = model.runs.row(*run);
-            row.is_some_and(|row| row.run.status == RunStatus::Stopped)
-        };
-        let (tone, word) = if runs.iter().any(has_stopped) {
-            (Tone::Info, "Stopped")
-        } else {
-            (Tone::Good, "Done")
-        };
-        model.notices.say(tone, format!("{word}: {}", queued.what));
-    }
-
-    fn learn(&mut self, model: &mut Model, answer: Answer) {
-        match answer {
-            Answer::Runs(Ok(rows)) => {
-                let is_first = !model.runs.is_loaded();
-                model.runs.set_rows(rows);
-                if is_first && model.runs.shown.is_empty() {
-                    let latest: Vec<RunId> = model
-                        .runs
-                        .rows()
-                        .iter()
-                        .rev()
-                        .take(SHOWN_AT_START)
-                        .map(|row| row.run.run)
-                        .collect();
-                    model.runs.shown.extend(latest);
-                }
-            }
-            Answer::Run(run, outcome) => model.runs.finish_open(run, outcome.map_err(|error| error.to_string())),
-            Answer::Preview(data, outcome) => {
-                if data == model.form.config.data {
-                    model.form.preview = match outcome {
-                        Ok(preview) => PreviewState::Ready(preview),
-                        Err(error) => PreviewState::Failed(error.to_string()),
-                    };
-                    self.check_form(model);
-                }
-            }
-            Answer::Snapshot(run, outcome) => {
-                let seen = match outcome {
-                    Ok(snapshot) => Seen::Ready(snapshot),
-                    Err(error) => Seen::Failed(error.to_string()),
-                };
-                model.runs.set_seen(run, seen);
-            }
-            Answer::Samples(outcome) => {
-                if let Some(samples) = &mut model.samples {
-                    samples.samples = Some(outcome.map_err(|error| error.to_string()));
-                }
-            }
-            Answer::Tried(outcome) => {
-                model.trial.is_waiting = false;
-                model.trial.result = Some(outcome.map_err(|error| error.to_string()));
-            }
-            Answer::Changed(question, Ok(())) => {
-                if let Question::Delete(runs) = question {
-                    let what = match runs.as_slice() {
-                        [run] => name_of(model, *run),
-                        _ => format!("{} runs", runs.len()),
-                    };
-                    for &run in &runs {
-                        model.runs.shown.remove(&run);
-                    }
-                    let action = Action::Restore(runs);
-                    model
-                        .notices
-                        .offer(Tone::Info, format!("Deleted {what}"), "Undo", action);
-                }
-            }
-            Answer::Runs(Err(error)) | Answer::Changed(_, Err(error)) => {
-                model.notices.say(Tone::Bad, error.to_string());
-            }
-            Answer::Folder(folder, outcome) => {
-                if outcome.is_ok() {
-                    model
-                        .notices
-                        .say(Tone::Good, format!("Exported to {}", folder.display()));
-                }
-                if model.export.to.as_ref() == Some(&folder) {
-                    model.export.files = Some(outcome.map_err(|error| error.to_string()));
-                }
-            }
-            Answer::Written(path, Ok(())) => model.notices.say(Tone::Good, format!("Saved {}", path.display())),
-            Answer::Written(path, Err(error)) => {
-                model
-                    .notices
-                    .say(Tone::Bad, format!("{} was not saved: {error}", path.display()));
-            }
-        }
-    }
-
     /// Reads the events of every run that is drawn, and forgets those of runs that are not.
     fn open_what_is_shown(&mut self, model: &mut Model) {
         let mut wanted: Vec<RunId> = model.runs.visible().map(|row| row.run.run).collect();
@@ -529,6 +391,24 @@ impl Updater {
         model.runs.retain_open(|run| wanted.contains(&run));
     }
 
+    /// Asks for samples before and after augmentation while they are looked at.
+    fn augment_what_is_shown(&mut self, model: &mut Model) {
+        let config = &model.form.config;
+        let wanted = (config.data.clone(), config.run.seed);
+        let is_right = config.data.issues().is_empty() && model.form.preview().is_some();
+        let is_shown = model.panel == Some(Panel::Augmentation) && model.page == Page::Train;
+        if !is_shown || !is_right || model.augmented.asked.as_ref() == Some(&wanted) {
+            return;
+        }
+        let (data, seed) = wanted.clone();
+        // What was seen of the same source stays until the new samples come.
+        let before = model.augmented.asked.replace(wanted);
+        if before.is_none_or(|(before, _)| before.source != data.source) {
+            model.augmented.samples = None;
+        }
+        self.ask(model, Question::Augment { data, seed });
+    }
+
     fn open_run(&mut self, model: &mut Model, run: RunId) {
         if model.runs.begin_open(run) {
             self.ask(model, Question::Run(run));
@@ -542,13 +422,6 @@ impl Updater {
                 .say(Tone::Warn, "Too much was asked at once; try again in a moment");
         }
     }
-}
-
-/// Marks a job as begun.
-fn begun(model: &mut Model, job: JobId) -> Option<&mut QueuedJob> {
-    let queued = model.queue.iter_mut().find(|queued| queued.id == job)?;
-    queued.is_begun = true;
-    Some(queued)
 }
 
 /// Asks it of the job at work.
