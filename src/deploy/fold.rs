@@ -1,83 +1,44 @@
 //! From the network as trained to the network as deployed: batch norm becomes part of the layer before it and dropout
 //! is gone. The weights are checked here, once, so that the writer can rely on them.
 
-use crate::spec::{BATCH_NORM_EPSILON, LayerSpec, ModelSpec, NamedTensor, Shape, Weights};
+use crate::spec::{BATCH_NORM_EPSILON, LayerSpec, ModelSpec, NamedTensor, Placed, Weights};
 
 use super::DeployError;
 
-/// The same function with batch norm folded into the convolution or dense layer before it, and without dropout
+/// The same function with batch norm folded into the convolution or dense layer directly before it, and without dropout
 /// (Jacob et al. 2018, section 3.2): with `f = weight / sqrt(running_var + epsilon)` for each channel,
-/// `W' = f W` and `b' = f (b - running_mean) + bias`. Tensors are numbered by the new, shorter list of layers.
+/// `W' = f W` and `b' = f (b - running_mean) + bias`. A batch norm behind anything else stays. Tensors are numbered by the new,
+/// shorter list of layers.
 ///
-/// Fails where a tensor is missing, has another shape than its layer or holds something that is not a finite number, and
-/// where a batch norm follows neither a convolution nor a dense layer.
+/// Fails where a tensor is missing, has another shape than its layer or holds something that is not a finite number.
 pub fn fold_batch_norm(model: &ModelSpec, weights: &Weights) -> Result<(ModelSpec, Weights), DeployError> {
-    let inputs = model.inputs()?;
     let mut folded = ModelSpec {
         input: model.input,
         layers: Vec::new(),
     };
-    let mut tensors: Vec<Option<Affine>> = Vec::new();
-    for (layer, (&spec, &input)) in model.layers.iter().zip(&inputs).enumerate() {
-        let read = |part: &str, shape: &[usize]| part_of(weights, layer, spec, part, shape);
-        match spec {
-            LayerSpec::Dropout { .. } => continue,
-            LayerSpec::BatchNorm => {
-                let Some(Some(affine)) = tensors.last_mut() else {
-                    return Err(DeployError::Layer {
-                        layer,
-                        name: spec.name(),
-                        problem: "does not follow a convolution or dense layer, so it cannot be folded".to_owned(),
-                        remedy: "move it directly behind one",
-                    });
-                };
-                let channels = channels(input);
-                let scale = &read("weight", &[channels])?.data;
-                let shift = &read("bias", &[channels])?.data;
-                let mean = &read("running_mean", &[channels])?.data;
-                let variance = &read("running_var", &[channels])?.data;
-                if let Some(channel) = variance.iter().position(|&value| value < 0.0) {
-                    return Err(DeployError::Layer {
-                        layer,
-                        name: spec.name(),
-                        problem: format!("the running variance of channel {channel} is below zero"),
-                        remedy: RETRAIN,
-                    });
-                }
-                for channel in 0..channels {
-                    let factor = f64::from(scale[channel]) / (f64::from(variance[channel]) + BATCH_NORM_EPSILON).sqrt();
-                    affine.rescale(channel, factor, f64::from(mean[channel]), f64::from(shift[channel]));
-                }
-                affine.check(layer, spec)?;
+    let mut folded_weights = Weights::default();
+    for placed in model.walk()? {
+        let tensors = tensors_of(weights, &placed)?;
+        match (placed.layer, folded.layers.last()) {
+            (LayerSpec::Dropout { .. }, _) => continue,
+            (
+                LayerSpec::BatchNorm,
+                Some(
+                    LayerSpec::Dense { .. }
+                    | LayerSpec::Conv2d { .. }
+                    | LayerSpec::DepthwiseConv2d { .. }
+                    | LayerSpec::Conv1d { .. },
+                ),
+            ) => {
+                fold(&mut folded_weights, folded.layers.len() - 1, &placed, &tensors)?;
                 continue;
             }
-            LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. } => {
-                let shape = weight_shape(spec, input);
-                tensors.push(Some(Affine {
-                    weight: read("weight", &shape)?.data.clone(),
-                    bias: read("bias", &shape[..1])?.data.clone(),
-                    shape,
-                }));
-            }
-            LayerSpec::Activation { .. } | LayerSpec::MaxPool { .. } | LayerSpec::Flatten => tensors.push(None),
-            other => {
-                return Err(DeployError::Layer {
-                    layer,
-                    name: other.name(),
-                    problem: "can't be exported yet".to_owned(),
-                    remedy: "use dense layers, convolutions and max pools",
-                });
-            }
+            _ => {}
         }
-        folded.layers.push(spec);
-    }
-    let mut folded_weights = Weights::default();
-    for (layer, affine) in tensors.into_iter().enumerate() {
-        if let Some(affine) = affine {
-            let units = affine.shape[0];
-            folded_weights.push(layer, "weight", affine.shape, affine.weight);
-            folded_weights.push(layer, "bias", vec![units], affine.bias);
+        for (tensor, (part, shape)) in tensors.into_iter().zip(placed.tensors()) {
+            folded_weights.push(folded.layers.len(), part, shape, tensor.data.clone());
         }
+        folded.layers.push(placed.layer);
     }
     Ok((folded, folded_weights))
 }
@@ -85,85 +46,83 @@ pub fn fold_batch_norm(model: &ModelSpec, weights: &Weights) -> Result<(ModelSpe
 /// Fails where a tensor of `model` is missing in `weights`, has another shape than its layer or holds something that is not a
 /// finite number.
 pub fn check_weights(model: &ModelSpec, weights: &Weights) -> Result<(), DeployError> {
-    for (layer, (&spec, input)) in model.layers.iter().zip(model.inputs()?).enumerate() {
-        let shape = weight_shape(spec, input);
-        if let Some(&units) = shape.first() {
-            part_of(weights, layer, spec, "weight", &shape)?;
-            part_of(weights, layer, spec, "bias", &[units])?;
-        } else if spec == LayerSpec::BatchNorm {
-            for part in ["weight", "bias", "running_mean", "running_var"] {
-                part_of(weights, layer, spec, part, &[channels(input)])?;
-            }
-        }
+    for placed in model.walk()? {
+        tensors_of(weights, &placed)?;
     }
     Ok(())
 }
 
-/// Tensor `part` of `layer`, of shape `shape` and all finite.
-pub(super) fn part_of<'a>(
+/// The tensors of a layer in the order of [`Placed::tensors`], each of its shape and all finite.
+pub(super) fn tensors_of<'a>(weights: &'a Weights, placed: &Placed) -> Result<Vec<&'a NamedTensor>, DeployError> {
+    let parts = placed.tensors().into_iter();
+    let tensors: Vec<&NamedTensor> = parts
+        .map(|(part, shape)| tensor(weights, placed, part, &shape))
+        .collect::<Result<_, _>>()?;
+    if placed.layer == LayerSpec::BatchNorm
+        && let [.., variance] = tensors[..]
+        && let Some(channel) = variance.data.iter().position(|&value| value < 0.0)
+    {
+        let problem = format!("the running variance of channel {channel} is below zero");
+        return Err(damaged(placed, problem));
+    }
+    Ok(tensors)
+}
+
+fn tensor<'a>(
     weights: &'a Weights,
-    layer: usize,
-    spec: LayerSpec,
+    placed: &Placed,
     part: &str,
     shape: &[usize],
 ) -> Result<&'a NamedTensor, DeployError> {
-    let wrong = |problem| DeployError::Layer {
-        layer,
-        name: spec.name(),
-        problem,
-        remedy: RETRAIN,
-    };
-    let name = Weights::name(layer, part);
+    let name = Weights::name(placed.index, part);
     let tensor = weights
-        .part(layer, part)
-        .ok_or_else(|| wrong(format!("tensor `{name}` is missing")))?;
+        .part(placed.index, part)
+        .ok_or_else(|| damaged(placed, format!("tensor `{name}` is missing")))?;
     if tensor.shape != shape || tensor.data.len() != shape.iter().product::<usize>() {
-        return Err(wrong(format!(
+        let problem = format!(
             "tensor `{name}` has shape {:?} and {} values instead of {shape:?}",
             tensor.shape,
             tensor.data.len()
-        )));
+        );
+        return Err(damaged(placed, problem));
     }
-    check_finite(&name, &tensor.data).map_err(wrong)?;
+    check_finite(&name, &tensor.data).map_err(|problem| damaged(placed, problem))?;
     Ok(tensor)
 }
 
-/// Shape of the weight of a dense layer or convolution on `input`; of the bias, its first dimension.
-pub(super) fn weight_shape(spec: LayerSpec, input: Shape) -> Vec<usize> {
-    match spec {
-        LayerSpec::Dense { units } => vec![units, input.len()],
-        LayerSpec::Conv2d { filters, kernel, .. } => vec![filters, channels(input), kernel, kernel],
-        _ => Vec::new(),
-    }
-}
-
-const RETRAIN: &str = "the weights do not belong to this network or are damaged; train the run again";
-
-/// Weight and bias of one layer; the first dimension of `shape` counts its channels.
-struct Affine {
-    shape: Vec<usize>,
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-impl Affine {
-    fn rescale(&mut self, channel: usize, factor: f64, mean: f64, shift: f64) {
-        let size = self.weight.len() / self.shape[0];
-        for weight in &mut self.weight[channel * size..][..size] {
-            *weight = (f64::from(*weight) * factor) as f32;
+/// Rescales the weight and the bias of layer `into` by the batch norm `placed`.
+fn fold(weights: &mut Weights, into: usize, placed: &Placed, tensors: &[&NamedTensor]) -> Result<(), DeployError> {
+    let &[scale, shift, mean, variance] = tensors else {
+        return Ok(());
+    };
+    let channels = scale.data.len();
+    let at = |tensor: &NamedTensor, channel: usize| f64::from(tensor.data[channel]);
+    let factor = |channel| at(scale, channel) / (at(variance, channel) + BATCH_NORM_EPSILON).sqrt();
+    if let Some(weight) = weights.get_mut(&Weights::name(into, "weight")) {
+        let size = weight.data.len() / channels;
+        for (channel, filter) in weight.data.chunks_exact_mut(size.max(1)).enumerate() {
+            for value in filter {
+                *value = (f64::from(*value) * factor(channel)) as f32;
+            }
         }
-        self.bias[channel] = (factor * (f64::from(self.bias[channel]) - mean) + shift) as f32;
+        check_finite("folded weight", &weight.data).map_err(|problem| damaged(placed, problem))?;
     }
+    if let Some(bias) = weights.get_mut(&Weights::name(into, "bias")) {
+        for (channel, value) in bias.data.iter_mut().enumerate() {
+            let centred = f64::from(*value) - at(mean, channel);
+            *value = (factor(channel) * centred + at(shift, channel)) as f32;
+        }
+        check_finite("folded bias", &bias.data).map_err(|problem| damaged(placed, problem))?;
+    }
+    Ok(())
+}
 
-    fn check(&self, layer: usize, spec: LayerSpec) -> Result<(), DeployError> {
-        check_finite("folded weight", &self.weight)
-            .and_then(|()| check_finite("folded bias", &self.bias))
-            .map_err(|problem| DeployError::Layer {
-                layer,
-                name: spec.name(),
-                problem,
-                remedy: RETRAIN,
-            })
+fn damaged(placed: &Placed, problem: String) -> DeployError {
+    DeployError::Layer {
+        layer: placed.index,
+        name: placed.layer.name(),
+        problem,
+        remedy: "the weights do not belong to this network or are damaged; train the run again",
     }
 }
 
@@ -172,8 +131,4 @@ fn check_finite(name: &str, values: &[f32]) -> Result<(), String> {
         Some(index) => Err(format!("tensor `{name}` holds {} at index {index}", values[index])),
         None => Ok(()),
     }
-}
-
-fn channels(shape: Shape) -> usize {
-    shape.channels()
 }

@@ -107,7 +107,10 @@ fn time(models: &[Model], batch: usize) -> Result<Vec<(crate::spec::LatencySumma
         // Dense kernels take the same time for any numbers; these are of the size of standardised inputs.
         let mut random = stream(0, "timing input", batch as u64);
         let inputs: Vec<f32> = (0..batch * model.input_shape().iter().product::<usize>())
-            .map(|_| random.random_range(-1.0..1.0))
+            .map(|_| match model.vocabulary() {
+                Some(vocabulary) => random.random_range(0..vocabulary) as f32,
+                None => random.random_range(-1.0..1.0),
+            })
             .collect();
         session.run(&inputs, batch)?;
         calls.push(move || {

@@ -6,7 +6,6 @@ mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod fold;
-mod int8;
 mod measure;
 mod onnx;
 mod referee;

@@ -1,7 +1,8 @@
 //! Properties of the exported file over random networks, and what it refuses to write.
 
 use super::fixtures::{
-    forward, forward_all, forward_layers, largest_difference, random_inputs, random_model, random_weights,
+    Family, forward, forward_all, forward_layers, largest_difference, random_inputs, random_model, random_of,
+    random_weights,
 };
 use super::{DeployError, Form, fold_batch_norm, referee, score, to_onnx};
 use crate::runtime::Model;
@@ -37,17 +38,44 @@ fn ranges(model: &ModelSpec, weights: &Weights, inputs: &[f32]) -> QuantizationR
     }
 }
 
+/// Networks of every family, and the simple ones.
+fn networks(seeds: u64, outputs: usize) -> Vec<(ModelSpec, Weights)> {
+    let simple = (0..seeds).map(|seed| random_model(seed, outputs));
+    let families = Family::ALL.into_iter();
+    simple
+        .chain(families.flat_map(|family| (0..seeds).map(move |seed| random_of(family, seed, outputs))))
+        .collect()
+}
+
+/// Outputs of the network for `inputs`, and how large they are: at least 1.
+fn expected(model: &ModelSpec, weights: &Weights, inputs: &[f32]) -> (Vec<f32>, f32) {
+    let outputs = forward_all(model, weights, inputs);
+    let size = outputs.iter().fold(1.0_f32, |size, value| size.max(value.abs()));
+    (outputs, size)
+}
+
 #[test]
 fn folding_keeps_the_function() {
-    for seed in 0..40 {
-        let (model, weights) = random_model(seed, 4);
+    for (seed, (model, weights)) in networks(20, 4).into_iter().enumerate() {
+        let seed = seed as u64;
         let (folded, folded_weights) = fold_batch_norm(&model, &weights).unwrap();
         assert!(
             !folded
                 .layers
                 .iter()
-                .any(|layer| matches!(layer, LayerSpec::BatchNorm | LayerSpec::Dropout { .. }))
+                .any(|layer| matches!(layer, LayerSpec::Dropout { .. }))
         );
+        let foldable = folded.layers.windows(2).any(|pair| {
+            let is_product = matches!(
+                pair[0],
+                LayerSpec::Dense { .. }
+                    | LayerSpec::Conv2d { .. }
+                    | LayerSpec::DepthwiseConv2d { .. }
+                    | LayerSpec::Conv1d { .. }
+            );
+            is_product && pair[1] == LayerSpec::BatchNorm
+        });
+        assert!(!foldable, "{:?}", folded.layers);
         for sample in random_inputs(&model, 4, seed).chunks_exact(model.input.len()) {
             let before = forward(&model, &weights, sample);
             let after = forward(&folded, &folded_weights, sample);
@@ -63,18 +91,66 @@ fn folding_keeps_the_function() {
 
 #[test]
 fn both_engines_read_the_same_function_from_the_bytes() {
-    for seed in 0..40 {
-        let (model, weights) = random_model(seed, 3);
-        let inputs = random_inputs(&model, 5, seed);
-        let expected = forward_all(&model, &weights, &inputs);
-        let size = expected.iter().fold(1.0_f32, |size, value| size.max(value.abs()));
-        for (form, tolerance) in [(Form::Fp32, 1e-4), (Form::Fp16, 2e-2)] {
+    for (seed, (model, weights)) in networks(20, 3).into_iter().enumerate() {
+        let inputs = random_inputs(&model, 5, seed as u64);
+        let (expected, size) = expected(&model, &weights, &inputs);
+        for (form, tolerance) in [(Form::Fp32, 1e-4), (Form::Fp16, 0.1)] {
             let bytes = to_onnx(&model, &weights, &classes(3), &form).unwrap();
             let outputs = run(&bytes, &inputs);
             let difference = largest_difference(&outputs, &expected);
-            assert!(difference < tolerance * size, "seed {seed}, {form:?}: {difference}");
-            referee(&bytes, &form, model.input, &inputs, &outputs).unwrap();
+            let place = format!("network {seed}, {form:?}: {:?}", model.layers);
+            assert!(difference < tolerance * size, "{difference} of {size} in {place}");
+            referee(&bytes, &form, model.input, &inputs, &outputs).unwrap_or_else(|error| panic!("{place}: {error}"));
         }
+    }
+}
+
+#[test]
+fn products_of_any_network_run_on_integers() {
+    for family in Family::ALL {
+        for seed in 0..12 {
+            let (model, weights) = random_of(family, seed, 3);
+            let inputs = random_inputs(&model, 24, seed);
+            let (expected, _) = expected(&model, &weights, &inputs);
+            let ranges = ranges(&model, &weights, &inputs);
+            let output = *ranges.layers.last().unwrap();
+            let span = output.max.max(0.0) - output.min.min(0.0);
+            let form = Form::Int8(ranges);
+            let bytes = to_onnx(&model, &weights, &classes(3), &form).unwrap();
+            let outputs = run(&bytes, &inputs);
+            let place = format!("{family:?} {seed}: {:?}", model.layers);
+            referee(&bytes, &form, model.input, &inputs, &outputs).unwrap_or_else(|error| panic!("{place}: {error}"));
+            let products = model.layers.iter().filter(|layer| {
+                matches!(
+                    layer,
+                    LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. } | LayerSpec::Conv1d { .. }
+                )
+            });
+            assert_eq!(
+                Model::from_onnx(&bytes).unwrap().int8_layers().len(),
+                products.count(),
+                "{place}"
+            );
+            let mean = outputs.iter().zip(&expected).map(|(a, b)| (a - b).abs()).sum::<f32>() / outputs.len() as f32;
+            assert!(mean < 0.05 * span, "{mean} of {span} in {place}");
+        }
+    }
+}
+
+#[test]
+fn a_file_of_whole_layers_survives_every_batch() {
+    for family in Family::ALL {
+        let (model, weights) = random_of(family, 3, 3);
+        let inputs = random_inputs(&model, 9, 3);
+        let bytes = to_onnx(&model, &weights, &classes(3), &Form::Fp32).unwrap();
+        let loaded = Model::from_onnx(&bytes).unwrap();
+        let mut session = loaded.session(9).unwrap();
+        let all = session.run(&inputs, 9).unwrap().to_vec();
+        for batch in [1, 4, 9] {
+            let found = session.run(&inputs[..batch * model.input.len()], batch).unwrap();
+            assert_eq!(found, &all[..batch * 3], "{family:?}");
+        }
+        assert!(loaded.weight_bytes() > 0 && loaded.arena_bytes(64) > loaded.arena_bytes(1));
     }
 }
 
@@ -229,12 +305,38 @@ fn a_network_of_another_task_is_refused() {
 }
 
 #[test]
-fn a_batch_norm_that_cannot_be_folded_is_refused() {
+fn a_batch_norm_that_cannot_be_folded_is_a_node_of_its_own() {
     let model = ModelSpec {
         input: Shape::Features { features: 3 },
         layers: vec![LayerSpec::BatchNorm, LayerSpec::Dense { units: 2 }],
     };
     let weights = random_weights(&model, 0);
-    let error = fold_batch_norm(&model, &weights).unwrap_err().to_string();
-    assert!(error.starts_with("layer 0 (batch norm)"), "{error}");
+    let inputs = random_inputs(&model, 5, 0);
+    let bytes = to_onnx(&model, &weights, &classes(2), &Form::Fp32).unwrap();
+    let (expected, size) = expected(&model, &weights, &inputs);
+    assert!(largest_difference(&run(&bytes, &inputs), &expected) < 1e-5 * size);
+}
+
+#[test]
+fn a_number_that_is_no_token_is_an_error() {
+    let model = ModelSpec {
+        input: Shape::Tokens {
+            steps: 3,
+            vocabulary: 5,
+        },
+        layers: vec![
+            LayerSpec::Embedding { dimensions: 2 },
+            LayerSpec::GlobalAveragePool,
+            LayerSpec::Dense { units: 2 },
+        ],
+    };
+    let bytes = to_onnx(&model, &random_weights(&model, 0), &classes(2), &Form::Fp32).unwrap();
+    let model = Model::from_onnx(&bytes).unwrap();
+    assert_eq!(model.vocabulary(), Some(5));
+    let mut session = model.session(1).unwrap();
+    assert!(session.run(&[0.0, 4.0, 1.0], 1).is_ok());
+    for wrong in [5.0, -1.0, 0.5, f32::NAN] {
+        let error = session.run(&[0.0, wrong, 1.0], 1).unwrap_err().to_string();
+        assert!(error.contains("place 1") && error.contains("below 5"), "{error}");
+    }
 }

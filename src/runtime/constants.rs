@@ -172,6 +172,20 @@ fn positive_scales(tensor: &TensorProto, channels: usize) -> Result<Vec<f32>, Lo
     }
 }
 
+/// The values of a tensor of 64-bit integers.
+pub(super) fn whole_numbers(tensor: &TensorProto) -> Result<Vec<i64>, LoadError> {
+    expect_type(tensor, data_type::INT64, "int64")?;
+    if tensor.raw_data.is_none() {
+        return in_full(tensor, tensor.int64_data.clone());
+    }
+    Ok(raw(tensor)?
+        .as_chunks()
+        .0
+        .iter()
+        .map(|&bytes| i64::from_le_bytes(bytes))
+        .collect())
+}
+
 fn singles(tensor: &TensorProto) -> Result<Vec<f32>, LoadError> {
     expect_type(tensor, data_type::FLOAT, "float32")?;
     if tensor.raw_data.is_none() {
@@ -223,6 +237,7 @@ fn raw(tensor: &TensorProto) -> Result<Vec<u8>, LoadError> {
         data_type::UINT8 | data_type::INT8 => 1,
         data_type::FLOAT16 => 2,
         data_type::FLOAT | data_type::INT32 => 4,
+        data_type::INT64 => 8,
         other => return Err(refuse(tensor, format!("element type {other} is not supported"))),
     };
     if tensor.data_location() != 0 {

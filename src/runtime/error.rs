@@ -64,6 +64,18 @@ pub enum RunError {
         /// Shape of one sample.
         shape: Vec<usize>,
     },
+    /// A number of a text is no place in the network's vocabulary.
+    #[error(
+        "the input holds {found} at place {index} where the network reads whole numbers from 0 to below {vocabulary}; encode the text with the run's vocabulary"
+    )]
+    Token {
+        /// The number.
+        found: String,
+        /// Its place in the input.
+        index: usize,
+        /// Places in the vocabulary.
+        vocabulary: usize,
+    },
     /// There is no memory for the session.
     #[error("no memory for a session of {max_batch} samples ({bytes} bytes); use a smaller batch")]
     Memory {

@@ -2,15 +2,20 @@
 //!
 //! The reason for an engine of its own is that static int8 must be *fast*, not only small: quantize/dequantize pairs around
 //! convolutions and dense layers are fused into integer kernels, and only then do time and memory shrink with the format.
-//! A file is read into a chain of layers (`read`), the chain is rewritten (`passes`), and laid out in memory (`plan`).
-//! What is absent: branches, several inputs or outputs, and operators beyond those of the networks that Trimtab exports.
+//! A file in which every node reads the one before it is read into a chain of layers (`read`), the chain is rewritten
+//! (`passes`), and laid out in memory (`plan`); any other file is a `graph`.
+//! What is absent: several inputs or outputs, and operators beyond those of the networks that Trimtab exports.
 
 mod chain;
 mod constants;
 mod error;
+mod file;
+mod graph;
+mod node;
 pub mod onnx;
 mod passes;
 mod plan;
+mod products;
 mod read;
 mod session;
 mod steps;
@@ -19,14 +24,21 @@ pub use error::{LoadError, RunError};
 pub use session::Session;
 
 use crate::kernels::InstructionSet;
+use file::File;
 use plan::Plan;
 
 /// A network that is ready to run: packed weights and a plan.
 pub struct Model {
-    plan: Plan,
+    engine: Engine,
     set: InstructionSet,
     input_shape: Vec<usize>,
     output_name: String,
+}
+
+/// The two ways to run a file.
+enum Engine {
+    Chain(Plan),
+    Graph(graph::Plan),
 }
 
 impl Model {
@@ -43,14 +55,18 @@ impl Model {
                 best: InstructionSet::best(),
             });
         }
-        let mut network = read::read(bytes)?;
-        let layers = passes::optimise(std::mem::take(&mut network.layers));
-        let plan = plan::plan(&network, &layers, set)?;
+        let file = File::read(bytes)?;
+        let engine = if read::is_chain(&file) {
+            let layers = passes::optimise(read::read(&file)?);
+            Engine::Chain(plan::plan(&file.input_shape, &layers, set)?)
+        } else {
+            Engine::Graph(graph::Plan::read(&file, set)?)
+        };
         Ok(Self {
-            plan,
+            engine,
             set,
-            input_shape: network.input_shape,
-            output_name: network.output_name,
+            input_shape: file.input_shape,
+            output_name: file.output_name,
         })
     }
 
@@ -59,7 +75,7 @@ impl Model {
         Session::new(self, max_batch)
     }
 
-    /// Shape of one sample: `[features]` or `[channels, height, width]`.
+    /// Shape of one sample: `[features]`, `[channels, height, width]`, `[steps, features]`, or `[steps]` of tokens.
     pub fn input_shape(&self) -> &[usize] {
         &self.input_shape
     }
@@ -71,23 +87,33 @@ impl Model {
 
     /// Values of the output for one sample.
     pub fn output_len(&self) -> usize {
-        self.plan.output_len
+        match &self.engine {
+            Engine::Chain(plan) => plan.output_len,
+            Engine::Graph(plan) => plan.output_len,
+        }
     }
 
     /// Bytes of the packed weights, with biases and scales.
     pub fn weight_bytes(&self) -> usize {
-        self.plan.weight_bytes
+        match &self.engine {
+            Engine::Chain(plan) => plan.weight_bytes,
+            Engine::Graph(plan) => plan.weight_bytes(),
+        }
     }
 
     /// Bytes of the memory that a session for `batch` samples works in.
     pub fn arena_bytes(&self, batch: usize) -> usize {
-        let Plan {
+        let plan = match &self.engine {
+            Engine::Chain(plan) => plan,
+            Engine::Graph(plan) => return plan.arena_bytes(batch),
+        };
+        let &Plan {
             arena_floats,
             arena_bytes,
             staged_floats,
             staged_integers,
             ..
-        } = self.plan;
+        } = plan;
         let floats = arena_floats.saturating_mul(batch).saturating_add(staged_floats);
         let integers = staged_integers
             * if session::stages_bytes(self.set) {
@@ -108,7 +134,18 @@ impl Model {
 
     /// Names of the layers that run on integer kernels, in their order.
     pub fn int8_layers(&self) -> Vec<String> {
-        self.plan.integer_layers.clone()
+        match &self.engine {
+            Engine::Chain(plan) => plan.integer_layers.clone(),
+            Engine::Graph(plan) => plan.integer_layers().to_vec(),
+        }
+    }
+
+    /// Below what the numbers of the input must be, where it is of tokens.
+    pub fn vocabulary(&self) -> Option<usize> {
+        match &self.engine {
+            Engine::Chain(_) => None,
+            Engine::Graph(plan) => plan.vocabulary(),
+        }
     }
 
     /// The instruction set of the kernels.

@@ -24,6 +24,8 @@ pub mod data_type {
     pub const INT8: i32 = 3;
     /// Signed 32-bit integer.
     pub const INT32: i32 = 6;
+    /// Signed 64-bit integer.
+    pub const INT64: i32 = 7;
     /// 16-bit float.
     pub const FLOAT16: i32 = 10;
 }
@@ -135,6 +137,9 @@ pub struct AttributeProto {
     /// The value, where it is a list of integers.
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
+    /// The value, where it is a list of byte strings.
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub strings: Vec<Vec<u8>>,
     /// Which of the fields holds the value, one of [`attribute_type`].
     #[prost(int32, optional, tag = "20")]
     pub r#type: Option<i32>,
@@ -310,6 +315,14 @@ impl AttributeProto {
         }
     }
 
+    /// A setting that is a text.
+    pub fn string(name: &str, value: &str) -> Self {
+        Self {
+            s: Some(value.as_bytes().to_vec()),
+            ..Self::empty(name, attribute_type::STRING)
+        }
+    }
+
     fn empty(name: &str, r#type: i32) -> Self {
         Self {
             name: Some(name.to_owned()),
@@ -317,6 +330,7 @@ impl AttributeProto {
             i: None,
             s: None,
             ints: Vec::new(),
+            strings: Vec::new(),
             r#type: Some(r#type),
         }
     }
@@ -368,6 +382,16 @@ impl TensorProto {
         )
     }
 
+    /// A constant of signed 64-bit integers.
+    pub fn from_i64(name: &str, dims: &[usize], values: &[i64]) -> Self {
+        Self::raw(
+            name,
+            dims,
+            data_type::INT64,
+            values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        )
+    }
+
     fn raw(name: &str, dims: &[usize], data_type: i32, bytes: Vec<u8>) -> Self {
         Self {
             dims: dims.iter().map(|&dim| dim as i64).collect(),
@@ -382,6 +406,15 @@ impl TensorProto {
 impl ValueInfoProto {
     /// A value of 32-bit floats: the symbolic batch dimension [`BATCH`], then the dimensions of one sample.
     pub fn batch_of(name: &str, sample: &[usize]) -> Self {
+        Self::batch(name, sample, data_type::FLOAT)
+    }
+
+    /// The same of 64-bit integers.
+    pub fn batch_of_tokens(name: &str, sample: &[usize]) -> Self {
+        Self::batch(name, sample, data_type::INT64)
+    }
+
+    fn batch(name: &str, sample: &[usize], element: i32) -> Self {
         let batch = DimensionProto {
             value: Some(DimensionValue::Symbolic(BATCH.to_owned())),
         };
@@ -392,7 +425,7 @@ impl ValueInfoProto {
             name: Some(name.to_owned()),
             r#type: Some(TypeProto {
                 tensor_type: Some(TensorTypeProto {
-                    elem_type: Some(data_type::FLOAT),
+                    elem_type: Some(element),
                     shape: Some(TensorShapeProto {
                         dim: std::iter::once(batch).chain(fixed).collect(),
                     }),

@@ -102,7 +102,7 @@ impl Product {
     }
 
     /// Whether weights and bias are integers whose products are on the bias's grid for an input on `grid`.
-    fn fits(&self, grid: Grid) -> bool {
+    pub(super) fn fits(&self, grid: Grid) -> bool {
         let Weights::Integer { scales, .. } = &self.weights else {
             return false;
         };
@@ -118,7 +118,7 @@ impl Product {
     }
 
     /// Makes floats of integer weights and biases: they compute in floats because their input does.
-    fn leave_integers(&mut self) {
+    pub(super) fn leave_integers(&mut self) {
         if let Weights::Integer { values, scales } = &self.weights {
             self.weights = Weights::Single(scaled(values, scales, f32::from));
         }

@@ -4,13 +4,22 @@ use std::ops::Range;
 
 use super::plan::{Action, Plan, Slot, Step};
 use super::steps::Staging;
-use super::{Model, RunError};
+use super::{Engine, Model, RunError, graph};
 use crate::kernels::InstructionSet;
 
 /// Room to run a model on batches up to a size. Running allocates nothing.
 pub struct Session<'m> {
     model: &'m Model,
     max_batch: usize,
+    memory: Memory,
+}
+
+enum Memory {
+    Chain(ChainMemory),
+    Graph(graph::Memory),
+}
+
+struct ChainMemory {
     floats: Vec<f32>,
     bytes: Vec<u8>,
     staging: Staging,
@@ -23,28 +32,18 @@ pub(super) fn stages_bytes(set: InstructionSet) -> bool {
 
 impl<'m> Session<'m> {
     pub(super) fn new(model: &'m Model, max_batch: usize) -> Result<Self, RunError> {
-        let Plan {
-            arena_floats,
-            arena_bytes,
-            staged_floats,
-            staged_integers,
-            ..
-        } = model.plan;
-        let memory = || RunError::Memory {
+        let memory = match &model.engine {
+            Engine::Chain(plan) => ChainMemory::new(plan, max_batch, stages_bytes(model.set)).map(Memory::Chain),
+            Engine::Graph(plan) => plan.memory(max_batch).map(Memory::Graph),
+        };
+        let memory = memory.ok_or_else(|| RunError::Memory {
             max_batch,
             bytes: model.arena_bytes(max_batch),
-        };
-        let as_bytes = stages_bytes(model.set);
+        })?;
         Ok(Self {
             model,
             max_batch,
-            floats: zeros(arena_floats.checked_mul(max_batch)).ok_or_else(memory)?,
-            bytes: zeros(arena_bytes.checked_mul(max_batch)).ok_or_else(memory)?,
-            staging: Staging {
-                floats: zeros(Some(staged_floats)).ok_or_else(memory)?,
-                wide: zeros(Some(if as_bytes { 0 } else { staged_integers })).ok_or_else(memory)?,
-                bytes: zeros(Some(if as_bytes { staged_integers } else { 0 })).ok_or_else(memory)?,
-            },
+            memory,
         })
     }
 
@@ -65,15 +64,37 @@ impl<'m> Session<'m> {
                 shape,
             });
         }
+        match (&self.model.engine, &mut self.memory) {
+            (Engine::Chain(plan), Memory::Chain(memory)) => Ok(memory.run(plan, input, batch)),
+            (Engine::Graph(plan), Memory::Graph(memory)) => plan.run(memory, input, batch),
+            // A session is made for its model.
+            _ => Ok(&[]),
+        }
+    }
+}
+
+impl ChainMemory {
+    fn new(plan: &Plan, max_batch: usize, as_bytes: bool) -> Option<Self> {
+        let integers = plan.staged_integers;
+        Some(Self {
+            floats: zeros(plan.arena_floats.checked_mul(max_batch))?,
+            bytes: zeros(plan.arena_bytes.checked_mul(max_batch))?,
+            staging: Staging {
+                floats: zeros(Some(plan.staged_floats))?,
+                wide: zeros(Some(if as_bytes { 0 } else { integers }))?,
+                bytes: zeros(Some(if as_bytes { integers } else { 0 }))?,
+            },
+        })
+    }
+
+    fn run(&mut self, plan: &Plan, input: &[f32], batch: usize) -> &[f32] {
         let Plan {
             steps,
             arena_floats,
             arena_bytes,
             ..
-        } = &self.model.plan;
-        let Self {
-            floats, bytes, staging, ..
-        } = self;
+        } = plan;
+        let Self { floats, bytes, staging } = self;
         // The arenas of a smaller batch lie at the beginning of the larger ones.
         let floats = &mut floats[..arena_floats * batch];
         let bytes = &mut bytes[..arena_bytes * batch];
@@ -101,7 +122,7 @@ impl<'m> Session<'m> {
             }
             from = Some(*to);
         }
-        Ok(from.map_or(&[], |slot| &floats[slot.range(floats.len(), batch)]))
+        from.map_or(&[], |slot| &floats[slot.range(floats.len(), batch)])
     }
 }
 
@@ -137,7 +158,7 @@ fn source_and_target<'a, T>(
 }
 
 /// So many zeros, if there is memory for them.
-fn zeros<T: Clone + Default>(len: Option<usize>) -> Option<Vec<T>> {
+pub(super) fn zeros<T: Clone + Default>(len: Option<usize>) -> Option<Vec<T>> {
     let len = len?;
     let mut values = Vec::new();
     values.try_reserve_exact(len).ok()?;

@@ -142,7 +142,7 @@ impl FloatStep {
     /// Bytes of the packed weights and of the vectors beside them.
     pub(super) fn weight_bytes(&self) -> usize {
         match self {
-            Self::Product(layer) => layer.panels.bytes() + size_of_val(layer.bias.as_slice()),
+            Self::Product(layer) => layer.weight_bytes(),
             Self::ScaleShift { scale, shift } => size_of_val(scale.as_slice()) + size_of_val(shift.as_slice()),
             _ => 0,
         }
@@ -189,17 +189,18 @@ impl WidenStep {
                     .zip(input)
                     .for_each(|(out, &byte)| *out = grid.dequantize(byte));
             }
-            Self::Product { layer, low } => layer.run(batch, input, staging, |rows, out_row, activations| {
-                let columns = layer.panels.shape().columns;
-                let out = &mut out[out_row * columns..][..rows * columns];
-                layer.product(activations, rows, IntegerOutput::Floats { out, low: *low });
-            }),
+            Self::Product { layer, low } => layer.run_to_floats(batch, input, staging, *low, out),
         }
     }
 }
 
 impl FloatLayer {
-    fn run(&self, batch: usize, input: &[f32], staging: &mut [f32], out: &mut [f32]) {
+    /// Bytes of the packed weights and of the vectors beside them.
+    pub(super) fn weight_bytes(&self) -> usize {
+        self.panels.bytes() + size_of_val(self.bias.as_slice())
+    }
+
+    pub(super) fn run(&self, batch: usize, input: &[f32], staging: &mut [f32], out: &mut [f32]) {
         let Some(image) = &self.image else {
             float_product(input, &self.walk, batch, &self.panels, &self.bias, self.low, out);
             return;
@@ -231,6 +232,15 @@ impl IntegerLayer {
     /// Bytes of the packed weights and of the vectors beside them.
     pub(super) fn weight_bytes(&self) -> usize {
         self.panels.bytes() + size_of_val(self.start.as_slice()) + size_of_val(self.scale.as_slice())
+    }
+
+    /// The results as floats, at least `low`.
+    pub(super) fn run_to_floats(&self, batch: usize, input: &[u8], staging: &mut Staging, low: f32, out: &mut [f32]) {
+        self.run(batch, input, staging, |rows, out_row, activations| {
+            let columns = self.panels.shape().columns;
+            let out = &mut out[out_row * columns..][..rows * columns];
+            self.product(activations, rows, IntegerOutput::Floats { out, low });
+        });
     }
 
     /// Stages the input piece by piece, and hands each to `product` with its number of output rows and the first of them.

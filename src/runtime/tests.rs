@@ -418,7 +418,7 @@ fn what_is_not_supported_is_refused_by_name() {
         ("Conv_3", "must be a constant", |file| {
             node(file, "Conv").input[1] = "nowhere".to_owned();
         }),
-        ("Conv_3", "the network branches", |file| {
+        ("Conv_3", "`logits` is not made by a node before it", |file| {
             node(file, "Conv").input[0] = "logits".to_owned();
         }),
         ("Conv_3", "exactly one output", |file| node(file, "Conv").output.clear()),
