@@ -130,6 +130,31 @@ pub enum Command {
         #[arg(long, conflicts_with = "rows")]
         json: bool,
     },
+    /// Find a learning rate by a short training whose rate rises (a range test)
+    FindRate(ProbeArguments),
+    /// Find the largest batch whose training steps fit into a memory budget, by measuring
+    FindBatch {
+        #[command(flatten)]
+        options: ProbeArguments,
+        /// Memory of the training, such as 512MB
+        #[arg(long, value_name = "SIZE", value_parser = super::probe::budget)]
+        budget: u64,
+    },
+    /// Measure speed and memory of training against the size of the batch
+    Throughput(ProbeArguments),
+    /// Measure what data-parallel workers buy on this machine
+    Workers(ProbeArguments),
+    /// Train on ever more rows: whether more data or another model would help
+    LearningCurve {
+        #[command(flatten)]
+        options: ProbeArguments,
+        /// Numbers of training rows
+        #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(2..=50))]
+        points: u32,
+        /// Parts of the data, each left out once
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(2..=100))]
+        folds: u32,
+    },
     /// Time training and inference of the reference networks
     Bench {
         #[arg(long, num_args = 1.., default_values = ["mlp784", "cnn28"], value_parser = ["mlp784", "cnn28"])]
@@ -147,6 +172,18 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What every probe of a configuration takes.
+#[derive(Debug, Args)]
+pub struct ProbeArguments {
+    #[arg(value_name = "CONFIG")]
+    pub config: PathBuf,
+    /// Override a key, as in `train.batch_size=64`
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Args)]

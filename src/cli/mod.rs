@@ -2,6 +2,7 @@
 //! error; a failure is one line and exit code 1, wrong usage is exit code 2.
 
 mod arguments;
+mod probe;
 mod progress;
 mod report;
 mod runs;
@@ -13,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::jobs::Probe;
 use crate::store::Store;
 use arguments::{Arguments, Command};
 
@@ -94,6 +96,17 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
             set,
             json,
         } => work::datasets(dataset, rows, &set, json),
+        Command::FindRate(options) => probe::run(store(place)?, &options, Probe::LearningRate),
+        Command::FindBatch { options, budget } => {
+            let probe = Probe::LargestBatch { budget_bytes: budget };
+            probe::run(store(place)?, &options, probe)
+        }
+        Command::Throughput(options) => probe::run(store(place)?, &options, Probe::Throughput),
+        Command::Workers(options) => probe::run(store(place)?, &options, Probe::Workers),
+        Command::LearningCurve { options, points, folds } => {
+            let (points, folds) = (points as usize, folds as usize);
+            probe::run(store(place)?, &options, Probe::LearningCurve { points, folds })
+        }
         Command::Bench {
             workload,
             batch,

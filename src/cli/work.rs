@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::{CommandError, Incomplete, report, to_json};
 use crate::compare;
 use crate::cost;
-use crate::jobs::{self, Engine, Job, JobError, Message, Prediction};
+use crate::jobs::{self, Engine, Finding, Job, JobError, Message, Prediction};
 use crate::spec::{
     DataConfig, Recipe, Run, RunConfig, RunId, RunStatus, Shape, annotated_toml, apply_overrides, parse_config, units,
 };
@@ -378,7 +378,7 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn read_config(path: &Path, set: &[String]) -> Result<RunConfig, CommandError> {
+pub(super) fn read_config(path: &Path, set: &[String]) -> Result<RunConfig, CommandError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("{}: {error}; `trimtab init` prints a configuration", path.display()))?;
     parse_config(&text, set).map_err(|error| format!("{}: {error}", path.display()).into())
@@ -386,7 +386,7 @@ fn read_config(path: &Path, set: &[String]) -> Result<RunConfig, CommandError> {
 
 /// A file by its absolute path, so that its run can be resumed and compressed from any folder; a set that needs no file by
 /// its name.
-fn settled(source: &str) -> Result<String, CommandError> {
+pub(super) fn settled(source: &str) -> Result<String, CommandError> {
     let needs_no_file = jobs::datasets().iter().any(|(name, _)| *name == source.trim());
     if needs_no_file || !Path::new(source).exists() {
         return Ok(source.to_owned());
@@ -405,13 +405,13 @@ fn comparison(rows: &[Run]) -> Result<String, CommandError> {
 }
 
 /// The store with its engine: hands in jobs and reads the stream.
-struct Desk {
+pub(super) struct Desk {
     store: Arc<Store>,
     engine: Engine,
 }
 
 impl Desk {
-    fn open(store: Store) -> Result<Self, CommandError> {
+    pub fn open(store: Store) -> Result<Self, CommandError> {
         let store = Arc::new(store);
         let engine = Engine::start(Arc::clone(&store), || {})?;
         Ok(Self { store, engine })
@@ -419,14 +419,26 @@ impl Desk {
 
     /// Does a job to its end, showing progress; its runs, however they ended.
     fn perform(&self, job: Job) -> Result<Vec<RunId>, CommandError> {
+        self.follow(job, |_| {})
+    }
+
+    /// What a probe finds out.
+    pub fn find(&self, probe: Job) -> Result<Finding, CommandError> {
+        let mut found = None;
+        self.follow(probe, |finding| found = Some(finding))?;
+        found.ok_or_else(|| "the probe found nothing".into())
+    }
+
+    fn follow(&self, job: Job, mut found: impl FnMut(Finding)) -> Result<Vec<RunId>, CommandError> {
         self.engine.submit(job)?;
         let mut progress = Progress::new();
         loop {
             match self.engine.next_within(Duration::from_secs(1)) {
                 Some(Message::Event(envelope)) => progress.show(&envelope),
                 Some(Message::Progress { what, done, total, .. }) => progress.part(&what, done, total),
+                Some(Message::Found { finding, .. }) => found(*finding),
                 Some(Message::Closed { outcome, .. }) => return Ok(outcome?),
-                Some(Message::Opened { .. } | Message::Found { .. }) | None => {}
+                Some(Message::Opened { .. }) | None => {}
             }
         }
     }

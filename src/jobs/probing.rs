@@ -9,8 +9,11 @@ use super::JobError;
 use super::admission::admit;
 use super::engine::Message;
 use super::worker::Worker;
-use crate::data::{self, DataError, Dataset};
-use crate::spec::{ArtifactKind, ConfigIssue, Event, EventSink, Failure, RunConfig, RunId, RunPlan, units};
+use crate::classic;
+use crate::data::{self, DataError, Dataset, Samples};
+use crate::spec::{
+    ArtifactKind, Command, ConfigIssue, Event, EventSink, Failure, Metrics, RunConfig, RunId, RunPlan, units,
+};
 use crate::train::probe::{
     self, BatchMeasure, Fitted, LargestBatch, LearningCurve, RATE_STEPS, RateRange, Watch, WorkerSpeed,
 };
@@ -110,11 +113,13 @@ impl Worker<'_> {
         };
         // What is wrong with the configuration is told as such, before the first fit.
         admit(config, &load(0)?.summary).map_err(JobError::Config)?;
-        require_steps(config)?;
         let fit = |dataset: &Dataset| {
             let plan = config
                 .check(&dataset.summary)
                 .map_err(|issues| issues.into_iter().next().map_or_else(no_reason, as_failure))?;
+            if config.model.architecture.is_classical() {
+                return self.fit_baseline(&plan, dataset);
+            }
             let job = TrainJob {
                 plan: &plan,
                 dataset,
@@ -131,6 +136,29 @@ impl Worker<'_> {
         let seed = config.data.split_seed;
         let curve = probe::learning_curve((points.max(1), folds, seed), load, fit, watch)?;
         Ok(curve.map(Finding::LearningCurve))
+    }
+}
+
+impl Worker<'_> {
+    /// A classical baseline, scored as a network is.
+    fn fit_baseline(&self, plan: &RunPlan, dataset: &Dataset) -> Result<Option<Fitted>, Failure> {
+        let mut goes_on = |_, _| Ok(self.control.requested() != Command::Stop);
+        let Some(fitted) = classic::fit(plan, dataset, &mut goes_on)? else {
+            return Ok(None);
+        };
+        let score = |samples: &Samples| -> Result<Metrics, Failure> {
+            let inputs = samples.inputs.all().map_err(DataError::into_failure)?;
+            let outputs = fitted.outputs(&inputs);
+            Ok(train::metrics(
+                &outputs,
+                &samples.targets,
+                &dataset.preprocessing.target,
+            ))
+        };
+        Ok(Some(Fitted {
+            train: score(&dataset.train)?,
+            test: score(&dataset.test)?,
+        }))
     }
 }
 

@@ -5,6 +5,28 @@ pub fn bytes(bytes: u64) -> String {
     scaled(bytes as f64, &["B", "kB", "MB", "GB", "TB"])
 }
 
+/// What a person writes for a number of bytes: `512MB`, `2 GB`, `64 MiB`, `1000`.
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    let text = text.trim().to_lowercase();
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
+    let number: f64 = text[..end].parse().ok()?;
+    let factor = match text[end..].trim() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => f64::from(1 << 20),
+        "gib" => f64::from(1 << 30),
+        _ => return None,
+    };
+    let bytes = number * factor;
+    (bytes >= 1.0 && bytes < 1e18).then_some(bytes as u64)
+}
+
 /// A time given in microseconds: `36.2 µs`, `1.92 ms`, `3.10 s`.
 pub fn microseconds(time: f64) -> String {
     scaled(time, &["µs", "ms", "s"])
@@ -104,6 +126,24 @@ mod tests {
         assert_eq!(clock(3723.2), "1:02:03");
         assert_eq!(clock(7.0), "0:07");
         assert_eq!(percent(0.974_07), "97.4 %");
+    }
+
+    #[test]
+    fn bytes_are_read_with_and_without_a_unit() {
+        for (text, bytes) in [
+            ("512MB", Some(512_000_000)),
+            (" 1.5 gb ", Some(1_500_000_000)),
+            ("64MiB", Some(64 << 20)),
+            ("1000", Some(1000)),
+            ("0", None),
+            ("-1MB", None),
+            ("much", None),
+            ("1e40", None),
+            ("99999999999TB", None),
+            ("", None),
+        ] {
+            assert_eq!(parse_bytes(text), bytes, "{text}");
+        }
     }
 
     #[test]

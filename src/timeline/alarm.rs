@@ -19,6 +19,8 @@ pub struct Alarm {
 pub enum Concern {
     /// The training loss jumped.
     LossSpike,
+    /// The training loss has been rising for long, or a loss is no number any more.
+    Divergence,
     /// The validation loss rises while the training loss falls.
     OverFitting,
     GradientExplosion,
@@ -38,9 +40,16 @@ const SPIKE_RATIO: f64 = 1.5;
 const DEVIATION_SCALE: f64 = 1.4826;
 /// An exploding gradient is this many times as long as those before it.
 const EXPLOSION_RATIO: f64 = 10.0;
+/// The loss diverges where its level over [`LEVEL_BLOCKS`] blocks is this many times the lowest such level, and higher than it began.
+const DIVERGENCE_RATIO: f64 = 2.0;
 /// Epochs in a row in which the validation loss rises and the training loss falls, and how far it must have risen.
 const RISING_EPOCHS: usize = 3;
 const RISE_RATIO: f64 = 1.02;
+/// Epochs since the lowest validation loss after which it need not rise in every one, and how far it must have risen, and the
+/// training loss fallen, since then.
+const PATIENT_EPOCHS: usize = 8;
+const PATIENT_RISE: f64 = 1.05;
+const PATIENT_FALL: f64 = 0.95;
 /// Memory in use above the prediction that is too much: as a fraction, and in bytes, since bookkeeping weighs on tiny networks.
 const MEMORY_MARGIN: f64 = 0.15;
 const LEAST_EXCESS_BYTES: u64 = 1_000_000;
@@ -63,10 +72,14 @@ pub struct Watch {
     readings: usize,
     loss: Jumps,
     gradient: Jumps,
+    level: Level,
     /// Epochs in a row that over-fitted, the validation loss before them, and whether that was said.
     rising: usize,
     rising_from: f64,
     said_rising: bool,
+    /// The epoch with the lowest validation loss: its place, that loss, and its training loss.
+    lowest: Option<(usize, f64, f64)>,
+    said_no_number: bool,
     /// The prediction of whose excess was told, in bytes.
     exceeded: Option<u64>,
 }
@@ -108,6 +121,15 @@ impl Watch {
                 );
                 self.say(step, Concern::LossSpike, text);
             }
+            if let Some((value, lowest)) = self.level.take(f64::from(record.loss)) {
+                let text = format!(
+                    "The training loss has risen from {} to {}: the run diverges. Lower the learning rate, clip the gradients, or \
+                     begin with a warm-up",
+                    units::significant(lowest),
+                    units::significant(value)
+                );
+                self.say(step, Concern::Divergence, text);
+            }
             let explodes = |value: f64, usual: Usual| value > EXPLOSION_RATIO * usual.median;
             if let Some((value, usual)) = self.gradient.take(f64::from(record.gradient_norm), explodes) {
                 let text = format!(
@@ -136,6 +158,15 @@ impl Watch {
                 }
                 _ => self.rising = 0,
             }
+            let (train, validation) = (point.train.loss, point.validation.loss);
+            if !validation.is_finite() && !self.said_no_number {
+                self.said_no_number = true;
+                let text = "The validation loss is no number any more: lower the learning rate, or clip the gradients";
+                self.say(point.step, Concern::Divergence, text.to_owned());
+            }
+            if self.lowest.is_none_or(|(_, lowest, _)| validation < lowest) {
+                self.lowest = Some((place, validation, train));
+            }
             self.said_rising &= !point.is_best;
             let has_risen = self.rising >= RISING_EPOCHS && point.validation.loss > RISE_RATIO * self.rising_from;
             if has_risen && !self.said_rising {
@@ -144,6 +175,20 @@ impl Watch {
                     "The validation loss has risen for {} epochs while the training loss fell: the network learns its \
                      samples by heart. Early stopping, weight decay or dropout help",
                     self.rising
+                );
+                self.say(point.step, Concern::OverFitting, text);
+            }
+            if let Some((lowest_place, lowest, train_then)) = self.lowest
+                && place >= lowest_place + PATIENT_EPOCHS
+                && validation > PATIENT_RISE * lowest
+                && train < PATIENT_FALL * train_then
+                && !self.said_rising
+            {
+                self.said_rising = true;
+                let text = format!(
+                    "The validation loss has been above its lowest for {} epochs while the training loss fell: the network learns \
+                     its samples by heart. Early stopping, weight decay or dropout help",
+                    place - lowest_place
                 );
                 self.say(point.step, Concern::OverFitting, text);
             }
@@ -236,6 +281,46 @@ impl Jumps {
             median: median(&mut levels),
             deviation: DEVIATION_SCALE * median(&mut differences) / std::f64::consts::SQRT_2,
         })
+    }
+}
+
+/// Finds a loss that rises slowly, and stays high.
+#[derive(Debug, Clone, Default)]
+struct Level {
+    block: Vec<f64>,
+    /// Medians of the last blocks.
+    recent: VecDeque<f64>,
+    /// The first level, and the lowest.
+    first: Option<f64>,
+    lowest: f64,
+    is_high: bool,
+}
+
+impl Level {
+    /// The level and the lowest one, at the step where it has become too high; again only after it was low.
+    fn take(&mut self, value: f64) -> Option<(f64, f64)> {
+        self.block.push(value);
+        if self.block.len() < BLOCK {
+            return None;
+        }
+        if self.recent.len() == LEVEL_BLOCKS {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(median(&mut self.block));
+        self.block.clear();
+        if self.recent.len() < LEVEL_BLOCKS {
+            return None;
+        }
+        let level = median(&mut self.recent.iter().copied().collect::<Vec<_>>());
+        let Some(first) = self.first else {
+            self.first = Some(level);
+            self.lowest = level;
+            return None;
+        };
+        self.lowest = self.lowest.min(level);
+        let was_high = self.is_high;
+        self.is_high = level > DIVERGENCE_RATIO * self.lowest && level > first;
+        (self.is_high && !was_high).then_some((level, self.lowest))
     }
 }
 
@@ -332,6 +417,59 @@ mod tests {
     fn gradients_that_are_no_numbers_any_more_are_told() {
         let steps = (0..100).map(|step| (1.0, if step < 80 { 1.0 } else { f64::NAN }));
         assert_eq!(concerns(&view(run(steps))), [(85, Concern::GradientExplosion)]);
+    }
+
+    #[test]
+    fn a_slow_rise_above_the_beginning_is_told_once() {
+        // Falls over 300 steps from 2 to 0.1, and then rises slowly to 20.
+        let loss = |step: usize| {
+            let step = step as f64;
+            let level = if step < 300.0 {
+                2.0 * (-0.01 * step).exp()
+            } else {
+                0.1 * (0.0076 * (step - 300.0)).exp()
+            };
+            level * (1.0 + 0.1 * noise(step as usize))
+        };
+        let told = concerns(&view(run((0..1000).map(|step| (loss(step), 1.0)))));
+        let divergences: Vec<usize> = told
+            .iter()
+            .filter(|(_, about)| *about == Concern::Divergence)
+            .map(|(step, _)| *step)
+            .collect();
+        assert!(
+            divergences.len() == 1 && (680..760).contains(&divergences[0]),
+            "{told:?}"
+        );
+        // A rise that stays below the beginning is a matter of the schedule.
+        let told = concerns(&view(run((0..700).map(|step| (loss(step).min(1.5), 1.0)))));
+        assert!(told.iter().all(|(_, about)| *about != Concern::Divergence), "{told:?}");
+    }
+
+    #[test]
+    fn a_validation_loss_that_is_no_number_is_told_once() {
+        let mut events = run([]);
+        events.extend([
+            epoch(1, 1.0, 1.0, true),
+            epoch(2, 1.0, f64::NAN, false),
+            epoch(3, 1.0, f64::NAN, false),
+        ]);
+        assert_eq!(concerns(&view(events)), [(20, Concern::Divergence)]);
+    }
+
+    #[test]
+    fn over_fitting_with_a_noisy_validation_loss_is_told_too() {
+        let mut events = run([]);
+        for place in 0..20_u16 {
+            let validation = 0.5 + 0.01 * f64::from(place) + if place % 2 == 0 { 0.0 } else { 0.02 };
+            events.push(epoch(
+                usize::from(place) + 1,
+                1.0 / f64::from(place + 1),
+                validation,
+                place == 0,
+            ));
+        }
+        assert_eq!(concerns(&view(events)), [(90, Concern::OverFitting)]);
     }
 
     fn epoch(epoch: usize, train: f64, validation: f64, is_best: bool) -> Event {

@@ -19,7 +19,7 @@ mod session;
 mod stepper;
 
 pub use checkpoint::{CheckpointError, weights_from_bytes, weights_to_bytes};
-pub use evaluation::{evaluate, outputs, sample_outputs};
+pub use evaluation::{evaluate, metrics, outputs, sample_outputs};
 pub use optimizer::{Optimizer, Rule};
 pub use pictures::{attention, batch_gradients};
 

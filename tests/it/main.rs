@@ -9,4 +9,5 @@ mod download;
 mod jobs;
 mod kill;
 mod memory;
+mod probes;
 mod store;

@@ -82,3 +82,6 @@ impl Course {
 fn stumble(plan: &RunPlan, step: usize, stumble: Stumble) -> Failure {
     failures::stumble(stumble, step, plan.config.train.learning_rate)
 }
+
+#[cfg(test)]
+mod tests;

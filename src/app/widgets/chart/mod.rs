@@ -121,7 +121,12 @@ impl Quantity {
 
     fn concerns(self) -> &'static [Concern] {
         match self {
-            Self::Loss => &[Concern::LossSpike, Concern::OverFitting, Concern::GradientExplosion],
+            Self::Loss => &[
+                Concern::LossSpike,
+                Concern::Divergence,
+                Concern::OverFitting,
+                Concern::GradientExplosion,
+            ],
             Self::Score => &[Concern::OverFitting],
             Self::GradientNorm => &[Concern::GradientExplosion],
             Self::Memory => &[Concern::Memory],
