@@ -73,6 +73,8 @@ pub struct Watch {
     loss: Jumps,
     gradient: Jumps,
     level: Level,
+    /// Step of the latest jump of the loss.
+    spiked: usize,
     /// Epochs in a row that over-fitted, the validation loss before them, and whether that was said.
     rising: usize,
     rising_from: f64,
@@ -119,9 +121,12 @@ impl Watch {
                     units::significant(usual),
                     units::significant(value)
                 );
+                self.spiked = step;
                 self.say(step, Concern::LossSpike, text);
             }
-            if let Some((value, lowest)) = self.level.take(f64::from(record.loss)) {
+            let rise = self.level.take(f64::from(record.loss));
+            // A jump that was just told is not told again as a rise.
+            if let Some((value, lowest)) = rise.filter(|_| step > self.spiked + 2 * BLOCK * LEVEL_BLOCKS) {
                 let text = format!(
                     "The training loss has risen from {} to {}: the run diverges. Lower the learning rate, clip the gradients, or \
                      begin with a warm-up",
