@@ -33,7 +33,7 @@ pub enum Command {
     },
     /// Print a configuration with every key and a comment on each
     Init {
-        /// A shipped or generated set, or a CSV file
+        /// A shipped or generated set, a file, or a folder
         #[arg(long, value_name = "NAME-OR-PATH")]
         dataset: Option<String>,
         /// Column to predict
@@ -85,11 +85,12 @@ pub enum Command {
     },
     /// Get a data set from the network (mnist, fashion_mnist, cifar10); without a name, list them
     Get { name: Option<String> },
-    /// Predict the rows of a CSV file with an exported folder, and nothing else
+    /// Predict new rows, sequences, texts, or what follows a series, with an exported folder and nothing else
     Predict {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
-        #[arg(value_name = "CSV")]
+        /// A CSV file, a .ts file, or a folder of texts
+        #[arg(value_name = "ROWS")]
         csv: PathBuf,
         #[arg(long)]
         json: bool,
@@ -117,7 +118,7 @@ pub enum Command {
         #[arg(required = true, value_name = "RUN")]
         runs: Vec<String>,
     },
-    /// List the data sets, or describe one
+    /// List the data sets, or describe one with what its health check finds
     Datasets {
         #[arg(value_name = "NAME-OR-PATH")]
         dataset: Option<String>,

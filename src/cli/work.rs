@@ -12,7 +12,8 @@ use crate::compare;
 use crate::cost;
 use crate::jobs::{self, Engine, Finding, Job, JobError, Message, Prediction};
 use crate::spec::{
-    DataConfig, Recipe, Run, RunConfig, RunId, RunStatus, Shape, annotated_toml, apply_overrides, parse_config, units,
+    DataConfig, DataKind, Recipe, Run, RunConfig, RunId, RunStatus, annotated_toml, apply_overrides, parse_config,
+    units,
 };
 use crate::store::Store;
 
@@ -47,8 +48,12 @@ pub fn init(
     }
     data.target = target;
     let summary = jobs::describe(&data)?;
-    let is_image = matches!(summary.input, Shape::Image { .. });
-    let architecture = architecture.unwrap_or_else(|| if is_image { "cnn" } else { "mlp" }.to_owned());
+    let usual = match summary.kind {
+        DataKind::Images => "cnn",
+        DataKind::Table => "mlp",
+        DataKind::Sequences | DataKind::Series | DataKind::Text => "gru",
+    };
+    let architecture = architecture.unwrap_or_else(|| usual.to_owned());
     let defaults = if architecture == "cnn" {
         RunConfig::digits_cnn()
     } else {
@@ -291,9 +296,13 @@ pub fn datasets(
     if let Some(part) = rows {
         return Ok(jobs::rows(&data, part.parse()?)?);
     }
-    let summary = jobs::describe(&data)?;
+    let (summary, findings) = jobs::examine(&data)?;
     if json {
-        return to_json(&summary);
+        let mut described = serde_json::to_value(&summary)?;
+        if let Some(described) = described.as_object_mut() {
+            described.insert("findings".to_owned(), serde_json::to_value(&findings)?);
+        }
+        return to_json(&described);
     }
     let mut text = format!("{}\n", summary.name);
     let _ = writeln!(
@@ -324,6 +333,12 @@ pub fn datasets(
     }
     for note in &summary.notes {
         let _ = writeln!(text, "  note: {note}");
+    }
+    for finding in &findings {
+        let _ = writeln!(text, "  {}: {}. {}.", finding.kind.name(), finding.what, finding.remedy);
+    }
+    if findings.is_empty() {
+        text += "  health: nothing to object to\n";
     }
     Ok(text)
 }

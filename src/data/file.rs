@@ -55,3 +55,6 @@ fn of_bytes(file: &str, bytes: &[u8], config: &DataConfig) -> Result<Box<dyn Sou
         })),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,25 @@
 //!   the rows differ, more than [`MAX_CATEGORIES`] texts.
 //! * **Task**: a text target is classification; so are integers with at most 20 different values and three rows for each on average;
 //!   other numbers are regression. `data.task` overrules.
-//! * **Split**: stratified by class, or by ten quantile bins of a regression target.
+//! * **Several targets**: `data.target = "a,b"` is a regression of both; a column whose name has the comma goes before.
+//! * **Split**: stratified by class, or by ten quantile bins of a regression's first target.
+//!
+//! # What is no table of rows
+//!
+//! * **Series**: with `data.task = "forecast"` the rows follow each other in time. All columns of numbers are read in windows, the
+//!   target's next values are predicted; training comes first, then validation, then test, and no window crosses a border. A column
+//!   called `time`, `date` and the like puts the rows in order.
+//! * **Sequences in long form**: a column called `id`, `..._id`, `sequence`, `series`, `case` and the like, one called as times are, and
+//!   targets that never change within a sequence. Where most ids have a single row, the rows are samples of their own.
+//! * **Sequences in wide form**: equally many columns of each feature, numbered in a row from 0 or 1 (`heart_0 ... heart_49`, `t1 ...
+//!   t50`), and besides them nothing but the targets and identifiers. Without being told, 8 steps at least, and none of the names that
+//!   columns of tables have (`column`, `feature`, `var`, `pixel`, single letters but `t`); with `data.steps` any.
+//! * **`.ts`**: a text whose first line begins with `@`.
+//! * **Text**: a column of texts with more than two different ones, the one with the longest if there are several, where no other column
+//!   can be learned from (identifiers and free text cannot), or where `data.vocabulary` or `data.steps` is set, which a table has no
+//!   use for. A folder with a sub-folder of `.txt` files for each class is a set of texts too.
+//! * **Missing steps** take the value before; unequal lengths are padded with zeros in front, which are the training mean.
+//!
 //! * **Limits**: [`MAX_FILE_BYTES`], [`MAX_COLUMNS`], [`MAX_RECORD_BYTES`], [`MAX_CELLS`], [`MAX_CLASSES`], [`MAX_INPUTS`].
 
 pub mod augment;
@@ -25,6 +43,7 @@ mod error;
 mod file;
 mod generated;
 mod header;
+mod health;
 mod inputs;
 mod loader;
 mod number;
@@ -50,6 +69,7 @@ mod text;
 mod texts;
 
 pub use error::DataError;
+pub use health::health;
 pub use inputs::Inputs;
 pub use loader::{Batch, Batches, Loader, Mixed};
 pub use predict::{NewRows, cell_names, encode_cells, read_rows};

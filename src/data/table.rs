@@ -266,6 +266,15 @@ impl Table {
 }
 
 const RUNNING: &str = "a running number";
+const CONSTANT: &str = "constant";
+
+/// The columns that these notes of an import say were left out because they are constant.
+pub(super) fn columns_left_out_as_constant(notes: &[String]) -> impl Iterator<Item = &str> {
+    let lists = notes
+        .iter()
+        .filter_map(|note| note.strip_prefix("Left out \"")?.strip_suffix(CONSTANT));
+    lists.flat_map(|list| list.split("\", \"").filter_map(|name| name.split('"').next()))
+}
 
 fn useless(column: &Column, rows: usize, is_running_number: bool) -> Option<&'static str> {
     let missing = column.values.missing();
@@ -275,7 +284,7 @@ fn useless(column: &Column, rows: usize, is_running_number: bool) -> Option<&'st
             let mut present = numbers.iter().copied().filter(|number| !number.is_nan());
             let first = present.next();
             if present.all(|number| Some(number) == first) {
-                Some("constant")
+                Some(CONSTANT)
             } else if is_running_number {
                 Some(RUNNING)
             } else {
@@ -287,7 +296,7 @@ fn useless(column: &Column, rows: usize, is_running_number: bool) -> Option<&'st
         }
         Values::Texts { texts, .. } => match texts.len() {
             0 => Some("no values"),
-            1 if missing == 0 => Some("constant"),
+            1 if missing == 0 => Some(CONSTANT),
             different if different > 2 && different == rows - missing => Some("every text is different, an identifier"),
             different if different > 50 && different * 2 > rows => {
                 Some("most texts are different, an identifier or free text")

@@ -7,7 +7,7 @@ use super::JobError;
 use super::admission::admit;
 use crate::data::{self, DataError, Part};
 pub use crate::deploy::bundle::{Answers, Prediction, predict};
-use crate::spec::{ConfigIssue, DataConfig, DatasetSummary, Failure, RunConfig, RunPlan};
+use crate::spec::{ConfigIssue, DataConfig, DatasetSummary, Failure, Finding, RunConfig, RunPlan};
 use crate::store::Store;
 pub use crate::train::bench::BenchRow;
 use crate::train::bench::{self, Workload};
@@ -25,6 +25,13 @@ pub fn is_generated(source: &str) -> bool {
 /// What a data set is.
 pub fn describe(config: &DataConfig) -> Result<DatasetSummary, DataError> {
     Ok(data::load(config)?.summary)
+}
+
+/// What a data set is, and what its health check finds.
+pub fn examine(config: &DataConfig) -> Result<(DatasetSummary, Vec<Finding>), DataError> {
+    let dataset = data::load(config)?;
+    let findings = data::health(&dataset)?;
+    Ok((dataset.summary, findings))
 }
 
 /// The raw rows of one part of the split (`train`, `validation`, `test`) as CSV.

@@ -32,7 +32,8 @@ mod worker;
 pub use crate::data::{DataError, Part};
 pub use crate::store::{RunRecord, RunRow};
 pub use answers::{
-    Answers, BenchRow, Prediction, bench, check, datasets, describe, exports, home, is_generated, plan, predict, rows,
+    Answers, BenchRow, Prediction, bench, check, datasets, describe, examine, exports, home, is_generated, plan,
+    predict, rows,
 };
 pub use desk::{Answer, Augmented, Desk, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile};
 pub use engine::{Engine, JobId, Message, SubmitError, Ticket};

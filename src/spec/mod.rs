@@ -7,6 +7,7 @@ mod control;
 mod dataset;
 mod event;
 mod failure;
+mod finding;
 mod ledger;
 mod metrics;
 mod model;
@@ -34,6 +35,7 @@ pub use dataset::{
 };
 pub use event::{ArtifactKind, Ended, Envelope, Event, EventSink, MemoryReading, StepRecord};
 pub use failure::Failure;
+pub use finding::{Finding, FindingKind};
 pub use ledger::MemoryLedger;
 pub use metrics::{Metrics, class_of};
 pub use model::{

@@ -62,7 +62,7 @@ pub const KEYS: [Key; 76] = [
     key("data.noise", "Standard deviation of the noise of a generated set"),
     optional(
         "data.steps",
-        "Steps of a generated sequence, or to which texts and sequences are cut or padded; as long as the longest when left out",
+        "Steps of a generated sequence, or to which texts and sequences are cut or padded; as long as the longest when left out (texts: 256 at most)",
         "50",
     ),
     key("data.window", "Forecasting: past values that the network sees"),

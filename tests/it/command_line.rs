@@ -343,7 +343,10 @@ fn failures_are_one_line_that_names_the_place_and_the_remedy() {
         (&["predict", "nowhere", "rows.csv"], &["nowhere", "trimtab export"]),
         (&["datasets", "nowhere.csv"], &["nowhere.csv"]),
         (&["init", "--dataset", "iris", "--target", "petal"], &["petal"]),
-        (&["init", "--architecture", "resnet"], &["model.architecture", "resnet"]),
+        (
+            &["init", "--architecture", "alexnet"],
+            &["model.architecture", "alexnet"],
+        ),
         (&["compare"], &["trimtab train"]),
         (&["runs", "--store", "good.toml"], &["good.toml"]),
     ] {

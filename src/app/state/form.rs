@@ -174,6 +174,7 @@ mod tests {
             summary: crate::data::load(&form.config.data).unwrap().summary,
             samples: Vec::new(),
             points: Vec::new(),
+            findings: Vec::new(),
         };
         form.preview = PreviewState::Ready(Box::new(preview(&form)));
         form.wait(true);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::clerk::Clerk;
 use super::{Augmented, Preview};
-use crate::data::{DataError, Dataset, Part, Samples, augment};
+use crate::data::{DataError, Dataset, Part, Samples, augment, health};
 use crate::deploy::Exported;
 use crate::inspect::{Subject, Viewer};
 use crate::jobs::JobError;
@@ -30,6 +30,7 @@ impl Clerk {
             summary: dataset.summary.clone(),
             samples: viewer.examples(),
             points: viewer.points().to_vec(),
+            findings: health(&dataset)?,
         })
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::data::{DataError, Part};
 use crate::jobs::JobError;
-use crate::spec::{DataConfig, DatasetSummary, RunId, SampleView, Snapshot, Wanted};
+use crate::spec::{DataConfig, DatasetSummary, Finding, RunId, SampleView, Snapshot, Wanted};
 use crate::store::{RunRecord, RunRow};
 use crate::timeline::RunView;
 
@@ -101,6 +101,8 @@ pub struct Preview {
     pub samples: Vec<SampleView>,
     /// Only for data of exactly two numeric inputs: x, y and class of up to 2000 rows.
     pub points: Vec<([f64; 2], u32)>,
+    /// What the health check found, the worst first.
+    pub findings: Vec<Finding>,
 }
 
 /// A training sample as it is, and as it comes in some epochs.

@@ -253,8 +253,13 @@ fn texts_ui(ui: &mut Ui, preview: &Preview) {
 fn rows_ui(ui: &mut Ui, preview: &Preview) {
     let summary = &preview.summary;
     let tokens = Tokens::of(ui);
-    let shown = summary.columns.len().min(MOST_COLUMNS);
-    let more = summary.columns.len() - shown;
+    // Of a sequence every step is a cell.
+    let columns = preview
+        .samples
+        .first()
+        .map_or(&summary.columns, |sample| &sample.columns);
+    let shown = columns.len().min(MOST_COLUMNS);
+    let more = columns.len() - shown;
     let is_number = |cell: &str| cell.parse::<f64>().is_ok();
     ScrollArea::horizontal()
         .id_salt("rows")
@@ -280,7 +285,7 @@ fn rows_ui(ui: &mut Ui, preview: &Preview) {
             table
                 .header(ROW_HEIGHT, |mut row| {
                     row.col(|ui| head(ui, &summary.target, tokens.accent));
-                    for column in &summary.columns[..shown] {
+                    for column in &columns[..shown] {
                         row.col(|ui| head(ui, column, tokens.text_soft));
                     }
                     if more > 0 {
