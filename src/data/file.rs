@@ -28,7 +28,16 @@ pub(super) fn open(config: &DataConfig) -> Result<Option<Box<dyn Source>>, DataE
 fn of_bytes(file: &str, bytes: &[u8], config: &DataConfig) -> Result<Box<dyn Source>, DataError> {
     let text = Decoded::of(file, bytes)?;
     if sequences::is_ts(&text.text) {
-        return Ok(Box::new(sequences::read_ts(file, &text.text)?));
+        let sequences = sequences::read_ts(file, &text.text)?;
+        if sequences.labels.is_empty() {
+            return Err(DataError::Format {
+                file: file.to_owned(),
+                row: 1,
+                problem: "the samples have neither classes nor values".to_owned(),
+                remedy: "say @classLabel true or @targetLabel true, and put them behind the samples",
+            });
+        }
+        return Ok(Box::new(sequences));
     }
     let sheet = Sheet::open(file, &text)?;
     let target = config.target.as_deref();

@@ -13,8 +13,8 @@
 //!   is refused, as are separators of thousands, because `1,234` says two things. A column of more than 20 different cells, at
 //!   least 95 % of them numbers, is refused with the first cell that is not one; other mixed columns are text.
 //! * **Left out**, with a note: constant columns, columns without values, running numbers (unless nothing else is left), columns
-//!   called `id` or `..._id` with different integers, texts that are all different, more than 50 texts in which more than half of
-//!   the rows differ, more than [`MAX_CATEGORIES`] texts.
+//!   called `id` or `..._id` with different integers, texts that are all different, free text (four words a cell) or more than 50 texts
+//!   in which more than half of the rows differ, more than [`MAX_CATEGORIES`] texts.
 //! * **Task**: a text target is classification; so are integers with at most 20 different values and three rows for each on average;
 //!   other numbers are regression. `data.task` overrules.
 //! * **Several targets**: `data.target = "a,b"` is a regression of both; a column whose name has the comma goes before.

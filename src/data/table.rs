@@ -115,6 +115,18 @@ impl Values {
         }
     }
 
+    /// Texts of four words and more on average, more than two of them.
+    fn is_free_text(&self) -> bool {
+        const WORDS: usize = 4;
+        match self {
+            Self::Numbers(_) => false,
+            Self::Texts { texts, .. } => {
+                let words: usize = texts.iter().map(|text| text.split_whitespace().count()).sum();
+                texts.len() > 2 && words >= WORDS * texts.len()
+            }
+        }
+    }
+
     /// Missing values.
     pub(super) fn missing(&self) -> usize {
         match self {
@@ -232,12 +244,13 @@ impl Table {
             .iter()
             .map(|column| useless(column, self.rows, running.contains(&column.name.as_str())))
             .collect();
-        let all_useless = reasons.iter().all(Option::is_some);
+        // A series over time may have its running number as the only input, but free text says more.
+        let keeps_running =
+            reasons.iter().all(Option::is_some) && !columns.iter().any(|column| column.values.is_free_text());
         let mut left_out: Vec<(&str, Vec<String>)> = Vec::new();
         for (column, reason) in columns.into_iter().zip(reasons) {
             match reason {
-                // A series over time may have its running number as the only input.
-                Some(RUNNING) if all_useless => self.columns.push(column),
+                Some(RUNNING) if keeps_running => self.columns.push(column),
                 None => self.columns.push(column),
                 Some(reason) => match left_out.iter_mut().find(|(known, _)| *known == reason) {
                     Some((_, names)) => names.push(column.name),
@@ -298,6 +311,7 @@ fn useless(column: &Column, rows: usize, is_running_number: bool) -> Option<&'st
             0 => Some("no values"),
             1 if missing == 0 => Some(CONSTANT),
             different if different > 2 && different == rows - missing => Some("every text is different, an identifier"),
+            different if different * 2 > rows && column.values.is_free_text() => Some("free text"),
             different if different > 50 && different * 2 > rows => {
                 Some("most texts are different, an identifier or free text")
             }

@@ -261,18 +261,22 @@ fn windows_of_a_series_stay_within_their_part() {
 #[test]
 fn folds_of_a_series_learn_from_what_came_before() {
     let text = series();
-    let source = of_bytes("data.csv", text.as_bytes(), &forecast()).unwrap();
+    let config = DataConfig {
+        split: [0.5, 0.25, 0.25],
+        ..forecast()
+    };
+    let source = of_bytes("data.csv", text.as_bytes(), &config).unwrap();
     let mut before = 0;
     for fold in 0..3 {
-        let set = source.dataset(&forecast(), Division::Fold { fold, folds: 3 }).unwrap();
+        let set = source.dataset(&config, Division::Fold { fold, folds: 3 }).unwrap();
         assert_eq!(set.test.len(), 25 - 6, "{fold}");
         assert!(set.train.len() > before);
         before = set.train.len();
         let InputForm::Window { features, .. } = &set.preprocessing.form else {
             panic!("{:?}", set.preprocessing.form)
         };
-        // The training part of fold f are the first 0.7 / 0.85 of 25 (f + 1) steps.
-        let known = (25.0 * (fold + 1) as f64 * 0.7 / 0.85).round();
+        // The training part of fold f are the first two thirds of 25 (f + 1) steps.
+        let known = (25.0 * (fold + 1) as f64 / 1.5).round();
         assert!((features[1].mean - f64::midpoint(1.0, known)).abs() < 1e-9, "{fold}");
     }
 }
@@ -384,7 +388,7 @@ fn a_column_of_free_text_is_read_where_nothing_else_is() {
         matches!(
             set.summary.input,
             Shape::Tokens {
-                steps: 25,
+                steps: 24,
                 vocabulary: 257
             }
         ),
@@ -470,7 +474,8 @@ fn hostile_files_are_refused_or_read_in_little_time() {
     let many = |count: usize| (0..count).map(|class| format!(" {class}")).collect::<String>();
     let header = "@problemName x\n@classLabel true a b\n@data\n";
     let ids = "id,time,x,kind\n".to_owned() + &"7,1,2,a\n".repeat(200);
-    let uneven = format!("@classLabel false\n@data\n{}\n1\n", vec!["1"; 300_000].join(","));
+    let uneven = format!("{header}{}:a\n{}", vec!["1"; 300_000].join(","), "1:a\n2:b\n".repeat(4));
+    let unlabelled = "@classLabel false\n@data\n1,2\n3,4\n".to_owned();
     let refused: Vec<(Vec<u8>, &str)> = vec![
         (b"@dimensions 1000000000\n@data\n1:a\n".to_vec(), "1 to 10000"),
         (
@@ -491,7 +496,8 @@ fn hostile_files_are_refused_or_read_in_little_time() {
         ),
         (format!("{header}1,2\0:a\n").into_bytes(), "binary"),
         (ids.into_bytes(), "1 rows"),
-        (uneven.into_bytes(), "steps"),
+        (uneven.into_bytes(), "data.steps"),
+        (unlabelled.into_bytes(), "@targetLabel"),
         (
             format!("t0,t1,t2,t3,t4,t5,t6,t7,kind\n{}", ",,,,,,,,a\n".repeat(9)).into_bytes(),
             "no rows",
@@ -516,9 +522,11 @@ fn hostile_files_are_refused_or_read_in_little_time() {
         writeln!(long, "0,{step},{step},a").unwrap();
     }
     for row in 1..30_000 {
-        writeln!(long, "{row},0,1,a\n{row},1,2,b").unwrap();
+        let class = ["a", "b"][row % 2];
+        writeln!(long, "{row},0,1,{class}\n{row},1,2,{class}").unwrap();
     }
-    assert!(load(long.as_bytes(), &plain()).is_err());
+    let message = load(long.as_bytes(), &plain()).unwrap_err().to_string();
+    assert!(message.contains("data.steps"), "{message}");
 }
 
 /// Files that can be read, and what they are mutated into.
