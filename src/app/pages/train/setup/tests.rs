@@ -70,6 +70,7 @@ pub fn read_at_once(form: &mut Form) {
                 summary: dataset.summary.clone(),
                 samples: viewer.examples(),
                 points: viewer.points().to_vec(),
+                findings: data::health(&dataset).unwrap(),
             }))
         }
         Err(error) => PreviewState::Failed(error.to_string()),
