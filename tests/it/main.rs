@@ -1,6 +1,7 @@
 //! The one integration-test binary; each flow is a module.
 
 mod architecture;
+mod architectures;
 mod bad_bundle;
 mod bad_data;
 mod command_line;
