@@ -39,9 +39,22 @@ pub enum Command {
         /// Column to predict
         #[arg(long, value_name = "COLUMN")]
         target: Option<String>,
-        /// linear, mlp or cnn [default: cnn for images, else mlp]
+        /// Any of `trimtab choose` [default: cnn for images, else mlp]
         #[arg(long)]
         architecture: Option<String>,
+    },
+    /// Rank the architectures for a data set, with reasons and predicted cost
+    Choose {
+        #[arg(value_name = "NAME-OR-PATH")]
+        dataset: String,
+        /// Column to predict
+        #[arg(long, value_name = "COLUMN")]
+        target: Option<String>,
+        /// Override a key, as in `data.samples=5000`
+        #[arg(long, value_name = "KEY=VALUE")]
+        set: Vec<String>,
+        #[arg(long)]
+        json: bool,
     },
     /// Parameters, multiply-adds, size and predicted training memory of a configuration
     Cost {

@@ -1,6 +1,7 @@
 //! The command line: the first reader of the event stream. Results go to standard output, progress and errors to standard
 //! error; a failure is one line and exit code 1, wrong usage is exit code 2.
 
+mod advise;
 mod arguments;
 mod probe;
 mod progress;
@@ -79,6 +80,12 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
             target,
             architecture,
         } => work::init(dataset, target, architecture),
+        Command::Choose {
+            dataset,
+            target,
+            set,
+            json,
+        } => advise::choose(dataset, target, &set, json),
         Command::Cost { config, set, json } => work::cost(&config, &set, json),
         Command::Train(options) => work::train(store(place)?, options),
         Command::Compress { run, recipes, json } => work::compress(store(place)?, &run, &recipes, json),

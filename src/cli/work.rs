@@ -12,8 +12,8 @@ use crate::compare;
 use crate::cost;
 use crate::jobs::{self, Engine, Finding, Job, JobError, Message, Prediction};
 use crate::spec::{
-    DataConfig, DataKind, Recipe, Run, RunConfig, RunId, RunStatus, annotated_toml, apply_overrides, parse_config,
-    units,
+    DataConfig, DataKind, MemoryLedger, ModelConfig, PresetSize, Recipe, Run, RunConfig, RunId, RunPlan, RunStatus,
+    TrainConfig, annotated_toml, apply_overrides, parse_config, units,
 };
 use crate::store::Store;
 
@@ -54,15 +54,19 @@ pub fn init(
         DataKind::Sequences | DataKind::Series | DataKind::Text => "gru",
     };
     let architecture = architecture.unwrap_or_else(|| usual.to_owned());
-    let defaults = if architecture == "cnn" {
-        RunConfig::digits_cnn()
-    } else {
-        RunConfig::default()
-    };
     let config = apply_overrides(
-        &RunConfig { data, ..defaults },
+        &RunConfig {
+            data,
+            ..RunConfig::default()
+        },
         &[format!("model.architecture={architecture}")],
     )?;
+    let architecture = config.model.architecture;
+    let config = RunConfig {
+        model: ModelConfig::preset(architecture, PresetSize::Small, summary.input),
+        train: TrainConfig::preset(architecture),
+        ..config
+    };
     config.check(&summary).map_err(JobError::Config)?;
     Ok(annotated_toml(&config)?)
 }
@@ -71,16 +75,25 @@ pub fn cost(config: &Path, set: &[String], json: bool) -> Result<String, Command
     let plan = jobs::plan(&read_config(config, set)?)?;
     let ledger = cost::memory(&plan);
     let shapes = plan.model.shapes()?;
-    let (parameters, multiply_adds) = (cost::parameters(&plan.model), cost::multiply_adds(&plan.model));
-    let model_bytes = cost::model_bytes(&plan.model);
+    let cost::Cost {
+        parameters,
+        multiply_adds,
+        model_bytes,
+        is_estimate,
+    } = cost::cost(&plan);
+    let is_classical = plan.config.model.architecture.is_classical();
     if json {
         return to_json(&serde_json::json!({
             "parameters": parameters,
             "multiply_adds": multiply_adds,
             "model_bytes": model_bytes,
+            "is_estimate": is_estimate,
             "predicted_memory_bytes": ledger.total(),
             "memory": ledger,
         }));
+    }
+    if is_classical {
+        return Ok(baseline_cost(&plan, &ledger));
     }
     let mut text = String::new();
     let rows: Vec<Vec<String>> = std::iter::once(vec!["input".to_owned(), plan.model.input.to_string()])
@@ -103,6 +116,26 @@ pub fn cost(config: &Path, set: &[String], json: bool) -> Result<String, Command
     );
     text += &report::ledger(&ledger);
     Ok(text)
+}
+
+/// A baseline has no layers, and is fitted to all rows at once.
+fn baseline_cost(plan: &RunPlan, ledger: &MemoryLedger) -> String {
+    let cost = cost::cost(plan);
+    let about = if cost.is_estimate {
+        ", about: the data decide"
+    } else {
+        ""
+    };
+    let mut text = format!("{} of {}\n\n", plan.config.model.architecture.title(), plan.model.input);
+    let _ = writeln!(text, "numbers kept    {}{about}", units::count(cost.parameters as f64));
+    let _ = writeln!(
+        text,
+        "multiply-adds   {} a sample",
+        units::count(cost.multiply_adds as f64)
+    );
+    let _ = writeln!(text, "size            {}{about}", units::bytes(cost.model_bytes));
+    let _ = writeln!(text, "memory of the fit, predicted:");
+    text + &report::ledger(ledger)
 }
 
 pub fn train(store: Store, options: TrainArguments) -> Result<String, CommandError> {

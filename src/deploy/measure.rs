@@ -8,10 +8,9 @@ use rand::RngExt;
 use sha2::{Digest, Sha256};
 
 use crate::meter::timing::{Contender, Protocol, compare, verdict};
-use crate::runtime::Model;
 use crate::spec::{Deployed, Latency, Metrics, Recipe, RunId, Speed, Verdict, stream};
 
-use super::DeployError;
+use super::{DeployError, Exported};
 
 /// The larger of the two batches that are timed, and the one whose memory is counted.
 pub const LARGE_BATCH: usize = 64;
@@ -25,7 +24,7 @@ pub struct Measured {
     pub verdict_batch1: Verdict,
     /// Against the baseline at [`LARGE_BATCH`].
     pub verdict: Verdict,
-    /// Packed weights and arena of the runtime at [`LARGE_BATCH`], exactly.
+    /// The loaded file and its buffers at [`LARGE_BATCH`], exactly: of a network packed weights and arena.
     pub memory_bytes: u64,
     /// Layers that run on integer kernels.
     pub int8_layers: usize,
@@ -34,7 +33,7 @@ pub struct Measured {
     pub zstd_bytes: u64,
     /// Of the bytes, in hexadecimal.
     pub sha256: String,
-    /// Instruction set that the runtime chose.
+    /// Instruction set that the runtime chose, or what else does the arithmetic.
     pub engine: String,
 }
 
@@ -60,18 +59,21 @@ impl Measured {
     }
 }
 
-/// Times the files at batch 1 and [`LARGE_BATCH`] on one thread in interleaved rounds and counts their bytes. The first row is
-/// the baseline's own.
-pub fn measure(baseline: &[u8], variants: &[&[u8]]) -> Result<Vec<Measured>, DeployError> {
-    let files: Vec<&[u8]> = std::iter::once(baseline).chain(variants.iter().copied()).collect();
-    let models = files
-        .iter()
-        .map(|bytes| Ok(Model::from_onnx(bytes)?))
-        .collect::<Result<Vec<_>, DeployError>>()?;
-    let mut single = time(&models, 1)?.into_iter();
-    let mut large = time(&models, LARGE_BATCH)?.into_iter();
+/// A file to be measured, and what was read from it.
+#[derive(Clone, Copy)]
+pub struct Candidate<'a> {
+    pub bytes: &'a [u8],
+    pub exported: &'a Exported,
+}
+
+/// Times the files at batch 1 and [`LARGE_BATCH`] on one thread in interleaved rounds and counts their bytes. The first is the
+/// baseline of the others.
+pub fn measure(files: &[Candidate<'_>]) -> Result<Vec<Measured>, DeployError> {
+    let mut single = time(files, 1)?.into_iter();
+    let mut large = time(files, LARGE_BATCH)?.into_iter();
     let mut measured = Vec::with_capacity(files.len());
-    for (bytes, model) in files.iter().zip(&models) {
+    for Candidate { bytes, exported } in files {
+        let model = exported.model();
         let (Some((batch1, verdict_batch1)), Some((batch64, verdict))) = (single.next(), large.next()) else {
             break;
         };
@@ -79,12 +81,12 @@ pub fn measure(baseline: &[u8], variants: &[&[u8]]) -> Result<Vec<Measured>, Dep
             latency_us: Latency { batch1, batch64 },
             verdict_batch1,
             verdict,
-            memory_bytes: model.memory_bytes(LARGE_BATCH) as u64,
-            int8_layers: model.int8_layers().len(),
+            memory_bytes: model.memory_bytes(LARGE_BATCH),
+            int8_layers: model.int8_layers(),
             size_bytes: bytes.len() as u64,
             zstd_bytes: compressed_size(bytes)?,
             sha256: sha256(bytes),
-            engine: model.instruction_set().to_string(),
+            engine: model.engine(),
         });
     }
     Ok(measured)
@@ -100,14 +102,14 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 /// Latency and verdict of each model, the first being the baseline.
-fn time(models: &[Model], batch: usize) -> Result<Vec<(crate::spec::LatencySummary, Verdict)>, DeployError> {
-    let mut calls = Vec::with_capacity(models.len());
-    for model in models {
-        let mut session = model.session(batch)?;
+fn time(files: &[Candidate<'_>], batch: usize) -> Result<Vec<(crate::spec::LatencySummary, Verdict)>, DeployError> {
+    let mut calls = Vec::with_capacity(files.len());
+    for Candidate { exported, .. } in files {
+        let mut session = exported.model().session(batch)?;
         // Dense kernels take the same time for any numbers; these are of the size of standardised inputs.
         let mut random = stream(0, "timing input", batch as u64);
-        let inputs: Vec<f32> = (0..batch * model.input_shape().iter().product::<usize>())
-            .map(|_| match model.vocabulary() {
+        let inputs: Vec<f32> = (0..batch * exported.inputs())
+            .map(|_| match exported.model().vocabulary() {
                 Some(vocabulary) => random.random_range(0..vocabulary) as f32,
                 None => random.random_range(-1.0..1.0),
             })

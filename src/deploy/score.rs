@@ -8,7 +8,7 @@ use crate::meter::timing;
 use crate::runtime::Model;
 use crate::spec::{Metrics, TargetTransform};
 
-use super::DeployError;
+use super::{Answering, DeployError};
 
 /// What a file makes of samples.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,21 +19,38 @@ pub struct Scores {
 }
 
 /// An exported file, ready to answer.
-pub struct Exported(Model);
+pub struct Exported(Box<dyn Answering>);
 
 impl Exported {
+    /// A network from its ONNX file.
     pub fn load(bytes: &[u8]) -> Result<Self, DeployError> {
-        Ok(Self(Model::from_onnx(bytes)?))
+        Ok(Self::of(Model::from_onnx(bytes)?))
+    }
+
+    /// Anything else that was read from a file's bytes.
+    pub fn of(model: impl Answering + 'static) -> Self {
+        Self(Box::new(model))
+    }
+
+    pub fn model(&self) -> &dyn Answering {
+        &*self.0
     }
 
     /// Number of values that one sample has.
     pub fn inputs(&self) -> usize {
-        self.0.input_shape().iter().product()
+        self.0.dimensions().iter().product()
     }
 
     /// Logits, or standardised predictions, for samples that stand row by row in `inputs`.
     pub fn outputs(&self, inputs: &[f32]) -> Result<Vec<f32>, DeployError> {
-        run(&self.0, inputs, self.inputs())
+        const BATCH: usize = 64;
+        let width = self.inputs().max(1);
+        let mut session = self.0.session(BATCH)?;
+        let mut outputs = Vec::new();
+        for batch in inputs.chunks(BATCH * width) {
+            outputs.extend_from_slice(session.run(batch, batch.len() / width)?);
+        }
+        Ok(outputs)
     }
 
     /// As [`outputs`](Self::outputs) of all samples, of which no more than some are read at once.
@@ -86,16 +103,4 @@ pub(super) fn metrics(outputs: &[f32], targets: &Targets, transform: &TargetTran
         (Targets::Classes(classes), _) => Metrics::classification(outputs, classes),
         (Targets::Values { values, .. }, transform) => Metrics::regression(outputs, values, &transform.deviations()),
     }
-}
-
-/// All outputs for `inputs`, samples of `width` values row by row.
-pub(super) fn run(model: &Model, inputs: &[f32], width: usize) -> Result<Vec<f32>, DeployError> {
-    const BATCH: usize = 64;
-    let width = width.max(1);
-    let mut session = model.session(BATCH)?;
-    let mut outputs = Vec::new();
-    for batch in inputs.chunks(BATCH * width) {
-        outputs.extend_from_slice(session.run(batch, batch.len() / width)?);
-    }
-    Ok(outputs)
 }

@@ -4,7 +4,7 @@ use super::fixtures::{
     Family, forward, forward_all, forward_layers, largest_difference, random_inputs, random_model, random_of,
     random_weights,
 };
-use super::{DeployError, Form, fold_batch_norm, referee, score, to_onnx};
+use super::{DeployError, Exported, Form, fold_batch_norm, referee, to_onnx};
 use crate::runtime::Model;
 use crate::runtime::onnx::ModelProto;
 use crate::spec::{
@@ -18,8 +18,7 @@ fn classes(count: usize) -> Task {
 }
 
 fn run(bytes: &[u8], inputs: &[f32]) -> Vec<f32> {
-    let model = Model::from_onnx(bytes).unwrap();
-    score::run(&model, inputs, model.input_shape().iter().product()).unwrap()
+    Exported::load(bytes).unwrap().outputs(inputs).unwrap()
 }
 
 /// Ranges of the folded network over `inputs`.

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::JobError;
 use super::admission::admit;
+pub use super::classical::predict;
 use crate::data::{self, DataError, Part};
-pub use crate::deploy::bundle::{Answers, Prediction, predict};
+pub use crate::deploy::bundle::{Answers, Prediction};
 use crate::spec::{ConfigIssue, DataConfig, DatasetSummary, Failure, Finding, RunConfig, RunPlan};
 use crate::store::Store;
 pub use crate::train::bench::BenchRow;

@@ -64,6 +64,14 @@ impl Worker<'_> {
             )
             .into());
         }
+        if record.plan.config.model.architecture.is_classical() {
+            return Err(Failure::new(
+                place(),
+                "is a classical baseline, which has no layers to compress",
+                "give fewer trees or neighbours, or train a network",
+            )
+            .into());
+        }
         if let Some((parent, _)) = record.origin {
             return Err(Failure::new(
                 place(),

@@ -4,7 +4,7 @@ use super::admission::admit;
 use super::relay::Relay;
 use super::training::require_same_data;
 use super::worker::{Worker, name_of, sit};
-use super::{JobError, StoreSink};
+use super::{JobError, StoreSink, classical};
 use crate::data;
 use crate::spec::{Ended, Event, EventSink, Failure, FoldScores, Metrics, RunConfig, RunId, RunPlan};
 use crate::store::NewRun;
@@ -29,8 +29,10 @@ impl Worker<'_> {
     /// are means over the folds, its best epoch that of the fold with the lowest validation loss.
     pub fn all_folds(&self, plan: &RunPlan, folds: usize, sink: &StoreSink<'_>) -> Result<Ended, Failure> {
         let config = &plan.config;
-        let relay = Relay::new(sink, folds * plan.total_steps());
-        let mut scores: Vec<Trained> = Vec::with_capacity(folds);
+        let is_classical = config.model.architecture.is_classical();
+        let steps = if is_classical { 1 } else { plan.total_steps() };
+        let relay = Relay::new(sink, folds * steps);
+        let mut scores: Vec<Scored> = Vec::with_capacity(folds);
         let mut best = (f64::INFINITY, 0);
         for fold in 0..folds {
             let failed = |error: data::DataError| Failure::new("data", error.to_string(), "see `trimtab datasets`");
@@ -42,27 +44,33 @@ impl Worker<'_> {
                 let what: Vec<String> = issues.iter().map(ToString::to_string).collect();
                 Failure::new(format!("fold {}", fold + 1), what.join(", "), "use fewer folds")
             })?;
-            let job = TrainJob {
-                plan: &plan,
-                dataset: &dataset,
-                start: Start::Fresh,
-            };
             let epochs_before = relay.epochs();
-            match train::train(job, self.control, &relay)? {
-                Outcome::Stopped { .. } => return Ok(Ended::Stopped { step: relay.steps() }),
-                Outcome::Finished(trained) => {
-                    if trained.validation.loss < best.0 {
-                        best = (trained.validation.loss, epochs_before + trained.best_epoch);
-                    }
-                    sink.emit(Event::Note {
-                        text: format!("fold {} of {folds}: {}", fold + 1, words(&trained.test)),
-                    })?;
-                    scores.push(trained);
+            let trained = if is_classical {
+                self.fit(&plan, &dataset, &relay)?.map(Scored::from)
+            } else {
+                let job = TrainJob {
+                    plan: &plan,
+                    dataset: &dataset,
+                    start: Start::Fresh,
+                };
+                match train::train(job, self.control, &relay)? {
+                    Outcome::Stopped { .. } => None,
+                    Outcome::Finished(trained) => Some(Scored::from(trained)),
                 }
+            };
+            let Some(trained) = trained else {
+                return Ok(Ended::Stopped { step: relay.steps() });
+            };
+            if trained.validation.loss < best.0 {
+                best = (trained.validation.loss, epochs_before + trained.best_epoch);
             }
+            sink.emit(Event::Note {
+                text: format!("fold {} of {folds}: {}", fold + 1, words(&trained.test)),
+            })?;
+            scores.push(trained);
         }
         let tests: Vec<Metrics> = scores.iter().map(|fold| fold.test).collect();
-        let mean = |part: fn(&Trained) -> Metrics| mean(&scores.iter().map(part).collect::<Vec<_>>());
+        let mean = |part: fn(&Scored) -> Metrics| mean(&scores.iter().map(part).collect::<Vec<_>>());
         sink.describe(|run| {
             run.folds = Some(FoldScores {
                 mean: self::mean(&tests),
@@ -76,6 +84,36 @@ impl Worker<'_> {
             validation: mean(|fold| fold.validation),
             test: mean(|fold| fold.test),
         })
+    }
+}
+
+/// What a fold came to, whatever was trained.
+struct Scored {
+    best_epoch: usize,
+    train: Metrics,
+    validation: Metrics,
+    test: Metrics,
+}
+
+impl From<Trained> for Scored {
+    fn from(trained: Trained) -> Self {
+        Self {
+            best_epoch: trained.best_epoch,
+            train: trained.train,
+            validation: trained.validation,
+            test: trained.test,
+        }
+    }
+}
+
+impl From<classical::Scores> for Scored {
+    fn from(scores: classical::Scores) -> Self {
+        Self {
+            best_epoch: 1,
+            train: scores.train,
+            validation: scores.validation,
+            test: scores.test,
+        }
     }
 }
 

@@ -2,19 +2,21 @@
 
 use std::path::Path;
 
-use super::JobError;
 use super::engine::Message;
 use super::worker::Worker;
+use super::{JobError, classical};
 use crate::compress;
 use crate::data::{self, Dataset};
-use crate::deploy::{self, bundle};
+use crate::deploy::{self, Candidate, Exported, bundle};
 use crate::spec::{ArtifactKind, Failure, Metrics, RunId, RunStatus, Speed};
 use crate::store::RunRecord;
 
 /// A finished run with its exported bytes and what they score on the test split.
 struct Contender {
     record: RunRecord,
-    onnx: Vec<u8>,
+    kind: ArtifactKind,
+    bytes: Vec<u8>,
+    exported: Exported,
     dataset: Dataset,
     test: Metrics,
 }
@@ -33,7 +35,7 @@ impl Worker<'_> {
         if let Some(place) = contenders.iter().position(is_baseline) {
             contenders[..=place].rotate_right(1);
         }
-        let Some((baseline, variants)) = contenders.split_first() else {
+        let Some(baseline) = contenders.first() else {
             return Ok(Vec::new());
         };
         let tell = |done| {
@@ -45,8 +47,14 @@ impl Worker<'_> {
             });
         };
         tell(0);
-        let files: Vec<&[u8]> = variants.iter().map(|variant| variant.onnx.as_slice()).collect();
-        let figures = deploy::measure(&baseline.onnx, &files)?;
+        let files: Vec<Candidate<'_>> = contenders
+            .iter()
+            .map(|contender| Candidate {
+                bytes: &contender.bytes,
+                exported: &contender.exported,
+            })
+            .collect();
+        let figures = deploy::measure(&files)?;
         for (contender, figures) in contenders.iter().zip(figures) {
             let origin = contender.record.origin.clone();
             let speed = origin
@@ -77,19 +85,32 @@ impl Worker<'_> {
         }
         let Contender {
             record,
-            onnx,
+            kind,
+            bytes,
+            exported: _,
             dataset,
             test,
         } = self.contender(run)?;
         let Some(deployed) = &record.run.deployed else {
             return Ok(Vec::new());
         };
-        let weights = self.store.read_artifact(run, ArtifactKind::Weights)?;
+        let weights = match kind {
+            ArtifactKind::Classic => Vec::new(),
+            _ => self.store.read_artifact(run, ArtifactKind::Weights)?,
+        };
         bundle::write(
             to,
             &bundle::Contents {
-                onnx: &onnx,
-                safetensors: &weights,
+                model: match kind {
+                    ArtifactKind::Classic => bundle::Model::Baseline {
+                        bytes: &bytes,
+                        loader: classical::baseline,
+                    },
+                    _ => bundle::Model::Network {
+                        onnx: &bytes,
+                        safetensors: &weights,
+                    },
+                },
                 config: &record.plan.config,
                 preprocessing: &dataset.preprocessing,
                 lineage: bundle::Lineage {
@@ -112,13 +133,17 @@ impl Worker<'_> {
             let what = format!("is {}, not finished", record.run.status);
             return Err(Failure::new(format!("run {run}"), what, "measure and export finished runs").into());
         }
-        let onnx = self.store.read_artifact(run, ArtifactKind::Onnx)?;
+        let kind = classical::answering_file(self.store, run)?;
+        let bytes = self.store.read_artifact(run, kind)?;
+        let exported = classical::load(kind, &bytes)?;
         let dataset = data::load(&record.plan.config.data)?;
         super::training::require_same_data(&record.plan, &dataset)?;
-        let test = deploy::score(&onnx, &dataset.test, &dataset.preprocessing.target)?.metrics;
+        let test = exported.score(&dataset.test, &dataset.preprocessing.target)?.metrics;
         Ok(Contender {
             record,
-            onnx,
+            kind,
+            bytes,
+            exported,
             dataset,
             test,
         })

@@ -11,6 +11,7 @@
 
 mod admission;
 mod answers;
+mod classical;
 mod compressing;
 mod desk;
 mod engine;

@@ -58,6 +58,9 @@ impl Worker<'_> {
         dataset: &Dataset,
         sink: &StoreSink<'_>,
     ) -> Result<Ended, Failure> {
+        if plan.config.model.architecture.is_classical() {
+            return self.fit_from_nothing(plan, dataset, sink);
+        }
         let job = TrainJob { plan, dataset, start };
         Ok(match train::train(job, self.control, sink)? {
             Outcome::Stopped { step } => Ended::Stopped { step },
@@ -77,6 +80,26 @@ impl Worker<'_> {
                     test: scores.test,
                 }
             }
+        })
+    }
+}
+
+impl Worker<'_> {
+    /// A baseline has no place to go on from: a resumed one is fitted anew, to the same end.
+    fn fit_from_nothing(&self, plan: &RunPlan, dataset: &Dataset, sink: &StoreSink<'_>) -> Result<Ended, Failure> {
+        let Some(scores) = self.fit(plan, dataset, sink)? else {
+            return Ok(Ended::Stopped { step: 0 });
+        };
+        sink.describe(|run| {
+            run.parameters = scores.parameters;
+            run.multiply_adds = scores.multiply_adds;
+        })?;
+        Ok(Ended::Finished {
+            best_epoch: 1,
+            epochs: 1,
+            train: scores.train,
+            validation: scores.validation,
+            test: scores.test,
         })
     }
 }

@@ -76,8 +76,9 @@ pub(super) fn sit(sink: &StoreSink<'_>, work: impl FnOnce() -> Result<Ended, Fai
 /// Enters what the plan's network costs.
 pub(super) fn describe_model(sink: &StoreSink<'_>, plan: &RunPlan) -> Result<(), StoreError> {
     sink.describe(|run| {
-        run.parameters = cost::parameters(&plan.model);
-        run.multiply_adds = cost::multiply_adds(&plan.model);
+        let cost = cost::cost(plan);
+        run.parameters = cost.parameters;
+        run.multiply_adds = cost.multiply_adds;
     })
 }
 

@@ -156,7 +156,7 @@ pub struct Deployed {
     /// After zstd at level 19.
     pub zstd_bytes: u64,
     pub latency_us: Latency,
-    /// Packed weights and arena of the runtime at batch 64, exactly.
+    /// The loaded model and its buffers at batch 64, exactly: of a network packed weights and arena.
     pub memory_bytes: u64,
     pub speed: Speed,
     /// Layers that run on integer kernels.

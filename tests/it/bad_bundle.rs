@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use trimtab::data::{Samples, Targets};
 use trimtab::deploy::bundle::{self, Contents, Lineage};
-use trimtab::deploy::{Form, measure, score, to_onnx};
+use trimtab::deploy::{Candidate, Exported, Form, measure, score, to_onnx};
 use trimtab::spec::{
     ColumnKind, DataKind, DatasetSummary, InputColumn, InputForm, LayerSpec, ModelSpec, Preprocessing, Run, RunConfig,
     RunId, RunStatus, Shape, Speed, SplitRows, TargetTransform, Task, Weights,
@@ -36,7 +36,7 @@ impl Export {
     }
 
     fn refusal(&self) -> String {
-        match bundle::predict(&self.dir, &self.rows) {
+        match bundle::predict(&self.dir, &self.rows, bundle::no_baseline) {
             Ok(answers) => panic!("answered {:?}", answers.predictions),
             Err(error) => error.to_string(),
         }
@@ -83,7 +83,12 @@ fn write(dir: &Path) {
         targets: Targets::Classes(vec![0, 1]),
     };
     let score = score(&onnx, &test, &preprocessing.target).unwrap().metrics;
-    let measured = measure(&onnx, &[]).unwrap().remove(0);
+    let exported = Exported::load(&onnx).unwrap();
+    let candidate = Candidate {
+        bytes: &onnx,
+        exported: &exported,
+    };
+    let measured = measure(&[candidate]).unwrap().remove(0);
     let deployed = measured.deployed(None, None, &score, Speed::Measured);
     let run = Run {
         run: RunId(1),
@@ -121,8 +126,10 @@ fn write(dir: &Path) {
         notes: Vec::new(),
     };
     let contents = Contents {
-        onnx: &onnx,
-        safetensors: b"weights",
+        model: bundle::Model::Network {
+            onnx: &onnx,
+            safetensors: b"weights",
+        },
         config: &RunConfig::default(),
         preprocessing: &preprocessing,
         lineage: Lineage {
@@ -146,8 +153,11 @@ fn a_whole_folder_answers_from_a_copy() {
     for name in ["model.onnx", "preprocessing.json", "labels.txt"] {
         fs::copy(export.dir.join(name), copy.join(name)).unwrap();
     }
-    let answers = bundle::predict(&copy, &export.rows).unwrap();
-    assert_eq!(answers, bundle::predict(&export.dir, &export.rows).unwrap());
+    let answers = bundle::predict(&copy, &export.rows, bundle::no_baseline).unwrap();
+    assert_eq!(
+        answers,
+        bundle::predict(&export.dir, &export.rows, bundle::no_baseline).unwrap()
+    );
     assert_eq!(answers.predictions.len(), 2);
     assert_eq!(answers.metrics, None);
 }
@@ -174,7 +184,7 @@ fn an_onnx_file_with_a_flipped_byte_never_panics() {
         damaged[position] ^= 0x5a;
         fs::write(export.dir.join("model.onnx"), damaged).unwrap();
         // A flipped weight is still a network; whatever is refused must say where.
-        if let Err(error) = bundle::predict(&export.dir, &export.rows) {
+        if let Err(error) = bundle::predict(&export.dir, &export.rows, bundle::no_baseline) {
             assert!(error.to_string().contains("model.onnx"), "{position}: {error}");
         }
     }
@@ -193,7 +203,9 @@ fn a_missing_file_is_named() {
 #[test]
 fn a_folder_that_is_none_is_named() {
     let export = Export::new();
-    let text = bundle::predict(&export.rows, &export.rows).unwrap_err().to_string();
+    let text = bundle::predict(&export.rows, &export.rows, bundle::no_baseline)
+        .unwrap_err()
+        .to_string();
     assert!(text.contains("rows.csv: is not a folder"), "{text}");
 }
 

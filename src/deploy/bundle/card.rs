@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 
-use crate::spec::{DatasetSummary, Deployed, EarlyStopping, LatencySummary, ModelSpec, Run, Speed, Task};
+use crate::spec::{
+    Architecture, DatasetSummary, Deployed, EarlyStopping, LatencySummary, ModelConfig, ModelSpec, Run, Speed, Task,
+};
 
 use super::write::Contents;
-use super::{CONFIG_FILE, LABELS_FILE, MODEL_FILE, PREPROCESSING_FILE, WEIGHTS_FILE};
+use super::{CLASSIC_FILE, CONFIG_FILE, LABELS_FILE, MODEL_FILE, PREPROCESSING_FILE, WEIGHTS_FILE};
 
 /// Where the network comes from.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +49,12 @@ pub(super) fn card(contents: &Contents<'_>, sha256: &str) -> String {
         ),
     });
     line(String::new());
-    line(format!("* Network: {}, reading {}", layers(model), model.input));
+    let architecture = contents.config.model.architecture;
+    line(if architecture.is_classical() {
+        format!("* {}, reading {}", baseline(&contents.config.model), model.input)
+    } else {
+        format!("* Network: {}, reading {}", layers(model), model.input)
+    });
     line(format!(
         "* {} parameters, {} multiply-adds a sample",
         run.parameters, run.multiply_adds
@@ -57,16 +64,30 @@ pub(super) fn card(contents: &Contents<'_>, sha256: &str) -> String {
     for item in training(contents) {
         line(format!("* {item}"));
     }
-    line("\n## Measured on `model.onnx`\n".to_owned());
+    line(format!("\n## Measured on `{}`\n", contents.model.file()));
     for item in figures(contents) {
         line(format!("* {item}"));
     }
-    line(format!("* SHA-256 of `{MODEL_FILE}`: `{sha256}`"));
+    line(format!("* SHA-256 of `{}`: `{sha256}`", contents.model.file()));
     line("\n## How to use it\n".to_owned());
     for item in usage(contents) {
         line(format!("* {item}"));
     }
     text
+}
+
+/// A classical baseline in words.
+fn baseline(config: &ModelConfig) -> String {
+    let title = config.architecture.title();
+    match config.architecture {
+        Architecture::Forest => format!("{title} of {} trees", config.trees),
+        Architecture::Knn => format!(
+            "{title}: {} of all training rows, which are in the file",
+            config.neighbours
+        ),
+        Architecture::Logistic | Architecture::Ridge => format!("{title}, penalty {}", config.penalty),
+        _ => title.to_owned(),
+    }
 }
 
 /// The layers in words, as `convolution 16 (3x3), batch norm, ReLU, max pool 2, ...`.
@@ -110,12 +131,18 @@ fn training(contents: &Contents<'_>) -> Vec<String> {
         run, dataset, deployed, ..
     } = contents.lineage;
     let train = &contents.config.train;
+    let rows = format!(
+        "{} training, {} validation and {} test rows, split seed {}",
+        dataset.split.train, dataset.split.validation, dataset.split.test, contents.config.data.split_seed
+    );
+    let again = format!("`{CONFIG_FILE}` trains the same model again: `trimtab train {CONFIG_FILE}`");
+    if contents.config.model.architecture.is_classical() {
+        let seed = contents.config.run.seed;
+        return vec![rows, format!("Fitted at once to all training rows, seed {seed}"), again];
+    }
     let (optimizer, schedule) = (train.optimizer.title(), train.schedule.title());
     let mut items = vec![
-        format!(
-            "{} training, {} validation and {} test rows, split seed {}",
-            dataset.split.train, dataset.split.validation, dataset.split.test, contents.config.data.split_seed
-        ),
+        rows,
         format!(
             "{optimizer}, learning rate {} ({schedule}), batches of {}, at most {} epochs, seed {}",
             train.learning_rate, train.batch_size, train.epochs, contents.config.run.seed
@@ -135,9 +162,7 @@ fn training(contents: &Contents<'_>) -> Vec<String> {
         ),
         None => format!("Trained for {} epochs{}", run.epochs, best.unwrap_or_default()),
     });
-    items.push(format!(
-        "`{CONFIG_FILE}` trains the same network again: `trimtab train {CONFIG_FILE}`"
-    ));
+    items.push(again);
     if let Some(recipe) = &deployed.recipe {
         items.push(format!("and then `trimtab compress RUN {recipe}`"));
     }
@@ -172,13 +197,17 @@ fn figures(contents: &Contents<'_>) -> Vec<String> {
     items.push(latency(1, deployed.latency_us.batch1, deployed.verdict_batch1));
     items.push(latency(64, deployed.latency_us.batch64, deployed.verdict));
     items.push(format!(
-        "Memory at batch 64: {} bytes of weights and arena",
+        "Memory at batch 64: {} bytes of the loaded model and its buffers",
         deployed.memory_bytes
     ));
-    items.push(format!(
-        "Trimtab's runtime on {}, one thread, {} layers in int8",
-        deployed.engine, deployed.int8_layers
-    ));
+    items.push(if contents.config.model.architecture.is_classical() {
+        format!("{}, one thread; there is no ONNX form", deployed.engine)
+    } else {
+        format!(
+            "Trimtab's runtime on {}, one thread, {} layers in int8",
+            deployed.engine, deployed.int8_layers
+        )
+    });
     if deployed.speed == Speed::Simulated {
         items.push(
             "Simulated: the zeroed weights buy no speed in dense kernels, only a smaller compressed file".to_owned(),
@@ -198,8 +227,13 @@ fn usage(contents: &Contents<'_>) -> Vec<String> {
         Task::Classification { .. } => format!("output `logits`, one for each line of `{LABELS_FILE}`"),
         Task::Regression { .. } => format!("output `prediction`, standardised as in `{PREPROCESSING_FILE}`"),
     };
+    let predict = "`trimtab predict THIS_FOLDER data.csv` needs this folder and nothing else".to_owned();
+    if contents.config.model.architecture.is_classical() {
+        let arrays = format!("`{CLASSIC_FILE}`: the model as plain arrays, which Python's safetensors reads");
+        return vec![predict, arrays];
+    }
     let mut items = vec![
-        "`trimtab predict THIS_FOLDER data.csv` needs this folder and nothing else".to_owned(),
+        predict,
         format!(
             "`{MODEL_FILE}` (ONNX operator set 17): input `input`, f32, [N, {}], preprocessed as in `{PREPROCESSING_FILE}`; {output}",
             model

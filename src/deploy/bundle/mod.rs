@@ -7,11 +7,13 @@ mod open;
 mod write;
 
 pub use card::Lineage;
-pub use open::{Answers, Bundle, Prediction, open, predict};
-pub use write::{Contents, write};
+pub use open::{Answers, Bundle, Loader, Prediction, no_baseline, open, predict};
+pub use write::{Contents, Model, write};
 
 /// The exported network.
 pub const MODEL_FILE: &str = "model.onnx";
+/// A classical baseline in its own form, in place of the network and its weights.
+pub const CLASSIC_FILE: &str = "baseline.safetensors";
 /// The weights in floating point, in PyTorch's layout and names.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 /// The configuration that runs the same experiment again.

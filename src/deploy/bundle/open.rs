@@ -7,22 +7,31 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::data::read_rows;
-use crate::runtime::Model;
 use crate::spec::{Metrics, Preprocessing, TargetTransform, class_of};
 
-use super::{LABELS_FILE, MODEL_FILE, PREPROCESSING_FILE, label_line};
-use crate::deploy::{BundleError, DeployError, score};
+use super::{CLASSIC_FILE, LABELS_FILE, MODEL_FILE, PREPROCESSING_FILE, label_line};
+use crate::deploy::{BundleError, DeployError, Exported, score};
 
 const AGAIN: &str = "export the run again";
 
 /// An export folder, read and checked.
 pub struct Bundle {
-    model: Model,
-    /// The bytes of the network that answers.
+    exported: Exported,
+    /// Name of the file that answers.
+    pub model_file: &'static str,
+    /// Its bytes.
     pub model_bytes: Vec<u8>,
     pub preprocessing: Preprocessing,
     /// The classes in the order of the logits; empty for a regression.
     pub labels: Vec<String>,
+}
+
+/// Reads what is no network: a classical baseline. The error says what is wrong with the bytes.
+pub type Loader = fn(&[u8]) -> Result<Exported, String>;
+
+/// The loader of a reader of networks alone.
+pub fn no_baseline(_: &[u8]) -> Result<Exported, String> {
+    Err("is no network".to_owned())
 }
 
 /// The answer for one row.
@@ -59,8 +68,8 @@ pub struct Answers {
 }
 
 /// Answers for every sample of the file (or folder of texts) `rows` by the folder `dir` and nothing else.
-pub fn predict(dir: &Path, rows: &Path) -> Result<Answers, BundleError> {
-    let bundle = open(dir)?;
+pub fn predict(dir: &Path, rows: &Path, baseline: Loader) -> Result<Answers, BundleError> {
+    let bundle = open(dir, baseline)?;
     let rows = read_rows(rows, &bundle.preprocessing)?;
     let outputs = bundle.outputs(&rows.inputs)?;
     let target = &bundle.preprocessing.target;
@@ -76,7 +85,7 @@ pub fn predict(dir: &Path, rows: &Path) -> Result<Answers, BundleError> {
 }
 
 /// Reads the folder `dir`. The error names the file that is missing, damaged or does not fit the others.
-pub fn open(dir: &Path) -> Result<Bundle, BundleError> {
+pub fn open(dir: &Path, baseline: Loader) -> Result<Bundle, BundleError> {
     if !dir.is_dir() {
         return Err(BundleError::File {
             path: dir.to_owned(),
@@ -84,22 +93,30 @@ pub fn open(dir: &Path) -> Result<Bundle, BundleError> {
             remedy: "name a folder that `trimtab export` wrote",
         });
     }
-    let model_path = dir.join(MODEL_FILE);
+    let is_network = dir.join(MODEL_FILE).exists() || !dir.join(CLASSIC_FILE).exists();
+    let model_file = if is_network { MODEL_FILE } else { CLASSIC_FILE };
+    let model_path = dir.join(model_file);
     let model_bytes = read(&model_path)?;
-    let model = Model::from_onnx(&model_bytes).map_err(|error| BundleError::File {
+    let exported = if is_network {
+        Exported::load(&model_bytes).map_err(|error| error.to_string())
+    } else {
+        baseline(&model_bytes)
+    };
+    let exported = exported.map_err(|problem| BundleError::File {
         path: model_path.clone(),
-        problem: error.to_string(),
+        problem,
         remedy: AGAIN,
     })?;
+    let model = exported.model();
     let path = dir.join(PREPROCESSING_FILE);
     let preprocessing = read_preprocessing(&path)?;
-    if model.input_shape() != preprocessing.shape.dimensions() {
+    if !model.accepts(&preprocessing.shape.dimensions()) {
         return Err(BundleError::File {
             path,
             problem: format!(
-                "makes samples of {:?} where the network in {MODEL_FILE} reads {:?}",
+                "makes samples of {:?} where the network in {model_file} reads {:?}",
                 preprocessing.shape.dimensions(),
-                model.input_shape()
+                model.dimensions()
             ),
             remedy: AGAIN,
         });
@@ -109,18 +126,19 @@ pub fn open(dir: &Path) -> Result<Bundle, BundleError> {
         TargetTransform::Values { .. } => Vec::new(),
     };
     let outputs = outputs(&preprocessing.target);
-    if model.output_len() != outputs {
+    if model.outputs() != outputs {
         return Err(BundleError::File {
             path: model_path,
             problem: format!(
                 "the network has {} outputs where {PREPROCESSING_FILE} and {LABELS_FILE} need {outputs}",
-                model.output_len()
+                model.outputs()
             ),
             remedy: AGAIN,
         });
     }
     Ok(Bundle {
-        model,
+        exported,
+        model_file,
         model_bytes,
         preprocessing,
         labels,
@@ -130,7 +148,7 @@ pub fn open(dir: &Path) -> Result<Bundle, BundleError> {
 impl Bundle {
     /// The network's outputs for preprocessed `inputs`, sample by sample.
     pub fn outputs(&self, inputs: &[f32]) -> Result<Vec<f32>, DeployError> {
-        score::run(&self.model, inputs, self.preprocessing.shape.len())
+        self.exported.outputs(inputs)
     }
 
     /// One answer for each row of the network's `outputs`.

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::data::{Samples, Targets};
 use crate::deploy::fixtures::{random_inputs, random_weights};
-use crate::deploy::{BundleError, Form, measure, score, to_onnx};
+use crate::deploy::{BundleError, Candidate, Exported, Form, measure, score, to_onnx};
 use crate::spec::{
     ColumnKind, DataKind, DatasetSummary, Deployed, InputColumn, InputForm, LayerSpec, Metrics, ModelSpec,
     Preprocessing, Recipe, Run, RunConfig, RunId, RunStatus, Shape, Speed, SplitRows, TargetScale, TargetTransform,
@@ -57,7 +57,12 @@ fn trained(task: Task) -> Trained {
     };
     let score = score(&onnx, &test, &target).unwrap().metrics;
     let recipe: Recipe = "units:0.5:finetune=3".parse().unwrap();
-    let measured = measure(&onnx, &[]).unwrap().remove(0);
+    let exported = Exported::load(&onnx).unwrap();
+    let candidate = Candidate {
+        bytes: &onnx,
+        exported: &exported,
+    };
+    let measured = measure(&[candidate]).unwrap().remove(0);
     let deployed = measured.deployed(Some(recipe), Some(RunId(3)), &score, Speed::Measured);
     Trained {
         config: RunConfig::default(),
@@ -129,8 +134,10 @@ fn trained(task: Task) -> Trained {
 impl Trained {
     fn contents(&self) -> Contents<'_> {
         Contents {
-            onnx: &self.onnx,
-            safetensors: b"weights",
+            model: Model::Network {
+                onnx: &self.onnx,
+                safetensors: b"weights",
+            },
             config: &self.config,
             preprocessing: &self.preprocessing,
             lineage: Lineage {
@@ -180,7 +187,7 @@ fn a_folder_answers_as_its_network() {
             "preprocessing.json"
         ]
     );
-    let bundle = open(&dir).unwrap();
+    let bundle = open(&dir, no_baseline).unwrap();
     let outputs = score(&trained.onnx, &trained.test, &trained.preprocessing.target)
         .unwrap()
         .outputs;
@@ -213,7 +220,7 @@ fn a_regression_answers_in_the_unit_of_its_target() {
         .unwrap()
         .outputs;
     assert_eq!(
-        open(&dir).unwrap().answers(&outputs)[0],
+        open(&dir, no_baseline).unwrap().answers(&outputs)[0],
         Prediction::Value {
             value: 10.0 + 2.0 * f64::from(outputs[0])
         }

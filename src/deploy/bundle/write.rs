@@ -8,7 +8,10 @@ use crate::data::Samples;
 use crate::spec::{Metrics, Preprocessing, RunConfig, TargetTransform, annotated_toml};
 
 use super::card::{Lineage, card};
-use super::{CARD_FILE, CONFIG_FILE, LABELS_FILE, MODEL_FILE, PREPROCESSING_FILE, WEIGHTS_FILE, label_line, open};
+use super::{
+    CARD_FILE, CLASSIC_FILE, CONFIG_FILE, LABELS_FILE, Loader, MODEL_FILE, PREPROCESSING_FILE, WEIGHTS_FILE,
+    label_line, no_baseline, open,
+};
 use crate::deploy::BundleError;
 use crate::deploy::measure::sha256;
 use crate::deploy::score::metrics;
@@ -16,10 +19,7 @@ use crate::deploy::score::metrics;
 /// What goes into the folder.
 #[derive(Debug, Clone, Copy)]
 pub struct Contents<'a> {
-    /// The bytes that were measured.
-    pub onnx: &'a [u8],
-    /// The weights in floating point: a safetensors file in PyTorch's layout and names.
-    pub safetensors: &'a [u8],
+    pub model: Model<'a>,
     pub config: &'a RunConfig,
     pub preprocessing: &'a Preprocessing,
     /// What the card tells.
@@ -28,6 +28,41 @@ pub struct Contents<'a> {
     pub test: &'a Samples,
     /// What the bytes scored on it when they were measured.
     pub score: Metrics,
+}
+
+/// The bytes that were measured, and what goes with them.
+#[derive(Debug, Clone, Copy)]
+pub enum Model<'a> {
+    Network {
+        onnx: &'a [u8],
+        /// The weights in floating point: a safetensors file in PyTorch's layout and names.
+        safetensors: &'a [u8],
+    },
+    /// A classical baseline, and who reads it.
+    Baseline { bytes: &'a [u8], loader: Loader },
+}
+
+impl<'a> Model<'a> {
+    pub(super) fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Network { onnx, .. } => onnx,
+            Self::Baseline { bytes, .. } => bytes,
+        }
+    }
+
+    pub(super) fn file(self) -> &'static str {
+        match self {
+            Self::Network { .. } => MODEL_FILE,
+            Self::Baseline { .. } => CLASSIC_FILE,
+        }
+    }
+
+    fn loader(self) -> Loader {
+        match self {
+            Self::Network { .. } => no_baseline,
+            Self::Baseline { loader, .. } => loader,
+        }
+    }
 }
 
 /// Writes the folder `dir`, which must not exist or be empty. It appears complete or not at all: everything is written
@@ -81,8 +116,10 @@ fn fill(dir: &Path, contents: &Contents<'_>) -> Result<(), BundleError> {
         problem,
         remedy: "report this with the run's configuration",
     };
-    save(MODEL_FILE, contents.onnx)?;
-    save(WEIGHTS_FILE, contents.safetensors)?;
+    save(contents.model.file(), contents.model.bytes())?;
+    if let Model::Network { safetensors, .. } = contents.model {
+        save(WEIGHTS_FILE, safetensors)?;
+    }
     let config = annotated_toml(contents.config).map_err(|error| failed(CONFIG_FILE, error.to_string()))?;
     save(CONFIG_FILE, config.as_bytes())?;
     let mut preprocessing = serde_json::to_string_pretty(contents.preprocessing)
@@ -93,20 +130,20 @@ fn fill(dir: &Path, contents: &Contents<'_>) -> Result<(), BundleError> {
         let lines: String = classes.iter().map(|class| label_line(class) + "\n").collect();
         save(LABELS_FILE, lines.as_bytes())?;
     }
-    save(CARD_FILE, card(contents, &sha256(contents.onnx)).as_bytes())
+    save(CARD_FILE, card(contents, &sha256(contents.model.bytes())).as_bytes())
 }
 
 /// Reads the folder back and scores it: what is given away must be what was measured.
 fn prove(dir: &Path, contents: &Contents<'_>) -> Result<(), BundleError> {
-    let bundle = open(dir)?;
+    let bundle = open(dir, contents.model.loader())?;
     let differs = |name: &str, problem: String| BundleError::File {
         path: dir.join(name),
         problem,
         remedy: "export again; if it happens again, the disk may be failing",
     };
-    if bundle.model_bytes != contents.onnx {
+    if bundle.model_bytes != contents.model.bytes() {
         return Err(differs(
-            MODEL_FILE,
+            bundle.model_file,
             "reads back other bytes than were written".to_owned(),
         ));
     }
@@ -120,7 +157,7 @@ fn prove(dir: &Path, contents: &Contents<'_>) -> Result<(), BundleError> {
     let found = metrics(&outputs, &contents.test.targets, &bundle.preprocessing.target);
     if found != contents.score {
         return Err(differs(
-            MODEL_FILE,
+            bundle.model_file,
             format!(
                 "scores {found:?} on the test split where {:?} was measured",
                 contents.score

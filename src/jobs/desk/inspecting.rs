@@ -8,8 +8,8 @@ use super::{Augmented, Preview};
 use crate::data::{DataError, Dataset, Part, Samples, augment, health};
 use crate::deploy::Exported;
 use crate::inspect::{Subject, Viewer};
-use crate::jobs::JobError;
 use crate::jobs::training::require_same_data;
+use crate::jobs::{JobError, classical};
 use crate::nn::{self, Network};
 use crate::spec::{ArtifactKind, DataConfig, Failure, RunId, SampleView, Snapshot, Wanted, Weights};
 use crate::store::RunRecord;
@@ -77,16 +77,23 @@ impl Clerk {
                 .find(|artifact| artifact.kind == kind)
                 .map(|artifact| artifact.sha256.clone())
         };
-        let (onnx, Some(weights_sum)) = (sum_of(ArtifactKind::Onnx), sum_of(ArtifactKind::Weights)) else {
+        let classic = sum_of(ArtifactKind::Classic);
+        let is_classic = classic.is_some();
+        let exported = sum_of(ArtifactKind::Onnx).or_else(|| classic.clone());
+        let (exported, Some(weights_sum)) = (exported, sum_of(ArtifactKind::Weights).or(classic)) else {
             return Err(nothing_to_see(&record).into());
         };
-        let key = (run, weights_sum, onnx);
+        let key = (run, weights_sum, exported);
         let dataset = self.dataset_of(&record)?;
         let known = self.snapshots.find(&key);
         if let (Some(known), true) = (&known, wanted.is_nothing()) {
             return Ok(Arc::clone(known));
         }
-        let weights = self.weights(run)?;
+        let weights = if is_classic {
+            Weights::default()
+        } else {
+            self.weights(run)?
+        };
         let viewer = Viewer::new(&dataset);
         let snapshot = match known {
             Some(known) => known,
@@ -96,7 +103,8 @@ impl Clerk {
                 made
             }
         };
-        if wanted.is_nothing() {
+        // A baseline has neither attention nor gradients.
+        if wanted.is_nothing() || is_classic {
             return Ok(snapshot);
         }
         let samples = if snapshot.part == "test" {
@@ -134,8 +142,13 @@ impl Clerk {
             model: &record.plan.model,
             weights,
         };
+<<<<<<< HEAD
         if is_exported {
             let exported = self.exported(record.run.run)?;
+=======
+        let snapshot = if is_classic || keeps(ArtifactKind::Onnx) {
+            let exported = self.exported(run)?;
+>>>>>>> 4bcd67e (Classical baselines as runs: trained, folded, measured beside networks, exported, predicting; trimtab choose)
             let outputs = exported.sample_outputs(&dataset.test)?;
             return Ok(viewer.snapshot(subject("test", &dataset.test, &outputs), |inputs| {
                 exported.outputs(inputs)
@@ -160,13 +173,14 @@ impl Clerk {
 
     /// A run's exported file, from memory where it is one of the last.
     pub fn exported(&mut self, run: RunId) -> Result<Arc<Exported>, JobError> {
+        let kind = classical::answering_file(&self.store, run)?;
         let kept = self.store.artifacts(run)?;
-        let file = kept.into_iter().find(|artifact| artifact.kind == ArtifactKind::Onnx);
+        let file = kept.into_iter().find(|artifact| artifact.kind == kind);
         let sha256 = file.map(|file| file.sha256).unwrap_or_default();
         let store = &self.store;
         self.models.get(sha256, || {
-            let bytes = store.read_artifact(run, ArtifactKind::Onnx)?;
-            Ok(Arc::new(Exported::load(&bytes)?))
+            let bytes = store.read_artifact(run, kind)?;
+            Ok(Arc::new(classical::load(kind, &bytes)?))
         })
     }
 
