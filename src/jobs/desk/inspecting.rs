@@ -142,13 +142,8 @@ impl Clerk {
             model: &record.plan.model,
             weights,
         };
-<<<<<<< HEAD
         if is_exported {
             let exported = self.exported(record.run.run)?;
-=======
-        let snapshot = if is_classic || keeps(ArtifactKind::Onnx) {
-            let exported = self.exported(run)?;
->>>>>>> 4bcd67e (Classical baselines as runs: trained, folded, measured beside networks, exported, predicting; trimtab choose)
             let outputs = exported.sample_outputs(&dataset.test)?;
             return Ok(viewer.snapshot(subject("test", &dataset.test, &outputs), |inputs| {
                 exported.outputs(inputs)
