@@ -6,7 +6,7 @@ use egui::{Key, KeyboardShortcut, Modifiers, Rect};
 use egui_material_icons::{MaterialIcon, icons};
 
 use super::state::{Model, RowExt as _};
-use crate::jobs::{JobId, Part, TryInput};
+use crate::jobs::{JobId, Part, Probe, TryInput};
 use crate::spec::{DataConfig, Recipe, RunConfig, RunId, Wanted};
 
 /// Where one is.
@@ -130,6 +130,10 @@ pub enum Action {
     TrainOtherSeed,
     /// Trains all of these, one after another.
     TrainAll(Vec<RunConfig>),
+    /// Finds something out about the form's configuration.
+    Probe(Probe),
+    /// Gets a data set from the network.
+    Get(String),
     /// Takes a run's configuration into the form, to change it.
     CloneToForm(RunId),
     CopyConfig(RunId),

@@ -17,8 +17,8 @@ use super::pages::{
     try_it::TryView,
 };
 use super::shell::ShellView;
-use crate::jobs::{Augmented, JobId, RunRow, Tried, WrittenFile};
-use crate::spec::{Command, DataConfig, RunControl, RunId, RunStatus, SampleView, units};
+use crate::jobs::{Augmented, Fetchable, Finding, JobId, Probe, RunRow, Tried, WrittenFile};
+use crate::spec::{Command, DataConfig, RunConfig, RunControl, RunId, RunStatus, SampleView, units};
 
 /// The truth as far as the window knows it.
 #[derive(Debug, Default)]
@@ -39,6 +39,8 @@ pub struct Model {
     pub theme: egui::ThemePreference,
     /// Names and descriptions of the sets that need no file.
     pub datasets: Vec<(&'static str, &'static str)>,
+    /// Sets that can be got from the network.
+    pub fetchable: Vec<Fetchable>,
     pub form: Form,
     pub runs: Runs,
     /// The job at work, if any, and those that wait, in order.
@@ -49,6 +51,8 @@ pub struct Model {
     pub trial: Trials,
     pub export: Exported,
     pub augmented: AugmentedSamples,
+    /// What was found out before training, the latest of each kind.
+    pub found: Vec<Found>,
 }
 
 /// A job that has not ended.
@@ -63,6 +67,8 @@ pub struct QueuedJob {
     pub is_begun: bool,
     /// The run it works on now.
     pub run: Option<RunId>,
+    /// The configuration that a probe is of.
+    pub probed: Option<Box<RunConfig>>,
     /// What it does, `done` of `total`, while it does not train.
     pub progress: Option<(String, usize, usize)>,
 }
@@ -71,9 +77,18 @@ pub struct QueuedJob {
 pub enum JobKind {
     Train,
     Resume(RunId),
-    Compress { parent: RunId, recipes: Vec<String> },
+    Compress {
+        parent: RunId,
+        recipes: Vec<String>,
+    },
     Measure(Vec<RunId>),
-    Export { run: RunId, to: PathBuf },
+    Export {
+        run: RunId,
+        to: PathBuf,
+    },
+    Probe(Probe),
+    /// Gets this data set from the network.
+    Get(String),
 }
 
 #[derive(Debug)]
@@ -88,6 +103,13 @@ pub struct Samples {
 pub struct Trials {
     pub is_waiting: bool,
     pub result: Option<Result<Tried, String>>,
+}
+
+/// What a probe found, and for which configuration.
+#[derive(Debug)]
+pub struct Found {
+    pub config: RunConfig,
+    pub finding: Box<Finding>,
 }
 
 /// Training samples before and after augmentation.

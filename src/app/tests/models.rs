@@ -187,6 +187,7 @@ pub fn enqueue(model: &mut Model, number: u64, what: &str, kind: JobKind) -> Job
         control: std::sync::Arc::default(),
         is_begun: false,
         run: None,
+        probed: None,
         progress: None,
     });
     id

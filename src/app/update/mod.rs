@@ -9,7 +9,7 @@ use egui::{Context, Ui};
 use super::action::{Action, Actions, Dialog, Page, Panel};
 use super::dialogs::{Chosen, Dialogs};
 use super::state::{Exported, JobKind, Model, PreviewState, QueuedJob, Samples, Seen, Tone};
-use crate::jobs::{Desk, Job, JobId, Question};
+use crate::jobs::{Desk, Job, JobId, Probe, Question};
 use crate::spec::{Command, DataConfig, RunConfig, RunId, Wanted, parse_config};
 
 /// Applies everything.
@@ -37,6 +37,7 @@ impl Updater {
         };
         updater.ask(model, Question::Runs);
         updater.check_form(model);
+        updater.ask(model, Question::Fetchable);
         updater
     }
 
@@ -171,6 +172,27 @@ impl Updater {
                     self.enqueue(model, config);
                 }
                 model.notices.say(Tone::Info, format!("{count} runs are on the queue"));
+            }
+            Action::Probe(probe) => {
+                let config = model.form.config.clone();
+                let what = match probe {
+                    Probe::LearningRate => "find a learning rate",
+                    Probe::LargestBatch { .. } => "find the largest batch",
+                    Probe::Throughput => "time the batches",
+                    Probe::Workers => "measure the workers",
+                    Probe::LearningCurve { .. } => "draw the learning curve",
+                };
+                let probed = Box::new(config.clone());
+                let waiting = model.queue.len();
+                let job = Job::Probe { config, probe };
+                self.submit(model, what.to_owned(), JobKind::Probe(probe), job);
+                if let Some(queued) = model.queue.get_mut(waiting) {
+                    queued.probed = Some(probed);
+                }
+            }
+            Action::Get(name) => {
+                let what = format!("get {name}");
+                self.submit(model, what, JobKind::Get(name.clone()), Job::Get { name });
             }
             Action::CloneToForm(run) => {
                 if let Some(open) = model.runs.open(run) {
@@ -341,6 +363,7 @@ impl Updater {
                 control: ticket.control,
                 is_begun: false,
                 run: None,
+                probed: None,
                 progress: None,
             }),
             Err(error) => model.notices.say(Tone::Bad, format!("Not taken: {error}")),

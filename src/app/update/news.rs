@@ -2,7 +2,7 @@
 
 use super::{Updater, name_of};
 use crate::app::action::Action;
-use crate::app::state::{JobKind, Model, PreviewState, QueuedJob, Seen, Tone};
+use crate::app::state::{Found, JobKind, Model, PreviewState, QueuedJob, Seen, Tone};
 use crate::jobs::{Answer, JobError, JobId, Message, Question};
 use crate::spec::{Event, RunId, RunStatus};
 
@@ -35,7 +35,19 @@ impl Updater {
                     queued.progress = Some((what, done, total));
                 }
             }
-            Message::Found { .. } => {}
+            Message::Found { job, finding } => {
+                let queued = model.queue.iter_mut().find(|queued| queued.id == job);
+                if let Some(config) = queued.and_then(|queued| queued.probed.take()) {
+                    let kind = std::mem::discriminant(&*finding);
+                    model
+                        .found
+                        .retain(|found| std::mem::discriminant(&*found.finding) != kind);
+                    model.found.push(Found {
+                        config: *config,
+                        finding,
+                    });
+                }
+            }
             Message::Closed { job, outcome } => self.close_job(model, job, outcome),
         }
     }
@@ -62,6 +74,17 @@ impl Updater {
                 return;
             }
         };
+        if let JobKind::Get(name) = &queued.kind {
+            if let Some(set) = model.fetchable.iter_mut().find(|set| set.name == *name) {
+                set.is_there = true;
+                let action = Action::UseDataFile(set.folder.clone());
+                model
+                    .notices
+                    .offer(Tone::Good, format!("{name} is here"), "Use it", action);
+            }
+            self.ask(model, Question::Fetchable);
+            return;
+        }
         if let JobKind::Export { to, .. } = queued.kind {
             self.ask(model, Question::Folder(to));
             return;
@@ -121,6 +144,8 @@ impl Updater {
                     augmented.samples = Some(samples.map_err(|error| error.to_string()));
                 }
             }
+            Answer::Fetchable(Ok(sets)) => model.fetchable = sets,
+            Answer::Fetchable(Err(error)) => model.notices.say(Tone::Warn, error.to_string()),
             Answer::Snapshot(run, outcome) => {
                 let seen = match outcome {
                     Ok(snapshot) => Seen::Ready(snapshot),

@@ -10,8 +10,8 @@ use super::recent::Recent;
 use super::{Answer, OpenedRun, Question, files};
 use crate::data::{self, DataError, Dataset};
 use crate::deploy::Exported;
-use crate::jobs::JobError;
 use crate::jobs::worker::panic_message;
+use crate::jobs::{JobError, fetchable};
 use crate::spec::{DataConfig, Failure, RunId, Snapshot};
 use crate::store::Store;
 use crate::timeline::RunView;
@@ -62,6 +62,10 @@ impl Clerk {
             Question::Augment { data, seed } => {
                 let samples = guarded(|| self.augmented(&data, seed));
                 vec![Answer::Augmented { data, seed, samples }]
+            }
+            Question::Fetchable => {
+                let sets = guarded(|| Ok(fetchable(self.store.directory())?));
+                vec![Answer::Fetchable(sets)]
             }
             Question::Inspect(run, wanted) => vec![Answer::Snapshot(run, guarded(|| self.inspect(run, wanted)))],
             Question::Samples { data, part, rows } => {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::data::{DataError, Part};
-use crate::jobs::JobError;
+use crate::jobs::{Fetchable, JobError};
 use crate::spec::{DataConfig, DatasetSummary, Finding, RunId, SampleView, Snapshot, Wanted};
 use crate::store::{RunRecord, RunRow};
 use crate::timeline::RunView;
@@ -24,6 +24,8 @@ pub enum Question {
         data: DataConfig,
         seed: u64,
     },
+    /// The data sets that can be got from the network, and which are there.
+    Fetchable,
     /// What can be seen in a finished (or stopped) run: from its exported bytes where it has them.
     Inspect(RunId, Wanted),
     /// Samples of one part of a data set, to look at.
@@ -75,6 +77,7 @@ pub enum Answer {
         seed: u64,
         samples: Result<Vec<Augmented>, JobError>,
     },
+    Fetchable(Result<Vec<Fetchable>, JobError>),
     Snapshot(RunId, Result<Arc<Snapshot>, JobError>),
     Samples(Result<Vec<SampleView>, JobError>),
     Tried(Result<Tried, JobError>),

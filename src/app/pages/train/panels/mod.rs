@@ -4,6 +4,7 @@ mod augment;
 mod choose;
 mod layers;
 mod list;
+mod probes;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ pub struct PanelsView {
     choose: choose::ChooseView,
     layers: layers::LayersView,
     augment: augment::AugmentView,
+    probes: probes::ProbesView,
 }
 
 /// The panel, in what is left of the page.
@@ -33,7 +35,10 @@ pub fn panel_ui(ui: &mut Ui, model: &Model, view: &mut PanelsView, panel: Panel,
             Panel::Choose => choose::choose_ui(ui, model, &mut view.choose, actions),
             Panel::Layers => layers::layers_ui(ui, model, &mut view.layers, actions),
             Panel::Augmentation => augment::augment_ui(ui, model, &mut view.augment, actions),
-            _ => {}
+            Panel::Rate => probes::rate_ui(ui, model, actions),
+            Panel::Batch => probes::batch_ui(ui, model, &mut view.probes, actions),
+            Panel::Workers => probes::workers_ui(ui, model, actions),
+            Panel::LearningCurve => probes::curve_ui(ui, model, actions),
         });
     });
 }

@@ -8,8 +8,11 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use super::{PanelsView, panel_ui};
 use crate::app::action::{Action, Actions, Panel};
 use crate::app::pages::train::setup::tests::read_at_once;
-use crate::app::state::{Form, Model};
+use crate::app::state::{Form, Found, Model};
 use crate::app::theme;
+use crate::jobs::{
+    BatchMeasure, CurvePoint, Finding, LargestBatch, LearningCurve, Probe, RatePoint, RateRange, Spread, WorkerSpeed,
+};
 use crate::spec::{Architecture, Augmentation, LayerSpec, RunConfig};
 
 struct Stage {
@@ -265,4 +268,138 @@ fn what_does_not_fit_is_left_out_with_the_reason() {
     let harness = stage(Panel::Choose, config);
     assert!(harness.query_by_label("Take CNN").is_none());
     assert!(says(&harness, "CNN: a cnn needs images"));
+}
+
+fn found(harness: &mut Panels, finding: Finding) {
+    let config = harness.state().model.form.config.clone();
+    let finding = Box::new(finding);
+    harness.state_mut().model.found.push(Found { config, finding });
+    harness.run();
+}
+
+#[test]
+fn the_suggested_rate_is_one_press_away() {
+    let mut harness = stage(Panel::Rate, RunConfig::digits_cnn());
+    press(&mut harness, "Find a learning rate");
+    let asked = harness.state().asked.last();
+    assert!(matches!(asked, Some(Action::Probe(Probe::LearningRate))));
+    let point = |step: i32| RatePoint {
+        learning_rate: 10_f64.powf(f64::from(step) / 10.0 - 6.0),
+        loss: 2.3 - 0.02 * f64::from(step),
+        smoothed: 2.3 - 0.02 * f64::from(step),
+    };
+    let range = RateRange {
+        points: (0..60).map(point).collect(),
+        steepest: Some(0.003_127),
+        lowest: Some(0.05),
+        suggested: Some(0.003_127),
+        blew_up: true,
+    };
+    found(&mut harness, Finding::LearningRate(range));
+    assert!(says(
+        &harness,
+        "Loss against learning rate, 60 steps; suggested 0.00313"
+    ));
+    press(&mut harness, "Use the suggested rate 0.00313");
+    assert_eq!(harness.state().model.form.config.train.learning_rate, 0.003_13);
+    assert!(says(&harness, "in the set-up"));
+    assert!(
+        !says(&harness, "have been changed since"),
+        "the rate itself is no other setting"
+    );
+    harness.state_mut().model.form.undo();
+    assert_eq!(
+        harness.state().model.form.config,
+        RunConfig::digits_cnn(),
+        "one step of undo"
+    );
+    let mut other = RunConfig::digits_cnn();
+    other.model.filters = vec![4];
+    harness.state_mut().model.form.edit(other, false);
+    harness.run();
+    assert!(says(&harness, "have been changed since"));
+}
+
+#[test]
+fn batches_and_workers_are_measured_and_used() {
+    let mut harness = stage(Panel::Batch, RunConfig::digits_cnn());
+    write(&mut harness, "Memory that a step may take", "64");
+    press(&mut harness, "Find the largest batch");
+    let Some(Action::Probe(Probe::LargestBatch { budget_bytes })) = harness.state().asked.last() else {
+        panic!("it is asked for")
+    };
+    assert_eq!(*budget_bytes, 64_000_000);
+    press(&mut harness, "Time the batches");
+    assert!(matches!(
+        harness.state().asked.last(),
+        Some(Action::Probe(Probe::Throughput))
+    ));
+    let measure = |batch_size: usize| BatchMeasure {
+        batch_size,
+        samples_per_second: 100.0 * batch_size as f64,
+        peak_bytes: 1000 * batch_size as u64,
+    };
+    let largest = LargestBatch {
+        budget_bytes: 64_000_000,
+        found: Some(measure(128)),
+        is_all_rows: false,
+        measured: vec![measure(64), measure(128)],
+    };
+    found(&mut harness, Finding::LargestBatch(largest));
+    assert!(says(&harness, "The largest batch within 64.0 MB is 128"));
+    press(&mut harness, "Use a batch of 128");
+    assert_eq!(harness.state().model.form.config.train.batch_size, 128);
+    press(&mut harness, "Workers");
+    press(&mut harness, "Measure the workers");
+    assert!(matches!(
+        harness.state().asked.last(),
+        Some(Action::Probe(Probe::Workers))
+    ));
+    let speed = |workers: usize, speed_up: f64| WorkerSpeed {
+        workers,
+        samples_per_second: 1000.0 * speed_up,
+        speed_up,
+    };
+    let speeds = vec![speed(1, 1.0), speed(2, 1.7)];
+    found(
+        &mut harness,
+        Finding::Workers {
+            batch_size: 128,
+            speeds,
+        },
+    );
+    assert!(says(&harness, "1.70 times"));
+    press(&mut harness, "Use 2 workers");
+    assert_eq!(harness.state().model.form.config.train.workers, 2);
+}
+
+#[test]
+fn the_learning_curve_says_what_it_means() {
+    let mut harness = stage(Panel::LearningCurve, RunConfig::digits_cnn());
+    press(&mut harness, "Draw the learning curve");
+    let asked = harness.state().asked.last();
+    assert!(matches!(asked, Some(Action::Probe(Probe::LearningCurve { .. }))));
+    let point = |rows: usize, mean: f64| CurvePoint {
+        rows,
+        train: Spread { mean: 1.0, sd: 0.0 },
+        test: Spread { mean, sd: 0.01 },
+    };
+    let curve = LearningCurve {
+        score: "accuracy",
+        folds: 3,
+        points: vec![point(100, 0.8), point(1000, 0.95)],
+        advice: "more rows would help".to_owned(),
+    };
+    found(&mut harness, Finding::LearningCurve(curve));
+    assert!(says(&harness, "More rows would help"));
+    assert!(says(&harness, "0.950 with 1000 rows"));
+}
+
+#[test]
+fn a_baseline_is_not_measured_step_by_step() {
+    let mut config = RunConfig::digits_cnn();
+    config.model.architecture = Architecture::Forest;
+    let harness = stage(Panel::Rate, config);
+    let button = harness.get_by_label("Find a learning rate");
+    assert!(button.accesskit_node().is_disabled());
 }

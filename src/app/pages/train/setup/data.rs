@@ -89,7 +89,8 @@ pub fn facts(summary: &DatasetSummary) -> Vec<String> {
 #[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct DataView {
-    notes_open: bool,
+    /// Findings and notes.
+    told_open: [bool; 2],
     pub(super) more_open: bool,
     #[serde(skip)]
     columns: Columns,
@@ -116,7 +117,7 @@ pub fn data_ui(
 ) {
     let (data, defaults) = (&mut config.data, &defaults.data);
     source::source_ui(ui, fields, data, defaults, model, actions);
-    preview_ui(ui, fields.form, &mut view.notes_open, actions);
+    preview_ui(ui, fields.form, &mut view.told_open, actions);
     generated_ui(ui, fields, data, defaults);
     kind_ui(ui, fields, data, defaults, model);
     table_ui(ui, fields, data, defaults, &view.columns);

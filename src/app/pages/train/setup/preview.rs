@@ -11,7 +11,7 @@ use crate::app::state::{Form, PreviewState};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::{field, lines, mark, picture};
 use crate::jobs::Preview;
-use crate::spec::{DataKind, SampleView, Task, units};
+use crate::spec::{DataKind, Finding, SampleView, Task, units};
 
 /// Height of the box, whatever is in it.
 const HEIGHT: f32 = 120.0;
@@ -26,7 +26,8 @@ const PICTURE_GAP: f32 = 4.0;
 /// Height of a picture's label.
 const PICTURE_LABEL: f32 = 14.0;
 
-pub fn preview_ui(ui: &mut Ui, form: &Form, notes_open: &mut bool, actions: &mut Actions) {
+/// What the data look like, and what is to be known of them; `open` tells whether findings and notes are unfolded.
+pub fn preview_ui(ui: &mut Ui, form: &Form, open: &mut [bool; 2], actions: &mut Actions) {
     let frame = theme::card(ui).inner_margin(egui::Margin::same(8));
     frame.show(ui, |ui| {
         let size = vec2(ui.available_width(), HEIGHT);
@@ -56,7 +57,49 @@ pub fn preview_ui(ui: &mut Ui, form: &Form, notes_open: &mut bool, actions: &mut
     // Room is kept while it is read.
     let facts = summary.map_or_else(String::new, |summary| facts(summary).join(" · "));
     field::note_ui(ui, facts);
+    let [findings_open, notes_open] = open;
+    findings_ui(
+        ui,
+        form.last_preview().map_or(&[], |preview| &preview.findings),
+        findings_open,
+    );
     notes_ui(ui, summary.map_or(&[], |summary| &summary.notes), notes_open);
+}
+
+/// What a person should know of the data before training on them, each with what to do.
+fn findings_ui(ui: &mut Ui, findings: &[Finding], is_open: &mut bool) {
+    let warn = Tokens::of(ui).warn;
+    let text = match findings.len() {
+        0 => return,
+        1 => "1 finding in the data".to_owned(),
+        count => format!("{count} findings in the data"),
+    };
+    ui.horizontal(|ui| {
+        ui.add_space(field::GUTTER - 4.0);
+        ui.spacing_mut().button_padding = vec2(4.0, 2.0);
+        let words = (theme::icon(icons::ICON_WARNING).size(14.0).color(warn), theme::label(ui, &text));
+        let button = Button::new(words).frame_when_inactive(false);
+        let response = ui.add(button).accessible_name(&text);
+        let is_shown = *is_open;
+        ui.ctx()
+            .accesskit_node_builder(response.id, |node| node.set_expanded(is_shown));
+        if response.on_hover_text("What to know before training, and what to do").clicked() {
+            *is_open = !*is_open;
+        }
+    });
+    if *is_open {
+        for finding in findings {
+            ui.horizontal_top(|ui| {
+                ui.add_space(2.0 * field::GUTTER);
+                ui.vertical(|ui| {
+                    ui.spacing_mut().item_spacing.y = 1.0;
+                    let what = egui::RichText::new(field::sentence(&finding.what)).size(11.5);
+                    ui.add(Label::new(what).wrap());
+                    ui.add(Label::new(theme::hint(ui, field::sentence(&finding.remedy))).wrap());
+                });
+            });
+        }
+    }
 }
 
 /// What the importer filled in, left out or assumed.

@@ -8,11 +8,12 @@ use egui_material_icons::{MaterialIcon, icons};
 
 use super::fields::Fields;
 use crate::app::action::{Action, Actions};
-use crate::app::state::Model;
+use crate::app::state::{JobKind, Model, QueuedJob};
 use crate::app::theme::{self, CONTROL_HEIGHT, Tokens};
 use crate::app::widgets::field;
+use crate::app::widgets::progress::bar_ui;
 use crate::jobs::is_generated;
-use crate::spec::DataConfig;
+use crate::spec::{DataConfig, units};
 
 /// A path's last part.
 pub fn short(source: &str) -> String {
@@ -36,9 +37,14 @@ pub fn source_ui(
     actions: &mut Actions,
 ) {
     let before = data.source.clone();
+    let mut wanted = None;
     fields.show(ui, "data.source", &mut data.source, &defaults.source, |ui, value, _| {
-        sets_ui(ui, value, &model.datasets)
+        sets_ui(ui, value, model, &mut wanted)
     });
+    if let Some(name) = wanted {
+        actions.push(Action::Get(name));
+    }
+    getting_ui(ui, model, actions);
     if data.source != before {
         // Columns, task and changes to the samples were those of the other set.
         data.target = None;
@@ -78,7 +84,7 @@ pub fn source_ui(
 }
 
 /// The sets that need no file, each with what it is.
-fn sets_ui(ui: &mut Ui, source: &mut String, sets: &[(&str, &str)]) -> Response {
+fn sets_ui(ui: &mut Ui, source: &mut String, model: &Model, wanted: &mut Option<String>) -> Response {
     ComboBox::from_id_salt("sets")
         .width(ui.available_width())
         .height(560.0)
@@ -90,9 +96,32 @@ fn sets_ui(ui: &mut Ui, source: &mut String, sets: &[(&str, &str)]) -> Response 
             for (head, generated) in [("Shipped", false), ("Generated", true)] {
                 ui.add_space(4.0);
                 ui.label(theme::hint(ui, head));
-                for (name, about) in sets.iter().filter(|(name, _)| is_generated(name) == generated) {
-                    if entry_ui(ui, name, about, name == source) {
+                for (name, about) in model
+                    .datasets
+                    .iter()
+                    .filter(|(name, _)| is_generated(name) == generated)
+                {
+                    if entry_ui(ui, name, name, about, name == source) {
                         (*name).clone_into(source);
+                    }
+                }
+            }
+            if !model.fetchable.is_empty() {
+                ui.add_space(4.0);
+                ui.label(theme::hint(ui, "From the network"));
+            }
+            for set in &model.fetchable {
+                let folder = set.folder.to_string_lossy();
+                let title = if set.is_there {
+                    set.name.clone()
+                } else {
+                    format!("Get {} ({})", set.name, units::bytes(set.bytes))
+                };
+                if entry_ui(ui, &title, &format!("Get {}", set.name), &set.about, *source == folder) {
+                    if set.is_there {
+                        *source = folder.into_owned();
+                    } else {
+                        *wanted = Some(set.name.clone());
                     }
                 }
             }
@@ -100,11 +129,32 @@ fn sets_ui(ui: &mut Ui, source: &mut String, sets: &[(&str, &str)]) -> Response 
         .response
 }
 
+/// How far a set from the network is.
+fn getting_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
+    let is_getting = |job: &&QueuedJob| matches!(job.kind, JobKind::Get(_));
+    let Some(job) = model.queue.iter().find(is_getting) else {
+        return;
+    };
+    let (words, share) = model.progress_of(job);
+    ui.horizontal(|ui| {
+        ui.add_space(field::GUTTER);
+        let fill = Tokens::of(ui).accent;
+        bar_ui(ui, share.unwrap_or(0.0), [80.0, 8.0], fill, "Progress of the download");
+        let stop = Button::new(theme::icon(icons::ICON_CLOSE).size(14.0)).frame_when_inactive(false);
+        if ui.add(stop).accessible_name("Stop the download").clicked() {
+            actions.push(Action::CancelJob(job.id));
+        }
+        let words = words.unwrap_or_else(|| format!("{}: waiting", job.what));
+        ui.add(Label::new(theme::hint(ui, &words)).truncate())
+            .on_hover_text(words);
+    });
+}
+
 /// A set with what it is; true when it was chosen.
-fn entry_ui(ui: &mut Ui, name: &str, about: &str, is_chosen: bool) -> bool {
+fn entry_ui(ui: &mut Ui, title: &str, name: &str, about: &str, is_chosen: bool) -> bool {
     let tokens = Tokens::of(ui);
     let mut text = LayoutJob::default();
-    text.append(name, 0.0, TextFormat::simple(FontId::proportional(13.0), tokens.text));
+    text.append(title, 0.0, TextFormat::simple(FontId::proportional(13.0), tokens.text));
     let small = TextFormat::simple(FontId::proportional(11.0), tokens.text_faint);
     text.append(&format!("\n{about}"), 0.0, small);
     let button = Button::selectable(is_chosen, text).min_size(vec2(ui.available_width(), 0.0));

@@ -14,9 +14,9 @@ use crate::app::state::{Form, Model, PreviewState};
 use crate::app::theme;
 use crate::data;
 use crate::inspect::Viewer;
-use crate::jobs::{self, Preview};
+use crate::jobs::{self, Fetchable, Preview};
 use crate::spec::{
-    Architecture, DataKind, EarlyStopping, KEYS, LayerSpec, LossKind, OptimizerKind, RunConfig, ScheduleKind,
+    Architecture, DataKind, EarlyStopping, Finding, FindingKind, KEYS, LayerSpec, LossKind, OptimizerKind, RunConfig, ScheduleKind,
     StopTarget,
 };
 
@@ -495,4 +495,46 @@ fn it_fits_a_small_window() {
     let harness = sized(RunConfig::digits_cnn(), 1024.0, 632.0);
     let cost = harness.get_by_label_contains("Memory in training ").rect();
     assert!(cost.bottom() < 632.0 && cost.right() < 290.0, "{cost:?}");
+}
+
+#[test]
+fn a_set_from_the_network_is_got_from_the_list_of_sets() {
+    let mut stage = Stage::new(RunConfig::digits_cnn());
+    let set = |name: &str, is_there| Fetchable {
+        name: name.to_owned(),
+        about: "60000 pictures".to_owned(),
+        bytes: 11_600_000,
+        folder: format!("/nowhere/{name}").into(),
+        is_there,
+    };
+    stage.model.fetchable = vec![set("mnist", false), set("cifar10", true)];
+    let mut harness = shown(stage, 1440.0, 2400.0);
+    press(&mut harness, "Data set");
+    harness.get_by_label("Get mnist").click_accesskit();
+    harness.run();
+    assert!(matches!(harness.state().asked.last(), Some(Action::Get(name)) if name == "mnist"));
+    press(&mut harness, "Data set");
+    harness.get_by_label("Get cifar10").click_accesskit();
+    harness.run();
+    assert_eq!(config(&harness).data.source, "/nowhere/cifar10");
+}
+
+#[test]
+fn findings_stand_under_the_data_with_what_to_do() {
+    let mut stage = Stage::new(on("iris"));
+    let PreviewState::Ready(preview) = &mut stage.model.form.preview else {
+        panic!("the data are read")
+    };
+    preview.findings = vec![Finding {
+        kind: FindingKind::Leak,
+        place: "petal_width".to_owned(),
+        count: 1,
+        what: "petal_width alone tells the class".to_owned(),
+        remedy: "leave the column out if it is not known beforehand".to_owned(),
+    }];
+    let mut harness = shown(stage, 1440.0, 2400.0);
+    assert!(!says(&harness, "Petal_width alone"));
+    press(&mut harness, "1 finding in the data");
+    assert!(says(&harness, "Petal_width alone tells the class"));
+    assert!(says(&harness, "Leave the column out"));
 }
