@@ -25,5 +25,5 @@ mod update;
 mod widgets;
 mod window;
 
-pub use action::Page;
+pub use action::{Page, Panel};
 pub use window::{App, open};

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use egui::{Context, Ui};
 
-use super::action::{Action, Actions, Dialog, Page};
+use super::action::{Action, Actions, Dialog, Page, Panel};
 use super::state::{Model, Seen, Views};
 use super::update::Updater;
 use super::{memory, pages, shell, theme};
@@ -106,6 +106,26 @@ impl App {
 
     pub fn go(&mut self, page: Page) {
         self.actions.push(Action::Go(page));
+    }
+
+    /// Shows what helps to set up a run.
+    pub fn show_panel(&mut self, panel: Panel) {
+        self.actions.push(Action::ShowPanel(Some(panel)));
+    }
+
+    /// Measurements whose answer is there.
+    pub fn found(&self) -> usize {
+        self.model.found.len()
+    }
+
+    /// Whether a job is at work or waits.
+    pub fn is_busy(&self) -> bool {
+        self.model.is_running()
+    }
+
+    /// Whether training samples before and after augmentation are there.
+    pub fn has_augmented(&self) -> bool {
+        self.model.augmented.samples.is_some()
     }
 
     /// Opens the export of a run.

@@ -10,7 +10,8 @@ mod stage;
 
 use egui_kittest::SnapshotOptions;
 use libtest_mimic::{Arguments, Failed, Trial};
-use trimtab::app::Page;
+use trimtab::app::{Page, Panel};
+use trimtab::spec::{Architecture, Augmentation};
 
 use stage::{Look, Stage};
 
@@ -22,7 +23,7 @@ struct Scene {
     play: fn(Look) -> Stage,
 }
 
-const SCENES: [Scene; 12] = [
+const SCENES: [Scene; 16] = [
     Scene {
         name: "train_empty",
         readme: None,
@@ -52,6 +53,53 @@ const SCENES: [Scene; 12] = [
         play: |look| {
             let mut stage = Stage::recorded(look);
             stage.select(recorded::MOONS);
+            stage
+        },
+    },
+    Scene {
+        name: "set_up_layers",
+        readme: Some("layers"),
+        play: |look| {
+            let mut stage = Stage::empty(look);
+            stage.panel(Panel::Layers, |config| {
+                config.model.architecture = Architecture::Resnet;
+            });
+            stage
+        },
+    },
+    Scene {
+        name: "set_up_choose",
+        readme: Some("choose"),
+        play: |look| {
+            let mut stage = Stage::empty(look);
+            stage.panel(Panel::Choose, |_| ());
+            stage
+        },
+    },
+    Scene {
+        name: "set_up_rate",
+        readme: None,
+        play: |look| {
+            let mut stage = Stage::empty(look);
+            stage.panel(Panel::Rate, |_| ());
+            stage.press("Find a learning rate");
+            stage.until_found();
+            stage
+        },
+    },
+    Scene {
+        name: "set_up_augmentation",
+        readme: Some("augmentation"),
+        play: |look| {
+            let mut stage = Stage::empty(look);
+            stage.panel(Panel::Augmentation, |config| {
+                config.data.augment = vec![
+                    Augmentation::Rotate { degrees: 15.0 },
+                    Augmentation::Shift { pixels: 1.0 },
+                    Augmentation::Noise { deviation: 0.2 },
+                ];
+            });
+            stage.until_augmented();
             stage
         },
     },

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use egui_kittest::kittest::Queryable as _;
 use egui_kittest::wgpu::WgpuTestRenderer;
 use egui_kittest::{Harness, SnapshotOptions};
-use trimtab::app::{App, Page};
-use trimtab::spec::RunId;
+use trimtab::app::{App, Page, Panel};
+use trimtab::spec::{RunConfig, RunId};
 use trimtab::store::RunLock;
 
 use super::recorded;
@@ -162,6 +162,31 @@ impl Stage {
     pub fn export(&mut self, run: RunId) {
         self.harness.state_mut().ask_export(run);
         self.harness.run_steps(4);
+    }
+
+    /// Shows what helps to set up a run, with this configuration in the form.
+    pub fn panel(&mut self, panel: Panel, change: impl FnOnce(&mut RunConfig)) {
+        let mut config = RunConfig::digits_cnn();
+        change(&mut config);
+        self.harness.state_mut().configure(config);
+        self.harness.run_steps(2);
+        self.harness.state_mut().show_panel(panel);
+        self.harness.run_steps(4);
+    }
+
+    pub fn press(&mut self, name: &str) {
+        self.harness.get_by_label(name).click();
+        self.harness.run_steps(8);
+    }
+
+    pub fn until_found(&mut self) {
+        self.until("the measurement is done", |app| app.found() > 0 && !app.is_busy());
+        // Its notice goes.
+        self.harness.run_steps(8);
+    }
+
+    pub fn until_augmented(&mut self) {
+        self.until("the samples are changed", App::has_augmented);
     }
 
     pub fn palette(&mut self) {

@@ -77,13 +77,19 @@ fn findings_ui(ui: &mut Ui, findings: &[Finding], is_open: &mut bool) {
     ui.horizontal(|ui| {
         ui.add_space(field::GUTTER - 4.0);
         ui.spacing_mut().button_padding = vec2(4.0, 2.0);
-        let words = (theme::icon(icons::ICON_WARNING).size(14.0).color(warn), theme::label(ui, &text));
+        let words = (
+            theme::icon(icons::ICON_WARNING).size(14.0).color(warn),
+            theme::label(ui, &text),
+        );
         let button = Button::new(words).frame_when_inactive(false);
         let response = ui.add(button).accessible_name(&text);
         let is_shown = *is_open;
         ui.ctx()
             .accesskit_node_builder(response.id, |node| node.set_expanded(is_shown));
-        if response.on_hover_text("What to know before training, and what to do").clicked() {
+        if response
+            .on_hover_text("What to know before training, and what to do")
+            .clicked()
+        {
             *is_open = !*is_open;
         }
     });

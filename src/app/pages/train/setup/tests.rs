@@ -16,8 +16,8 @@ use crate::data;
 use crate::inspect::Viewer;
 use crate::jobs::{self, Fetchable, Preview};
 use crate::spec::{
-    Architecture, DataKind, EarlyStopping, Finding, FindingKind, KEYS, LayerSpec, LossKind, OptimizerKind, RunConfig, ScheduleKind,
-    StopTarget,
+    Architecture, DataKind, EarlyStopping, Finding, FindingKind, KEYS, LayerSpec, LossKind, OptimizerKind, RunConfig,
+    ScheduleKind, StopTarget,
 };
 
 /// The model as far as the panel reads it, and what the panel asked for.
