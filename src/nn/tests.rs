@@ -342,3 +342,60 @@ fn the_outputs_of_all_layers_end_in_the_network_s_own() {
     let last = layers.into_iter().next_back().unwrap();
     assert_eq!(super::network::numbers(last), network.predict(inputs, 2));
 }
+
+#[test]
+fn attention_is_the_softmax_of_scaled_products_without_the_padding() {
+    let model = ModelSpec {
+        input: Shape::Tokens {
+            steps: 3,
+            vocabulary: 5,
+        },
+        layers: vec![
+            LayerSpec::Embedding { dimensions: 4 },
+            LayerSpec::SelfAttention { heads: 2 },
+            LayerSpec::GlobalAveragePool,
+            LayerSpec::Dense { units: 2 },
+        ],
+    };
+    let network = Network::new(&model, 7, &device(spec::Device::Flex).unwrap()).unwrap();
+    let tokens = [0.0, 3.0, 1.0];
+    let [seen] = &network.attention(&tokens)[..] else {
+        panic!("one layer attends");
+    };
+    assert_eq!((seen.layer, seen.heads, seen.steps), (1, 2, 3));
+    let weights = network.to_weights();
+    let tensor = |layer: usize, part: &str| &weights.part(layer, part).unwrap().data;
+    let embedded: Vec<Vec<f64>> = tokens
+        .iter()
+        .map(|&token| {
+            let row = tensor(0, "weight").chunks(4).nth(token as usize).unwrap();
+            // Padding is the zero vector.
+            row.iter()
+                .map(|&value| if token == 0.0 { 0.0 } else { f64::from(value) })
+                .collect()
+        })
+        .collect();
+    let projected = |step: usize, row: usize| -> f64 {
+        let weight = &tensor(1, "in_proj_weight")[row * 4..][..4];
+        let product: f64 = weight.iter().zip(&embedded[step]).map(|(&w, x)| f64::from(w) * x).sum();
+        product + f64::from(tensor(1, "in_proj_bias")[row])
+    };
+    for head in 0..2 {
+        for from in 0..3 {
+            let score = |to: usize| -> f64 {
+                let product: f64 = (0..2)
+                    .map(|at| projected(from, head * 2 + at) * projected(to, 4 + head * 2 + at))
+                    .sum();
+                product / 2.0_f64.sqrt()
+            };
+            let weights: Vec<f64> = (0..3)
+                .map(|to| if tokens[to] == 0.0 { 0.0 } else { score(to).exp() })
+                .collect();
+            let sum: f64 = weights.iter().sum();
+            for to in 0..3 {
+                let share = f64::from(seen.shares[(head * 3 + from) * 3 + to]);
+                assert!((share - weights[to] / sum).abs() < 1e-5, "{head} {from} {to}: {share}");
+            }
+        }
+    }
+}

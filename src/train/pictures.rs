@@ -185,3 +185,198 @@ fn parameter_names(network: &Network) -> Vec<String> {
     let described = network.describe_parameters().into_iter();
     described.map(|parameter| parameter.name).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::data;
+    use crate::spec::{ArtifactKind, DataConfig, Event, GradientHealth, LayerSpec, ModelConfig, RunConfig, RunControl};
+    use crate::train::{Start, TrainJob, train};
+
+    /// Looks at what it wants, or at nothing.
+    #[derive(Default)]
+    struct Watcher {
+        wanted: Option<Wanted>,
+        shown: Mutex<Vec<Snapshot>>,
+    }
+
+    impl EventSink for Watcher {
+        fn emit(&self, _: Event) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        fn save(&self, _: ArtifactKind, _: &[u8]) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        fn wants_snapshot(&self) -> Option<Wanted> {
+            self.wanted
+        }
+
+        fn show(&self, snapshot: Snapshot) {
+            self.shown.lock().unwrap().push(snapshot);
+        }
+    }
+
+    fn prepared(config: &RunConfig) -> (RunPlan, Dataset) {
+        let dataset = data::load(&config.data).unwrap();
+        (config.check(&dataset.summary).unwrap(), dataset)
+    }
+
+    fn attentive() -> RunConfig {
+        let mut config = RunConfig {
+            data: DataConfig::default(),
+            model: ModelConfig {
+                layers: Some(vec![
+                    LayerSpec::Rows,
+                    LayerSpec::Dense { units: 8 },
+                    LayerSpec::ClassToken,
+                    LayerSpec::SelfAttention { heads: 2 },
+                    LayerSpec::FirstStep,
+                    LayerSpec::Dense { units: 10 },
+                ]),
+                ..ModelConfig::default()
+            },
+            ..RunConfig::default()
+        };
+        config.train.epochs = 2;
+        config
+    }
+
+    fn trained(plan: &RunPlan, dataset: &Dataset, watcher: &Watcher) {
+        let job = TrainJob {
+            plan,
+            dataset,
+            start: Start::Fresh,
+        };
+        train(job, &RunControl::default(), watcher).unwrap();
+    }
+
+    #[test]
+    fn gradients_and_attention_are_shown_before_the_first_epoch_has_ended() {
+        let (plan, dataset) = prepared(&attentive());
+        let wanted = Wanted {
+            gradients: true,
+            attention: Some(5),
+        };
+        let watcher = Watcher {
+            wanted: Some(wanted),
+            ..Watcher::default()
+        };
+        trained(&plan, &dataset, &watcher);
+        let shown = watcher.shown.lock().unwrap();
+        let first = &shown[0];
+        assert!(first.answers.is_empty() && first.epoch == 0 && first.wanted == wanted);
+        let gradients = first.gradients.as_ref().unwrap();
+        assert_eq!(gradients.step, Some(0));
+        let named = |part: &str| {
+            gradients
+                .tensors
+                .iter()
+                .find(|seen| seen.histogram.name == part)
+                .unwrap()
+        };
+        assert_eq!(named("layers.1.weight").histogram.values, 64);
+        assert_eq!(named("layers.5.bias").histogram.values, 10);
+        assert!(gradients.health().contains(&GradientHealth::Fine));
+        let attention = first.attention.as_ref().unwrap();
+        assert_eq!((attention.rows, attention.sample.row), (dataset.validation.len(), 5));
+        assert_eq!((attention.labels.len(), attention.grid), (9, Some([1, 8])));
+        assert_eq!(
+            (attention.labels[0].as_str(), attention.labels[8].as_str()),
+            ("class", "row 8")
+        );
+        let [layer] = &attention.layers[..] else { panic!() };
+        assert_eq!((layer.layer, layer.heads, layer.steps), (3, 2, 9));
+        for row in layer.shares.chunks_exact(9) {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5, "{row:?}");
+        }
+        // The picture at the end of the first epoch has answers, and keeps the last gradients.
+        let answered = shown.iter().find(|snapshot| !snapshot.answers.is_empty()).unwrap();
+        assert!(answered.gradients.is_some() && answered.attention.is_some() && answered.filters.is_some());
+    }
+
+    #[test]
+    fn what_nobody_looks_at_is_not_made() {
+        let (plan, dataset) = prepared(&attentive());
+        let watcher = Watcher {
+            wanted: Some(Wanted::default()),
+            ..Watcher::default()
+        };
+        trained(&plan, &dataset, &watcher);
+        let shown = watcher.shown.lock().unwrap();
+        assert!(!shown.is_empty());
+        for snapshot in shown.iter() {
+            assert!(!snapshot.answers.is_empty() && snapshot.gradients.is_none() && snapshot.attention.is_none());
+        }
+    }
+
+    #[test]
+    fn gradients_of_kept_weights_are_those_of_a_batch() {
+        let (plan, dataset) = prepared(&attentive());
+        let device = nn::device(plan.config.run.device).unwrap();
+        let weights = Network::new(&plan.model, 0, &device).unwrap().to_weights();
+        let seen = batch_gradients(&plan, &weights, &dataset).unwrap();
+        assert_eq!(seen.step, None);
+        let values: usize = seen.tensors.iter().map(|seen| seen.histogram.values).sum();
+        assert_eq!(
+            values,
+            weights.tensors.iter().map(|tensor| tensor.data.len()).sum::<usize>()
+        );
+        assert!(seen.tensors.iter().all(|seen| seen.size.is_finite()));
+    }
+
+    /// Steps a second of a digits CNN and of an MLP: unwatched and watched in turns, with what costs most looked at.
+    #[test]
+    #[ignore = "a measurement: run it alone, with `--ignored --nocapture`"]
+    fn what_watching_costs() {
+        let mut small = RunConfig::digits_cnn();
+        small.train.epochs = 12;
+        let mut mlp = RunConfig::default();
+        mlp.model.hidden = vec![256, 256];
+        mlp.train.epochs = 60;
+        let mut transformer = attentive();
+        transformer.train.epochs = 30;
+        let everything = Wanted {
+            gradients: true,
+            attention: Some(0),
+        };
+        for (name, config) in [("digits CNN", small), ("MLP", mlp), ("attention", transformer)] {
+            let (plan, dataset) = prepared(&config);
+            let steps = plan.total_steps() as f64;
+            let mut rates = [Vec::new(), Vec::new(), Vec::new()];
+            let mut pictures = 0;
+            for _ in 0..7 {
+                for (place, wanted) in [None, Some(Wanted::default()), Some(everything)]
+                    .into_iter()
+                    .enumerate()
+                {
+                    let watcher = Watcher {
+                        wanted,
+                        ..Watcher::default()
+                    };
+                    let began = Instant::now();
+                    trained(&plan, &dataset, &watcher);
+                    rates[place].push(steps / began.elapsed().as_secs_f64());
+                    pictures += watcher.shown.lock().unwrap().len();
+                }
+            }
+            let medians = rates.clone().map(|mut rates| {
+                rates.sort_by(f64::total_cmp);
+                rates[rates.len() / 2]
+            });
+            let cost = |watched: f64| 100.0 * (1.0 - watched / medians[0]);
+            println!(
+                "{name}: {steps} steps; {:.1} steps/s unwatched, {:.1} watched ({:+.2} %), {:.1} with gradients and attention ({:+.2} %); {pictures} pictures",
+                medians[0],
+                medians[1],
+                cost(medians[1]),
+                medians[2],
+                cost(medians[2]),
+            );
+            println!("  all: {rates:.1?}");
+        }
+    }
+}
