@@ -40,9 +40,10 @@ impl Attention {
         let [samples, values] = x.dims();
         let features = values / self.steps;
         let projected = self.project(x);
+        let value = self.part(&projected, 2);
         let mixed = self
-            .shares(&projected, mask)
-            .matmul(self.part(&projected, 2))
+            .shares(projected, mask)
+            .matmul(value)
             .swap_dims(1, 2)
             .reshape([samples * self.steps, features]);
         linear(mixed, self.output_weight.val(), Some(self.output_bias.val())).reshape([samples, values])
@@ -54,7 +55,7 @@ impl Attention {
             layer,
             heads: self.heads,
             steps: self.steps,
-            shares: numbers(self.shares(&self.project(x), mask)),
+            shares: numbers(self.shares(self.project(x), mask)),
         }
     }
 
@@ -75,11 +76,12 @@ impl Attention {
     }
 
     /// What each step gives to every other: `[samples, heads, steps, steps]`, each row sums to 1.
-    fn shares(&self, projected: &Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<4> {
-        let query = self.part(projected, 0);
+    fn shares(&self, projected: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<4> {
+        let [query, key] = [0, 1].map(|place| self.part(&projected, place));
+        drop(projected);
         let [samples, heads, steps, width] = query.dims();
         let query = query.mul_scalar(1.0 / (width as f64).sqrt());
-        let mut scores = query.matmul(self.part(projected, 1).swap_dims(2, 3));
+        let mut scores = query.matmul(key.swap_dims(2, 3));
         if let Some(mask) = mask {
             let padding = mask.lower_elem(0.5).reshape([samples, 1, 1, steps]);
             scores = scores.mask_fill(padding.expand([samples, heads, steps, steps]), MASKED_SCORE);

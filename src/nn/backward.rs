@@ -53,21 +53,21 @@ impl Network {
         let outputs = self.through(last.clone(), entry.clone(), &mut pass);
         let shape = outputs.dims();
         let gradient = differentiate(&numbers(outputs.clone().inner()))?;
-        let mut gradient = Tensor::from_data(TensorData::new(gradient, shape), &self.device);
+        let gradient = Tensor::from_data(TensorData::new(gradient, shape), &self.device);
         let mut found = Vec::new();
         // Backward begins with ones, so what reaches `outputs` is the gradient that stands beside it in the product.
         let mut gradients = (outputs * gradient).backward();
         found.push(take(&self.layers[last], &mut gradients));
         while let Some((block, before, mask)) = entries.pop() {
-            let Some(at_entry) = entry.grad_remove(&mut gradients) else {
+            let Some(gradient) = entry.grad_remove(&mut gradients) else {
                 break;
             };
             drop(gradients);
-            gradient = at_entry;
             entry = self.entry(block.start, before);
             pass.mask = mask;
             let outputs = self.through(block.clone(), entry.clone(), &mut pass);
-            gradients = (outputs * gradient).backward();
+            // Only the sum is left of the product while backward goes on.
+            gradients = (outputs * gradient).sum().backward();
             found.push(take(&self.layers[block], &mut gradients));
         }
         Ok(found.into_iter().rev().flatten().collect())

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Architecture, Augmentation, ClassWeights, DatasetSummary, LayerSpec, LossKind, ModelSpec, MonitoredMetric,
-    OptimizerKind, RunConfig, SchedulePlan, Task, TrainConfig,
+    OptimizerKind, Precision, RunConfig, SchedulePlan, Task, TrainConfig,
 };
 
 /// One thing that is wrong with a configuration.
@@ -439,6 +439,13 @@ impl TrainConfig {
                 "use standard or focal",
             )),
             _ => {}
+        }
+        if self.precision != Precision::F32 {
+            issues.push(ConfigIssue::new(
+                "train.precision",
+                "this build trains in 32 bits only; on a processor half precision would save memory and no time",
+                "use f32; the recipe fp16 halves the finished file",
+            ));
         }
         if self.class_weights == ClassWeights::Balanced && regression {
             issues.push(ConfigIssue::new(

@@ -1,0 +1,287 @@
+//! What each kind of layer takes from the heap beside its output.
+
+use super::packing::{packed, packed_unless_aligned};
+use crate::cost::weights;
+use crate::spec::{ActivationKind, CellKind, LayerSpec, Placed};
+
+/// Positions of an image for which the forward convolution unfolds its input at once.
+const TILE: u64 = 512;
+
+/// A layer with the sizes of its tensors.
+#[derive(Debug, Clone, Copy)]
+pub struct Traced {
+    pub placed: Placed,
+    pub rows: u64,
+    pub threads: u64,
+    /// Whether the gradient of the input is computed.
+    pub tracked: bool,
+}
+
+/// Bytes of one layer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms {
+    /// The output is the input, differently seen.
+    pub aliases: bool,
+    /// The output takes the input's place where nobody else holds it.
+    pub in_place: bool,
+    /// The backward pass needs the input.
+    pub saves_input: bool,
+    /// Kept for the backward pass beside it.
+    pub kept: u64,
+    /// For a moment beside output and kept.
+    pub forward: u64,
+    /// For a moment beside the gradient of the output, that of the input included.
+    pub backward: u64,
+}
+
+impl Traced {
+    /// Bytes of the input for the whole batch.
+    pub fn x(&self) -> u64 {
+        4 * self.rows * self.placed.input.len() as u64
+    }
+
+    /// Bytes of the output for the whole batch.
+    pub fn y(&self) -> u64 {
+        4 * self.rows * self.placed.output.len() as u64
+    }
+
+    pub fn weights(&self) -> u64 {
+        4 * weights(&self.placed)
+    }
+
+    /// Bytes of what a residual sum adds; 0 of another layer.
+    pub fn shortcut(&self) -> u64 {
+        self.placed
+            .shortcut
+            .map_or(0, |shape| 4 * self.rows * shape.len() as u64)
+    }
+
+    /// The widest moment of the layer where nothing is kept, its input and output included.
+    pub fn scoring(&self) -> u64 {
+        let (x, y) = (self.x(), self.y());
+        match self.placed.layer {
+            LayerSpec::Recurrent { .. } => {
+                let (gates, states) = self.recurrent();
+                2 * x + gates + states + y
+            }
+            LayerSpec::SelfAttention { heads } => (7 * x).max(4 * x + 2 * self.scores(heads)) + y,
+            // Seen differently, not copied.
+            LayerSpec::Flatten | LayerSpec::Branch | LayerSpec::FirstStep => x,
+            _ => x + 2 * y + self.shortcut(),
+        }
+    }
+
+    pub fn terms(&self) -> Terms {
+        let (x, y) = (self.x(), self.y());
+        let saving = Terms {
+            saves_input: true,
+            ..Terms::default()
+        };
+        let gradient = if self.tracked { x } else { 0 };
+        match self.placed.layer {
+            LayerSpec::Dense { .. } => self.dense(),
+            LayerSpec::Conv2d { .. } | LayerSpec::Conv1d { .. } | LayerSpec::DepthwiseConv2d { .. } => Terms {
+                forward: self.unfolded_forward(),
+                backward: gradient + self.weights() + self.unfolded_backward(),
+                ..saving
+            },
+            // The centred input and its square.
+            LayerSpec::BatchNorm => Terms {
+                forward: y,
+                backward: 3 * x,
+                ..saving
+            },
+            // The centred and the normalised input.
+            LayerSpec::LayerNorm => Terms {
+                kept: 2 * y,
+                forward: y,
+                backward: 4 * x,
+                ..Terms::default()
+            },
+            LayerSpec::Activation { function } => match function {
+                ActivationKind::Relu => saving,
+                ActivationKind::Gelu => Terms { backward: x, ..saving },
+                ActivationKind::Tanh => Terms {
+                    backward: 2 * x,
+                    ..saving
+                },
+                ActivationKind::Silu => Terms {
+                    kept: y,
+                    backward: 3 * x,
+                    ..saving
+                },
+                // A byte for each value that is below zero or not.
+                ActivationKind::LeakyRelu => Terms {
+                    kept: y / 4,
+                    forward: y,
+                    backward: 2 * x,
+                    ..Terms::default()
+                },
+            },
+            // The places of the maxima, found in 64 bits and kept in 32.
+            LayerSpec::MaxPool { .. } => Terms {
+                kept: y,
+                forward: 2 * y,
+                backward: x,
+                ..saving
+            },
+            LayerSpec::GlobalAveragePool => Terms {
+                forward: if self.placed.padded { x } else { 0 },
+                backward: 2 * x,
+                ..Terms::default()
+            },
+            // The mask is kept.
+            LayerSpec::Dropout { .. } => Terms {
+                in_place: true,
+                kept: y,
+                ..Terms::default()
+            },
+            LayerSpec::Flatten | LayerSpec::Branch => Terms {
+                aliases: true,
+                ..Terms::default()
+            },
+            LayerSpec::FirstStep => Terms {
+                aliases: true,
+                backward: x,
+                ..Terms::default()
+            },
+            LayerSpec::Rows if self.placed.input.channels() == 1 => Terms {
+                aliases: true,
+                ..Terms::default()
+            },
+            // Tokens in 64 bits, and the mask.
+            LayerSpec::Embedding { .. } => Terms {
+                kept: 3 * x,
+                backward: self.weights(),
+                ..Terms::default()
+            },
+            LayerSpec::Rows | LayerSpec::Patches { .. } | LayerSpec::Positions { .. } | LayerSpec::ClassToken => {
+                Terms {
+                    backward: x,
+                    ..Terms::default()
+                }
+            }
+            LayerSpec::Recurrent { cell, .. } => self.recurrent_terms(cell),
+            LayerSpec::SelfAttention { heads } => {
+                let scores = self.scores(heads);
+                Terms {
+                    saves_input: true,
+                    kept: 4 * x + 3 * scores,
+                    forward: 0,
+                    backward: 2 * scores + x,
+                    ..Terms::default()
+                }
+            }
+            LayerSpec::Sum => Terms {
+                in_place: true,
+                forward: if self.placed.projection().is_some() { y } else { 0 },
+                backward: self.shortcut() + self.weights(),
+                ..Terms::default()
+            },
+        }
+    }
+
+    fn dense(&self) -> Terms {
+        let (inputs, units) = (
+            self.placed.input.channels() as u64,
+            self.placed.output.channels() as u64,
+        );
+        let rows = self.rows * self.placed.input.positions() as u64;
+        let (x, y, weights) = (self.x(), self.y(), self.weights());
+        let (gradient, first) = if self.tracked {
+            (x, x + x.max(packed(inputs, rows, units)))
+        } else {
+            (0, 0)
+        };
+        let second = gradient + weights + weights.max(packed_unless_aligned(units, rows));
+        Terms {
+            saves_input: true,
+            // The product is copied once into the tensor.
+            forward: y.max(packed_unless_aligned(units, inputs)),
+            backward: first.max(second),
+            ..Terms::default()
+        }
+    }
+
+    /// Bytes of all gates of one direction, and of all its states.
+    fn recurrent(&self) -> (u64, u64) {
+        let LayerSpec::Recurrent { cell, units, .. } = self.placed.layer else {
+            return (0, 0);
+        };
+        let states = 4 * self.rows * (self.placed.input.positions() * units) as u64;
+        (states * cell.gates() as u64, states)
+    }
+
+    /// Each step keeps what enters its products and activations; the gates of all steps stand beside it until the last. The input
+    /// is copied, so that each step's lies together.
+    fn recurrent_terms(&self, cell: CellKind) -> Terms {
+        let LayerSpec::Recurrent { bidirectional, .. } = self.placed.layer else {
+            return Terms::default();
+        };
+        let (gates, states) = self.recurrent();
+        // In states: the sum before each activation, its result where a product needs it, and the state.
+        let (per_state, own) = match cell {
+            // What a single step makes counts only where little is kept.
+            CellKind::Rnn => (2, 4 * states / self.placed.input.positions() as u64),
+            CellKind::Gru => (10, 0),
+            CellKind::Lstm => (11, 0),
+        };
+        let directions = 1 + u64::from(bidirectional);
+        Terms {
+            kept: self.x() + directions * per_state * states,
+            forward: gates + own,
+            backward: gates / 2 + self.x(),
+            ..Terms::default()
+        }
+    }
+
+    /// Bytes of the attention scores of all heads.
+    fn scores(&self, heads: usize) -> u64 {
+        let steps = self.placed.input.positions();
+        4 * self.rows * (heads * steps * steps) as u64
+    }
+
+    /// Beside a convolution's output: the input with its channels last, the filters likewise, and for each thread one tile
+    /// unfolded, packed, and its product. Few channels, or kernels of one pixel, need none of it.
+    fn unfolded_forward(&self) -> u64 {
+        let (taps, stride) = match self.placed.layer {
+            LayerSpec::Conv2d { kernel, stride, .. } => ((kernel * kernel) as u64, stride),
+            LayerSpec::Conv1d { kernel, stride, .. } => (kernel as u64, stride),
+            _ => return 0,
+        };
+        let (channels, filters) = (
+            self.placed.input.channels() as u64,
+            self.placed.output.channels() as u64,
+        );
+        if (channels <= 4 && filters <= 16) || (taps == 1 && stride == 1) {
+            return 0;
+        }
+        let patch = channels * taps;
+        let tile = (self.placed.output.len() as u64 / filters).min(TILE);
+        let thread = 4 * (patch + filters) * tile + packed(tile, filters, patch);
+        self.x() + self.weights() + self.threads.min(self.rows) * thread
+    }
+
+    /// The gradient of the filters is itself computed as a convolution, of the input with the output's gradient as its kernel
+    /// and batch and channels exchanged: both are copied twice, and each busy thread unfolds one channel of the whole batch
+    /// and packs it. How many unfold at once is the scheduler's choice; the middle between one and all is taken. The product,
+    /// which takes longest, is at some moment with all.
+    fn unfolded_backward(&self) -> u64 {
+        let taps = match self.placed.layer {
+            LayerSpec::Conv2d { kernel, .. } => (kernel * kernel) as u64,
+            LayerSpec::Conv1d { kernel, .. } => kernel as u64,
+            LayerSpec::DepthwiseConv2d { .. } => return self.x() + self.y(),
+            _ => return 0,
+        };
+        let filters = self.placed.output.channels() as u64;
+        let channels = self.placed.input.channels() as u64;
+        // An exchange with one channel moves nothing.
+        let copies = |channels: u64| if channels > 1 { 2 } else { 1 };
+        let positions = self.y() / filters;
+        let busy = self.threads.min(channels);
+        copies(channels) * self.x()
+            + copies(filters) * self.y()
+            + (1 + busy) * positions * taps / 2
+            + busy * packed(taps, filters, positions / 4)
+    }
+}
