@@ -196,7 +196,10 @@ fn list_ui(ui: &mut Ui, input: Shape, changes: &mut Vec<Augmentation>, view: &mu
 /// The name, which takes the keys.
 fn name_ui(ui: &mut Ui, place: usize, count: usize, name: &str) -> Option<Change> {
     let text = theme::strong(field::sentence(name));
-    let button = Button::new(text).frame_when_inactive(false).truncate();
+    let button = Button::new((text, egui::Atom::grow()))
+        .frame_when_inactive(false)
+        .truncate()
+        .min_size(vec2(NAME_WIDTH, 24.0));
     let size = vec2(NAME_WIDTH, LINE);
     let response = ui
         .allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {

@@ -179,10 +179,14 @@ impl Card<'_> {
             let width = ui.available_width();
             ui.horizontal_top(|ui| {
                 let rank = theme::number((self.place + 1).to_string()).color(tokens.text_faint);
-                ui.allocate_ui_with_layout(vec2(RANK_WIDTH, 20.0), Layout::left_to_right(Align::Center), |ui| {
-                    ui.set_min_width(RANK_WIDTH);
-                    ui.label(rank);
-                });
+                ui.allocate_ui_with_layout(
+                    vec2(RANK_WIDTH, theme::CONTROL_HEIGHT),
+                    Layout::left_to_right(Align::Center),
+                    |ui| {
+                        ui.set_min_width(RANK_WIDTH);
+                        ui.label(rank);
+                    },
+                );
                 let rest = width - RANK_WIDTH - ui.spacing().item_spacing.x;
                 let words = if is_narrow { rest } else { rest - COST_WIDTH };
                 ui.vertical(|ui| {
@@ -194,12 +198,12 @@ impl Card<'_> {
                         if self.take_ui(ui) {
                             pressed = Some(Press::Take);
                         }
-                        if is_narrow {
-                            ui.add(Label::new(theme::hint(ui, self.cost_words())).truncate());
-                        }
                     });
                     if self.reasons_ui(ui) {
                         pressed = Some(Press::Reasons);
+                    }
+                    if is_narrow {
+                        ui.add(Label::new(theme::hint(ui, self.cost_words())).truncate());
                     }
                 });
                 if !is_narrow {

@@ -47,7 +47,8 @@ pub fn panel_ui(ui: &mut Ui, model: &Model, view: &mut PanelsView, panel: Panel,
 fn strip_ui(ui: &mut Ui, shown: Panel, actions: &mut Actions) {
     let tokens = Tokens::of(ui);
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = egui::vec2(theme::SPACE[3], 0.0);
+        let is_narrow = ui.available_width() < 700.0;
+        ui.spacing_mut().item_spacing = egui::vec2(theme::SPACE[if is_narrow { 2 } else { 3 }], 0.0);
         ui.spacing_mut().button_padding.x = 0.0;
         let words = (
             theme::icon(icons::ICON_ARROW_BACK).size(16.0).color(tokens.accent),

@@ -194,6 +194,7 @@ fn rate_chart_ui(ui: &mut Ui, range: &RateRange, now: f64) {
         .x_axis_label("learning rate")
         .y_axis_label("loss")
         .x_axis_formatter(|mark, _| power_of_ten(mark.value))
+        .x_grid_spacer(decades)
         .show(ui, |plot| {
             plot.line(
                 Line::new("each step", raw)
@@ -220,6 +221,18 @@ fn rate_chart_ui(ui: &mut Ui, range: &RateRange, now: f64) {
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
 }
 
+/// A line at every whole power of ten.
+fn decades(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
+    let (low, high) = input.bounds;
+    let whole = low.ceil() as i32..=high.floor() as i32;
+    whole
+        .map(|exponent| egui_plot::GridMark {
+            value: f64::from(exponent),
+            step_size: 1.0,
+        })
+        .collect()
+}
+
 /// A whole power of ten as a rate; nothing between them.
 fn power_of_ten(exponent: f64) -> String {
     if (exponent - exponent.round()).abs() < 1e-6 {
@@ -237,6 +250,7 @@ fn chart(ui: &Ui, id: &'static str) -> Plot<'static> {
     Plot::new(id)
         .height((ui.available_height() - 4.0).clamp(160.0, 460.0))
         .show_background(false)
+        .grid_color(Tokens::of(ui).grid())
         .allow_zoom(false)
         .allow_drag(false)
         .allow_scroll(false)

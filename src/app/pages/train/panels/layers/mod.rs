@@ -291,7 +291,7 @@ fn total_words(chain: &Chain) -> String {
 fn columns_ui(ui: &mut Ui) {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 16.0), Sense::hover());
     let faint = Tokens::of(ui).text_faint;
-    let mut right = rect.right() - TOOLS_WIDTH - theme::SPACE[1] - 8.0;
+    let mut right = rect.right() - TOOLS_WIDTH - theme::SPACE[1] - 4.0;
     for (name, width) in [
         ("multiply-adds", COUNT_WIDTH),
         ("parameters", COUNT_WIDTH),
@@ -319,7 +319,12 @@ fn figures_ui(ui: &mut Ui, rect: Rect, output: Option<Shape>, placed: Option<&Pl
     let output = output.map_or_else(|| "–".to_owned(), |shape| shape.to_string());
     let [parameters, multiply_adds] = [count(cost::layer_parameters), count(cost::layer_multiply_adds)];
     if is_narrow {
-        let words = format!("output {output} · {parameters} parameters · {multiply_adds} multiply-adds");
+        let mut words = format!("output {output}");
+        for (count, name) in [(&parameters, "parameters"), (&multiply_adds, "multiply-adds")] {
+            if count != "–" {
+                words.push_str(&format!(" · {count} {name}"));
+            }
+        }
         let font = egui::FontId::proportional(11.0);
         let place = rect.left_center();
         ui.painter()
@@ -366,7 +371,7 @@ fn end_ui(ui: &mut Ui, name: &str, about: &str, shape: Shape, placed: Option<&Pl
         tokens.text_faint,
     );
     if !is_narrow {
-        let figures = rect.with_max_x(rect.right() - TOOLS_WIDTH - theme::SPACE[1] - 8.0);
+        let figures = rect.with_max_x(rect.right() - TOOLS_WIDTH - theme::SPACE[1] - 4.0);
         figures_ui(ui, figures, Some(shape), placed, false);
     }
     let words = format!("{name}: {about}, {shape}");
@@ -466,7 +471,7 @@ impl Line<'_> {
         let title = row::title(layer);
         let width = (NAME_WIDTH - indent).max(60.0);
         let words = theme::strong(title).color(tokens.text);
-        let button = Button::new(words)
+        let button = Button::new((words, egui::Atom::grow()))
             .frame_when_inactive(false)
             .truncate()
             .min_size(vec2(width, 24.0));
