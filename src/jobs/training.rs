@@ -106,7 +106,7 @@ impl Worker<'_> {
 
 /// A run goes on only with the data that it began with.
 pub(super) fn require_same_data(plan: &RunPlan, dataset: &Dataset) -> Result<(), Failure> {
-    if plan.dataset == dataset.summary {
+    if plan.dataset.is_same_data(&dataset.summary) {
         return Ok(());
     }
     Err(Failure::new(

@@ -94,6 +94,27 @@ pub struct DatasetSummary {
     pub notes: Vec<String>,
 }
 
+impl DatasetSummary {
+    /// Whether these are the same data as `other`, by all that tells data apart: notes do not, nor does what an older
+    /// description leaves out (the kind, and the names of a regression's targets).
+    pub fn is_same_data(&self, other: &Self) -> bool {
+        let has_same_task = match (&self.task, &other.task) {
+            (Task::Regression { targets }, Task::Regression { targets: others }) => {
+                targets == others || *targets == one_target() && others.len() == 1
+            }
+            (task, other) => task == other,
+        };
+        let has_same_kind = self.kind == other.kind || self.kind == DataKind::default();
+        let adapted = Self {
+            kind: other.kind,
+            task: other.task.clone(),
+            notes: other.notes.clone(),
+            ..self.clone()
+        };
+        has_same_task && has_same_kind && adapted == *other
+    }
+}
+
 /// How raw columns become the network's input, and its output an answer. Fitted on the training split only; written as
 /// `preprocessing.json` into every export.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

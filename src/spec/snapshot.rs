@@ -193,7 +193,7 @@ pub enum GradientHealth {
     Fine,
     /// Every value is exactly zero: it does not learn at all.
     Zero,
-    /// Below [`VANISHING`] of the largest tensor's.
+    /// Below [`VANISHING`] of the largest tensor's, and no bias.
     Vanishing,
     /// Not a number any more, or above [`EXPLODING`] times the middle one's and 1.
     Exploding,
@@ -219,7 +219,8 @@ impl Gradients {
         let health = |seen: &GradientSeen| match seen.size {
             size if !size.is_finite() || size > 1.0 && size > EXPLODING * middle => GradientHealth::Exploding,
             0.0 => GradientHealth::Zero,
-            size if size < VANISHING * largest => GradientHealth::Vanishing,
+            // A bias may be in vain, as in front of a batch norm, in a layer that learns.
+            size if size < VANISHING * largest && !seen.histogram.name.contains("bias") => GradientHealth::Vanishing,
             _ => GradientHealth::Fine,
         };
         self.tensors.iter().map(health).collect()

@@ -1,5 +1,6 @@
 //! Every page as a picture: light and dark; empty, running, failed and with results; wide and narrow. The pages are those
-//! of the real window over a real store, which was recorded once (`TRIMTAB_RECORD=1`) so that the figures in the pictures
+//! of the real window over a real store, which was recorded once (`TRIMTAB_RECORD=1`, and `TRIMTAB_RECORD=networks` for
+//! the second one) so that the figures in the pictures
 //! are those of one machine and do not change from run to run.
 //!
 //! The pictures need a graphics adapter. Without one they are reported as ignored; with `TRIMTAB_PIXELS=1` that is a
@@ -23,7 +24,7 @@ struct Scene {
     play: fn(Look) -> Stage,
 }
 
-const SCENES: [Scene; 16] = [
+const SCENES: [Scene; 24] = [
     Scene {
         name: "train_empty",
         readme: None,
@@ -104,6 +105,46 @@ const SCENES: [Scene; 16] = [
         },
     },
     Scene {
+        name: "tab_classes",
+        readme: None,
+        play: |look| Stage::recorded(look).with_tab(recorded::RUNNING, "Classes"),
+    },
+    Scene {
+        name: "tab_roc",
+        readme: None,
+        play: |look| Stage::recorded(look).with_tab(recorded::RUNNING, "ROC"),
+    },
+    Scene {
+        name: "tab_calibration",
+        readme: None,
+        play: |look| Stage::recorded(look).with_tab(recorded::RUNNING, "Calibration"),
+    },
+    Scene {
+        name: "tab_gradients",
+        readme: None,
+        play: |look| Stage::recorded(look).with_tab(recorded::RUNNING, "Gradients"),
+    },
+    Scene {
+        name: "tab_first_layer",
+        readme: None,
+        play: |look| Stage::recorded(look).with_tab(recorded::RUNNING, "First layer"),
+    },
+    Scene {
+        name: "tab_attention",
+        readme: None,
+        play: |look| Stage::networks(look).with_tab(recorded::TRANSFORMER, "Attention"),
+    },
+    Scene {
+        name: "tab_forecast",
+        readme: None,
+        play: |look| Stage::networks(look).with_tab(recorded::SERIES, "Forecast"),
+    },
+    Scene {
+        name: "tab_residuals",
+        readme: None,
+        play: |look| Stage::networks(look).with_tab(recorded::REGRESSION, "Residuals"),
+    },
+    Scene {
         name: "compress_empty",
         readme: None,
         play: |look| {
@@ -182,8 +223,12 @@ const SCENES: [Scene; 16] = [
 ];
 
 fn main() {
-    if std::env::var_os("TRIMTAB_RECORD").is_some() {
-        recorded::record();
+    if let Some(which) = std::env::var_os("TRIMTAB_RECORD") {
+        if which == "networks" {
+            recorded::record_networks();
+        } else {
+            recorded::record();
+        }
         return;
     }
     // The folder that an export suggests lies in the person's home.

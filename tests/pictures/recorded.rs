@@ -15,8 +15,46 @@ pub const RUNNING: RunId = RunId(8);
 /// Runs in the store.
 pub const RUNS: usize = 8;
 
+/// The second store: a network with attention, one for a series, one for a regression.
+pub const TRANSFORMER: RunId = RunId(1);
+pub const SERIES: RunId = RunId(2);
+pub const REGRESSION: RunId = RunId(3);
+/// Runs in it.
+pub const NETWORKS: usize = 3;
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/store")
+}
+
+fn networks_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/networks")
+}
+
+/// Copies the second store to `to`.
+pub fn unpack_networks(to: &Path) {
+    copy(&networks_folder(), to);
+}
+
+/// Trains the networks of the second store anew.
+pub fn record_networks() {
+    let folder = networks_folder();
+    let _ = fs::remove_dir_all(&folder);
+    let store = Store::open(&folder).unwrap();
+    let engine = Engine::start(std::sync::Arc::new(store), || ()).unwrap();
+    for (source, architecture, epochs) in [
+        ("digits", Architecture::Transformer, 20),
+        ("sines", Architecture::Gru, 30),
+        ("diabetes", Architecture::Mlp, 30),
+    ] {
+        let mut config = RunConfig::default();
+        source.clone_into(&mut config.data.source);
+        config.model.architecture = architecture;
+        config.train.epochs = epochs;
+        finish(&engine, Job::Train { config }, None);
+    }
+    drop(engine);
+    leave_checkpoints_out(&folder, NETWORKS);
+    println!("recorded in {}", folder.display());
 }
 
 /// Copies the recorded store to `to` and holds the run that is in training.
@@ -78,8 +116,14 @@ pub fn record() {
     let last = "DELETE FROM events WHERE run = ?1 AND seq = (SELECT max(seq) FROM events WHERE run = ?1)";
     assert_eq!(database.execute(last, [RUNNING.0]).unwrap(), 1);
     drop(database);
-    // What only a resumption needs is not needed here, and the database is one file.
-    for run in 1..=RUNS as i64 {
+    // The database is one file.
+    leave_checkpoints_out(&folder, RUNS);
+    println!("recorded in {}", folder.display());
+}
+
+/// What only a resumption needs is not needed here.
+fn leave_checkpoints_out(folder: &Path, runs: usize) {
+    for run in 1..=runs as i64 {
         let directory = folder.join("runs").join(RunId(run).to_string());
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
@@ -91,7 +135,6 @@ pub fn record() {
             }
         }
     }
-    println!("recorded in {}", folder.display());
 }
 
 /// Waits for the job; stops it after `stop_after` epochs.

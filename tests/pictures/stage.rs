@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use egui_kittest::wgpu::WgpuTestRenderer;
 use egui_kittest::{Harness, SnapshotOptions};
@@ -82,11 +83,29 @@ impl Stage {
     pub fn recorded(look: Look) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let lock = recorded::unpack(folder.path());
-        let mut stage = Self::over(look, folder, Some(lock));
-        stage.until("the recorded runs are listed", |app| app.listed() == recorded::RUNS);
-        stage.harness.state_mut().show_latest(recorded::RUNS);
-        stage.until("their curves are at hand", |app| app.opened() == recorded::RUNS);
+        Self::with_runs(look, folder, Some(lock), recorded::RUNS)
+    }
+
+    /// Over a copy of the second recorded store.
+    pub fn networks(look: Look) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        recorded::unpack_networks(folder.path());
+        Self::with_runs(look, folder, None, recorded::NETWORKS)
+    }
+
+    fn with_runs(look: Look, folder: tempfile::TempDir, lock: Option<RunLock>, runs: usize) -> Self {
+        let mut stage = Self::over(look, folder, lock);
+        stage.until("the recorded runs are listed", |app| app.listed() == runs);
+        stage.harness.state_mut().show_latest(runs);
+        stage.until("their curves are at hand", |app| app.opened() == runs);
         stage
+    }
+
+    /// A tab under the charts for a run.
+    pub fn with_tab(mut self, run: RunId, tab: &str) -> Self {
+        self.select(run);
+        self.tab(tab);
+        self
     }
 
     fn over(look: Look, folder: tempfile::TempDir, lock: Option<RunLock>) -> Self {
@@ -157,6 +176,22 @@ impl Stage {
                 )
             })
             .collect();
+    }
+
+    /// Opens a tab under the charts, from the menu where the row has no room for it.
+    pub fn tab(&mut self, name: &str) {
+        if self.harness.query_by_role_and_label(Role::Tab, name).is_none() {
+            self.press("More tabs");
+        }
+        self.press(name);
+        self.until("its pictures are at hand", |app| !app.is_waiting());
+        self.harness.remove_cursor();
+        self.harness.run_steps(4);
+    }
+
+    pub fn press(&mut self, name: &str) {
+        self.harness.get_by_label(name).click();
+        self.harness.run_steps(4);
     }
 
     pub fn export(&mut self, run: RunId) {

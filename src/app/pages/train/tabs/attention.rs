@@ -14,13 +14,14 @@ use crate::app::widgets::picture;
 use crate::spec::{AnswersSeen, Attention, AttentionLayer, SampleView, Snapshot, units};
 
 /// Width of the sample's side, and edge of its picture.
-const SIDE: f32 = 216.0;
-const PICTURE: f32 = 104.0;
+const SIDE: f32 = 306.0;
+const PICTURE: f32 = 128.0;
 /// Least and most edge of a map.
 const MAP: [f32; 2] = [64.0, 150.0];
 const GAP: f32 = 8.0;
-/// Height of a map's words.
+/// Height of a line of words, and width of a layer's name.
 const LINE: f32 = 16.0;
+const LAYER: f32 = 46.0;
 
 /// Which sample, and which head.
 #[derive(Debug, Default)]
@@ -73,25 +74,28 @@ fn choice_ui(ui: &mut Ui, snapshot: &Snapshot, attention: &Attention, view: &mut
         if step(ui, icons::ICON_CHEVRON_RIGHT, "Next sample", view.row < last) {
             view.row += 1;
         }
+        worst_ui(ui, snapshot, view);
     });
     view.row = view.row.min(last);
+}
+
+/// Goes through the rows that are most wrong.
+fn worst_ui(ui: &mut Ui, snapshot: &Snapshot, view: &mut AttentionView) {
     let (AnswersSeen::Classes { worst, .. } | AnswersSeen::Values { worst, .. }) = &snapshot.answers;
-    if let Some(first) = worst.first() {
-        let place = worst.iter().position(|sample| sample.row == view.row);
-        let next = place.map_or(first, |place| &worst[(place + 1) % worst.len()]);
-        let name = if place.is_some() {
-            "Next worst sample"
-        } else {
-            "Worst sample"
-        };
-        let text = RichText::new(name).size(12.0);
-        if ui
-            .add(Button::new(text))
-            .on_hover_text("Goes through the samples that the network gets most wrong")
-            .clicked()
-        {
-            view.row = next.row;
-        }
+    let Some(first) = worst.first() else { return };
+    let place = worst.iter().position(|sample| sample.row == view.row);
+    let next = place.map_or(first, |place| &worst[(place + 1) % worst.len()]);
+    let name = if place.is_some() {
+        "Next worst sample"
+    } else {
+        "Worst sample"
+    };
+    let button = ui.add(Button::new(RichText::new(name).size(12.0)));
+    if button
+        .on_hover_text("Goes through the samples that the network gets most wrong")
+        .clicked()
+    {
+        view.row = next.row;
     }
 }
 
@@ -104,29 +108,31 @@ fn sample_ui(ui: &mut Ui, attention: &Attention, view: &AttentionView, pointed: 
     let head = head.min(layer.heads.saturating_sub(1));
     let step = pointed.map(|[.., step]| step);
     let shares = received(layer, head, step);
-    let SampleView { truth, answer, .. } = &attention.sample;
-    ui.label(theme::label(ui, format!("truth {truth}, answered {answer}")));
-    let of_whom = match step {
-        Some(step) => format!("What {} attends to", label(attention, step)),
-        None => "What all steps attend to, on average".to_owned(),
-    };
-    ui.label(theme::hint(
-        ui,
-        format!("{of_whom}: layer {}, head {}", place + 1, head + 1),
-    ));
-    match (&attention.sample.pixels, attention.grid) {
-        (Some((shape, pixels)), Some(grid)) => {
-            let response = picture::pixels_ui(ui, *shape, pixels, PICTURE, "The sample");
-            grid_ui(ui, response.rect, grid, &shares, step);
-        }
-        _ => words_ui(ui, attention, &shares, step),
-    }
     let most = shares.iter().copied().fold(0.0, f32::max);
-    scale_ui(
-        ui,
-        ["0".to_owned(), String::new(), units::percent(f64::from(most))],
-        |tokens, share| tokens.heat(share),
-    );
+    let words_ui = |ui: &mut Ui| {
+        let SampleView { truth, answer, .. } = &attention.sample;
+        ui.label(theme::label(ui, format!("truth {truth}, answered {answer}")));
+        let of_whom = match step {
+            Some(step) => format!("What {} attends to", label(attention, step)),
+            None => "What all steps attend to, on average".to_owned(),
+        };
+        let whose = format!("{of_whom}: layer {}, head {}", place + 1, head + 1);
+        ui.label(theme::hint(ui, whose));
+        let most = units::percent(f64::from(most));
+        scale_ui(ui, ["0".to_owned(), String::new(), most], |tokens, share| {
+            tokens.heat(share)
+        });
+    };
+    let (Some((shape, pixels)), Some(grid)) = (&attention.sample.pixels, attention.grid) else {
+        words_ui(ui);
+        return tokens_ui(ui, attention, &shares, step);
+    };
+    ui.horizontal_top(|ui| {
+        let side = PICTURE.min(ui.available_height().max(64.0));
+        let response = picture::pixels_ui(ui, *shape, pixels, side, "The sample");
+        grid_ui(ui, response.rect, grid, &shares, step);
+        ui.vertical(words_ui);
+    });
 }
 
 /// What each step gets of one step's attention, or of all steps' on average.
@@ -167,7 +173,7 @@ fn grid_ui(ui: &Ui, rect: Rect, [columns, rows]: [usize; 2], shares: &[f32], ste
 }
 
 /// The steps in words, each on the colour of its share.
-fn words_ui(ui: &mut Ui, attention: &Attention, shares: &[f32], step: Option<usize>) {
+fn tokens_ui(ui: &mut Ui, attention: &Attention, shares: &[f32], step: Option<usize>) {
     let tokens = Tokens::of(ui);
     let most = shares.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     ui.horizontal_wrapped(|ui| {
@@ -221,8 +227,8 @@ fn maps_ui(
         .max(1);
     let available = ui.available_size();
     let lines = attention.layers.len().max(1) as f32;
-    let edge = ((available.x + GAP) / most as f32 - GAP)
-        .min(available.y / lines - LINE - GAP)
+    let edge = ((available.x - LAYER) / most as f32 - GAP)
+        .min((available.y - LINE - GAP) / lines - LINE - GAP)
         .clamp(MAP[0], MAP[1]);
     ScrollArea::both().id_salt("maps").auto_shrink(false).show(ui, |ui| {
         ui.spacing_mut().item_spacing = vec2(GAP, 4.0);
@@ -251,11 +257,16 @@ fn maps_ui(
                 },
             );
             ui.horizontal_top(|ui| {
+                let name = vec2(LAYER, edge);
+                ui.allocate_ui_with_layout(name, Layout::top_down(Align::Min), |ui| {
+                    ui.set_min_size(name);
+                    ui.label(theme::label(ui, format!("layer {}", place + 1)));
+                });
                 for head in 0..layer.heads {
                     let down = Layout::top_down(Align::Min);
                     ui.allocate_ui_with_layout(vec2(edge, edge + LINE), down, |ui| {
                         ui.spacing_mut().item_spacing.y = 2.0;
-                        let text = format!("layer {}, head {}", place + 1, head + 1);
+                        let text = format!("head {}", head + 1);
                         ui.add(egui::Label::new(theme::hint(ui, &text)).truncate());
                         let step = map_ui(ui, &texture, atlas, attention, [place, head], edge, view);
                         *pointed = pointed.or(step.map(|step| [place, head, step]));

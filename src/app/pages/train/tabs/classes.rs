@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{Align, Button, Layout, Rect, RichText, Ui, pos2};
+use egui::{Align, Button, Layout, Rect, RichText, Ui, pos2, vec2};
 use egui_extras::{Column, TableBuilder, TableRow};
 use egui_material_icons::icons;
 
@@ -157,9 +157,9 @@ fn table_ui(ui: &mut Ui, subject: &Subject<'_>, scores: &[ClassScore], view: &mu
     let places = order(scores, curves, view);
     let mut missed = None;
     let figures = Figure::ALL.len() - 1;
-    let width = (ui.available_width() - figures as f32 * (FIGURE + theme::SPACE[1])).clamp(NAME, 240.0);
+    let width = (ui.available_width() - figures as f32 * (FIGURE + theme::SPACE[1])).clamp(NAME, 160.0);
     egui::ScrollArea::horizontal().id_salt("classes").show(ui, |ui| {
-        ui.spacing_mut().item_spacing.x = theme::SPACE[1];
+        ui.spacing_mut().item_spacing = vec2(theme::SPACE[1], 0.0);
         TableBuilder::new(ui)
             .id_salt("classes")
             .auto_shrink([true, false])
@@ -224,12 +224,18 @@ fn head_ui(ui: &mut Ui, figure: Figure, view: &mut ClassesView) {
 /// True where it was pressed.
 fn name_ui(ui: &mut Ui, name: &str, score: &ClassScore) -> bool {
     let missed = score.support - score.right;
+    ui.spacing_mut().button_padding.x = 0.0;
+    let response = ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+        if missed == 0 {
+            ui.add(egui::Label::new(name).truncate())
+        } else {
+            ui.add(Button::new(name).frame(false).truncate())
+        }
+    });
     if missed == 0 {
-        ui.add(egui::Label::new(name).truncate());
         return false;
     }
-    ui.spacing_mut().button_padding.x = 0.0;
-    let response = ui.add(Button::new(name).frame(false).truncate());
+    let response = response.inner;
     let hover = format!("Shows the {missed} of {} rows that were missed", score.support);
     let label = format!("{name}: {missed} missed");
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &label));

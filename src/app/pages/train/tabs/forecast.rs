@@ -1,6 +1,6 @@
 //! A series and what the network said of it: one window with its past, and the nearest step over the whole part.
 
-use egui::{Button, Color32, Pos2, Shape, Stroke, Ui, Vec2, vec2};
+use egui::{Button, Color32, Layout, Pos2, Shape, Stroke, Ui, Vec2, vec2};
 use egui_material_icons::icons;
 
 use super::plane::{Axis, Plane};
@@ -159,10 +159,12 @@ fn window_ui(ui: &mut Ui, size: Vec2, column: &Column<'_>, window: usize, name: 
     let colours = [tokens.text_soft, tokens.text, tokens.accent];
     let range = range(lines.iter().flatten());
     let x = Axis {
-        name: "steps from the last known value",
+        name: "steps ahead",
         range: [-before, column.targets.len().max(1) as f64],
     };
-    let (plane, response) = Plane::show(ui, size, &x, &Axis { name, range }, "Forecast window");
+    let names = [("past", colours[0]), ("truth", colours[1]), ("forecast", colours[2])];
+    let y = Axis { name, range };
+    let (plane, response) = plane_ui(ui, size, [&x, &y], "Forecast window", &names);
     for (line, colour) in lines.iter().zip(colours) {
         let points = line.iter().filter(|point| point[1].is_finite());
         let points: Vec<Pos2> = points.map(|&[x, y]| plane.at(x, y)).collect();
@@ -177,11 +179,6 @@ fn window_ui(ui: &mut Ui, size: Vec2, column: &Column<'_>, window: usize, name: 
     let ends = [egui::pos2(now, plane.rect.top()), egui::pos2(now, plane.rect.bottom())];
     ui.painter()
         .extend(Shape::dashed_line(&ends, Stroke::new(1.0, tokens.line), 3.0, 3.0));
-    legend_ui(
-        ui,
-        plane.rect,
-        &[("past", colours[0]), ("truth", colours[1]), ("forecast", colours[2])],
-    );
     if let Some([x, _]) = response.hover_pos().and_then(|at| plane.value(at)) {
         response.on_hover_text_at_pointer(under_pointer(&lines, x.round()));
     }
@@ -211,7 +208,8 @@ fn series_ui(ui: &mut Ui, size: Vec2, column: &Column<'_>, name: &str) {
         name,
         range: range(values.iter()),
     };
-    let (plane, response) = Plane::show(ui, size, &x, &y, "Next step over all rows");
+    let names = [("truth", tokens.text), ("forecast", tokens.accent)];
+    let (plane, response) = plane_ui(ui, size, [&x, &y], "Next step over all rows", &names);
     let painter = ui.painter_at(plane.rect.expand(1.0));
     for (place, colour) in [(0, tokens.text), (1, tokens.accent)] {
         let mut series = Series::default();
@@ -225,7 +223,6 @@ fn series_ui(ui: &mut Ui, size: Vec2, column: &Column<'_>, name: &str) {
         let points = series.envelope(&edges).into_iter().map(|[x, y]| plane.at(x, y));
         painter.add(Shape::line(points.collect(), Stroke::new(1.3, colour)));
     }
-    legend_ui(ui, plane.rect, &[("truth", tokens.text), ("forecast", tokens.accent)]);
     if let Some([x, _]) = response.hover_pos().and_then(|at| plane.value(at)) {
         let row = x.round().max(0.0) as usize;
         if let Some([truth, predicted]) = rows.get(row) {
@@ -235,18 +232,31 @@ fn series_ui(ui: &mut Ui, size: Vec2, column: &Column<'_>, name: &str) {
     }
 }
 
-/// Names of the lines, in the upper left corner.
-fn legend_ui(ui: &mut Ui, rect: egui::Rect, lines: &[(&str, Color32)]) {
-    let rect = egui::Rect::from_min_size(rect.min + vec2(6.0, 2.0), vec2(rect.width() - 12.0, 16.0));
-    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(rect));
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        for (name, colour) in lines {
-            mark::dot(ui, *colour);
-            ui.label(theme::hint(ui, *name));
-            ui.add_space(4.0);
-        }
+/// A plane below the names of its lines.
+fn plane_ui(
+    ui: &mut Ui,
+    size: Vec2,
+    [x, y]: [&Axis<'_>; 2],
+    name: &str,
+    lines: &[(&str, Color32)],
+) -> (Plane, egui::Response) {
+    const LEGEND: f32 = 18.0;
+    let column = ui.allocate_ui_with_layout(size, Layout::top_down(egui::Align::Min), |ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        let row = vec2(size.x, LEGEND);
+        ui.allocate_ui_with_layout(row, Layout::left_to_right(egui::Align::Center), |ui| {
+            ui.set_min_size(row);
+            ui.add_space(56.0);
+            ui.spacing_mut().item_spacing.x = 4.0;
+            for (name, colour) in lines {
+                mark::dot(ui, *colour);
+                ui.label(theme::hint(ui, *name));
+                ui.add_space(4.0);
+            }
+        });
+        Plane::show(ui, size - vec2(0.0, LEGEND), x, y, name)
     });
+    column.inner
 }
 
 /// From the lowest to the highest finite value, and a little more.

@@ -3,7 +3,7 @@
 use egui::{RichText, Ui};
 use egui_material_icons::icons;
 
-use super::weights::{Multiple, multiples_ui};
+use super::weights::{Multiple, multiples_ui, small};
 use super::words::beside_ui;
 use crate::app::theme::{self, Tokens};
 use crate::spec::{EXPLODING, GradientHealth, Gradients, VANISHING, units};
@@ -35,21 +35,12 @@ fn foot(size: f64, largest: f64) -> [String; 2] {
     } else {
         String::new()
     };
-    [format!("size {}", exponent(size)), share]
-}
-
-/// Gradients may be very small: from 0.001 on with an exponent.
-fn exponent(size: f64) -> String {
-    if size != 0.0 && size.abs() < 1e-3 {
-        format!("{size:.1e}")
-    } else {
-        units::significant(size)
-    }
+    [format!("size {}", small(size)), share]
 }
 
 fn share_text(share: f64) -> String {
     if share > 0.0 && share < 1e-3 {
-        format!("{:.1e}", share)
+        format!("{share:.1e}")
     } else {
         units::percent(share)
     }

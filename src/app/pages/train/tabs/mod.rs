@@ -222,7 +222,7 @@ impl Tab {
             Self::Worst => "Worst samples",
             Self::Weights => "Weights",
             Self::Gradients => "Gradients",
-            Self::Filters => "Filters",
+            Self::Filters => "First layer",
             Self::Attention => "Attention",
             Self::Log => "Log",
         }

@@ -11,6 +11,7 @@ use crate::spec::{RocCurve, units};
 /// Room for the list of classes.
 const LIST: f32 = 210.0;
 const LINE: f32 = 20.0;
+const AREA: f32 = 66.0;
 
 /// The class whose curve alone is drawn strongly.
 #[derive(Debug, Default)]
@@ -54,7 +55,7 @@ pub fn roc_ui(ui: &mut Ui, classes: &[String], curves: &[RocCurve], moment: &str
             let size = vec2((available.x - LIST).clamp(140.0, available.y * 1.7), available.y);
             let mut hovered = None;
             let at = ui.cursor().min + vec2(size.x + theme::SPACE[3], 0.0);
-            let rest = egui::Rect::from_min_max(at, ui.max_rect().max);
+            let rest = egui::Rect::from_min_size(at, vec2(LIST - theme::SPACE[3], available.y));
             let mut list = ui.new_child(
                 egui::UiBuilder::new()
                     .id_salt("list")
@@ -74,13 +75,7 @@ fn plane_ui(ui: &mut Ui, size: egui::Vec2, curves: &[&RocCurve], strong: Option<
         name,
         range: [0.0, 1.0],
     };
-    let (plane, response) = Plane::show(
-        ui,
-        size,
-        &axis("false alarms: share of the other rows"),
-        &axis("share found"),
-        "ROC curves",
-    );
+    let (plane, response) = Plane::show(ui, size, &axis("false alarms"), &axis("found"), "ROC curves");
     let painter = ui.painter_at(plane.rect.expand(1.0));
     let chance = [plane.at(0.0, 0.0), plane.at(1.0, 1.0)];
     painter.extend(Shape::dashed_line(
@@ -142,12 +137,16 @@ fn list_ui(ui: &mut Ui, classes: &[String], curves: &[&RocCurve], view: &mut Roc
                 let row = ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
                     ui.set_min_size(size);
                     mark::dot(ui, Tokens::of(ui).run(curve.class as usize));
-                    let rest = ui.available_size();
-                    ui.allocate_ui_with_layout(rest, right, |ui| {
-                        ui.label(theme::number(&area));
+                    let rest = vec2(ui.available_width() - AREA, LINE);
+                    let left = Layout::left_to_right(Align::Center);
+                    let button = ui.allocate_ui_with_layout(rest, left, |ui| {
+                        ui.set_min_size(rest);
                         ui.add(Button::selectable(is_chosen, RichText::new(name).size(12.0)).truncate())
-                    })
-                    .inner
+                    });
+                    ui.allocate_ui_with_layout(vec2(AREA, LINE), right, |ui| {
+                        ui.label(theme::number(&area));
+                    });
+                    button.inner
                 });
                 let response = row.inner;
                 let [own, others] = curve.rows;

@@ -70,8 +70,8 @@ fn multiple_ui(ui: &mut Ui, multiple: &Multiple<'_>, bars: f32) {
         "{}: {} values from {} to {}, {zeros}",
         histogram.name,
         histogram.values,
-        units::significant(f64::from(histogram.low)),
-        units::significant(f64::from(histogram.high)),
+        small(f64::from(histogram.low)),
+        small(f64::from(histogram.high)),
     );
     if let Some([left, right]) = &multiple.foot {
         name += &format!("\n{left}, {right}");
@@ -79,7 +79,7 @@ fn multiple_ui(ui: &mut Ui, multiple: &Multiple<'_>, bars: f32) {
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, &name));
     response.on_hover_text(&name);
     bars_ui(ui, rect, histogram, tokens);
-    let end = |value: f32| units::significant(f64::from(value));
+    let end = |value: f32| small(f64::from(value));
     ends_ui(ui, end(histogram.low), end(histogram.high), tokens.text_faint);
     if let Some([left, right]) = &multiple.foot {
         return ends_ui(ui, left.clone(), right.clone(), tokens.text_soft);
@@ -91,6 +91,15 @@ fn multiple_ui(ui: &mut Ui, multiple: &Multiple<'_>, bars: f32) {
         tokens.text_faint
     };
     ends_ui(ui, values, zeros, colour);
+}
+
+/// A number that may be very small: below 0.0001 with an exponent.
+pub fn small(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1e-4 {
+        format!("{value:.1e}")
+    } else {
+        units::significant(value)
+    }
 }
 
 /// The tensor's name, and what is wrong with it.

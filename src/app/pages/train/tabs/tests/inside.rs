@@ -121,7 +121,8 @@ fn gradients_are_asked_for_when_somebody_looks_and_sick_ones_are_named() {
             step: None,
             tensors: vec![
                 size("layers.0.weight", 0.0),
-                size("layers.0.bias", 1e-9),
+                size("layers.1.weight", 1e-9),
+                size("layers.1.bias", 1e-9),
                 size("layers.2.weight", 0.5),
                 size("layers.2.bias", f64::NAN),
             ],
@@ -134,7 +135,7 @@ fn gradients_are_asked_for_when_somebody_looks_and_sick_ones_are_named() {
     stage.run();
     assert!(stage.state().asked.is_empty(), "{:?}", stage.state().asked);
     for words in [
-        "1 of 4",
+        "2 of 5",
         "1 zero",
         "1 vanishing",
         "1 exploding",
@@ -181,7 +182,7 @@ fn before_the_first_epoch_has_ended_answers_are_awaited() {
     let mut model = seen(early);
     live(&mut model);
     let mut stage = stage(model);
-    for tab in ["Classes", "ROC", "Calibration", "Worst samples", "Filters"] {
+    for tab in ["Classes", "ROC", "Calibration", "Worst samples", "First layer"] {
         press(&mut stage, tab);
         assert!(says(&stage, "It comes when an epoch of this run ends"), "{tab}");
     }
@@ -200,7 +201,7 @@ fn filters_are_pictures_or_a_matrix_or_neighbours() {
             filters: Some(filters),
             ..snapshot()
         }));
-        press(&mut stage, "Filters");
+        press(&mut stage, "First layer");
         stage
     };
     let stage = with(FilterPicture::Images {
@@ -368,7 +369,7 @@ fn a_classical_baseline_has_answers_only() {
     });
     model.runs.set_seen(RUN, Seen::Ready(Arc::new(snapshot())));
     let stage = stage(model);
-    for tab in ["Weights", "Gradients", "Filters", "Attention"] {
+    for tab in ["Weights", "Gradients", "First layer", "Attention"] {
         assert!(stage.query_by_label(tab).is_none(), "{tab}");
     }
     for tab in [
@@ -386,7 +387,7 @@ fn a_classical_baseline_has_answers_only() {
 #[test]
 fn tabs_without_room_are_in_a_menu() {
     let mut stage = of_size(seen(snapshot()), [600.0, 900.0]);
-    assert!(stage.query_by_label("Filters").is_none());
+    assert!(stage.query_by_label("First layer").is_none());
     press(&mut stage, "More tabs");
     press(&mut stage, "Log");
     assert!(says(&stage, "best epoch 27"));
