@@ -13,11 +13,12 @@ use crate::app::theme::{self, Tokens};
 use crate::app::widgets::picture;
 use crate::spec::{AnswersSeen, Attention, AttentionLayer, SampleView, Snapshot, units};
 
-/// Width of the sample's side, and edge of its picture.
-const SIDE: f32 = 306.0;
-const PICTURE: f32 = 128.0;
+/// Least and most width of the sample's side, its share of all, and the edge of its picture.
+const SIDE: [f32; 2] = [216.0, 306.0];
+const SHARE: f32 = 0.43;
+const PICTURE: f32 = 112.0;
 /// Least and most edge of a map.
-const MAP: [f32; 2] = [64.0, 150.0];
+const MAP: [f32; 2] = [56.0, 150.0];
 const GAP: f32 = 8.0;
 /// Height of a line of words, and width of a layer's name.
 const LINE: f32 = 16.0;
@@ -39,7 +40,8 @@ type Pointed = Option<[usize; 3]>;
 pub fn attention_ui(ui: &mut Ui, snapshot: &Arc<Snapshot>, attention: &Attention, view: &mut AttentionView) {
     let mut pointed: Pointed = None;
     let whole = ui.available_rect_before_wrap();
-    let side = Rect::from_min_size(whole.min, vec2(SIDE, whole.height()));
+    let width = (SHARE * whole.width()).clamp(SIDE[0], SIDE[1]);
+    let side = Rect::from_min_size(whole.min, vec2(width, whole.height()));
     let maps = whole.with_min_x(side.right() + theme::SPACE[3]);
     let mut content = ui.new_child(egui::UiBuilder::new().id_salt("maps").max_rect(maps));
     maps_ui(&mut content, snapshot, attention, view, &mut pointed);
@@ -58,7 +60,7 @@ pub fn attention_ui(ui: &mut Ui, snapshot: &Arc<Snapshot>, attention: &Attention
 /// Which row is looked at.
 fn choice_ui(ui: &mut Ui, snapshot: &Snapshot, attention: &Attention, view: &mut AttentionView) {
     let last = attention.rows.saturating_sub(1);
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         let step = |ui: &mut Ui, icon: MaterialIcon, name: &str, is_enabled: bool| {
             let button = ui.add_enabled(is_enabled, Button::new(theme::icon(icon).size(16.0)));

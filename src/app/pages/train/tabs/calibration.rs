@@ -101,7 +101,7 @@ fn reliability_ui(ui: &mut Ui, size: egui::Vec2, calibration: &Calibration) {
         name,
         range: [0.0, 1.0],
     };
-    let names = ("probability of the answer", "share that is right");
+    let names = ("probability", "share that is right");
     let (plane, _) = Plane::show(ui, size, &axis(names.0), &axis(names.1), "Reliability");
     for (place, bin) in calibration.bins.iter().enumerate() {
         let column = column(&plane, place);
@@ -137,7 +137,7 @@ fn counts_ui(ui: &mut Ui, size: egui::Vec2, calibration: &Calibration) {
     let tokens = Tokens::of(ui);
     let most = calibration.bins.iter().map(|bin| bin.rows).max().unwrap_or(0).max(1);
     let x = Axis {
-        name: "probability of the answer",
+        name: "probability",
         range: [0.0, 1.0],
     };
     let y = Axis {

@@ -66,7 +66,11 @@ impl Plane {
             job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(20.0));
             painter.layout_job(job)
         };
-        let galley = column(x.name, rect.width() - 110.0);
+        let ends = x.range.map(|end| {
+            let galley = painter.layout_no_wrap(units::significant(end), FONT, faint);
+            galley.size().x
+        });
+        let galley = column(x.name, rect.width() - 2.0 * ends[0].max(ends[1]) - 12.0);
         painter.galley(
             pos2(rect.center().x - galley.size().x / 2.0, below),
             galley,

@@ -137,7 +137,7 @@ fn list_ui(ui: &mut Ui, classes: &[String], curves: &[&RocCurve], view: &mut Roc
                 let row = ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
                     ui.set_min_size(size);
                     mark::dot(ui, Tokens::of(ui).run(curve.class as usize));
-                    let rest = vec2(ui.available_width() - AREA, LINE);
+                    let rest = vec2(ui.available_width() - AREA - ui.spacing().item_spacing.x, LINE);
                     let left = Layout::left_to_right(Align::Center);
                     let button = ui.allocate_ui_with_layout(rest, left, |ui| {
                         ui.set_min_size(rest);
