@@ -189,11 +189,6 @@ impl Stage {
         self.harness.run_steps(4);
     }
 
-    pub fn press(&mut self, name: &str) {
-        self.harness.get_by_label(name).click();
-        self.harness.run_steps(4);
-    }
-
     pub fn export(&mut self, run: RunId) {
         self.harness.state_mut().ask_export(run);
         self.harness.run_steps(4);
