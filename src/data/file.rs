@@ -66,4 +66,6 @@ fn of_bytes(file: &str, bytes: &[u8], config: &DataConfig) -> Result<Box<dyn Sou
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;
