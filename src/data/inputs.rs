@@ -35,8 +35,59 @@ pub(super) enum Encoding {
     Levels { tables: Vec<[f32; 256]>, plane: usize },
     /// Each four bytes are a little-endian f32 of a channel, to be standardised.
     Scaled { scales: Vec<FeatureScale>, plane: usize },
-    /// Each four bytes are a little-endian f32, which is the input.
-    Values,
+    /// Each eight bytes are a little-endian f64: a cell of a table, of which some columns are inputs.
+    Cells { columns: Arc<[Code]> },
+}
+
+/// How the cells of one kept column become inputs.
+#[derive(Debug, Clone)]
+pub(super) struct Code {
+    /// Place of the column among the kept ones.
+    pub(super) place: usize,
+    pub(super) kind: CodeKind,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum CodeKind {
+    /// NaN is missing.
+    Number { mean: f64, deviation: f64, fill: f64 },
+    /// One-hot. The cell is the place of a text; NaN is missing.
+    Category {
+        /// Of each text, its place among the categories.
+        places: Vec<Option<usize>>,
+        missing: Option<usize>,
+        /// Number of categories.
+        width: usize,
+    },
+}
+
+impl Code {
+    fn width(&self) -> usize {
+        match &self.kind {
+            CodeKind::Number { .. } => 1,
+            CodeKind::Category { width, .. } => *width,
+        }
+    }
+
+    fn decode(&self, cell: f64, inputs: &mut Vec<f32>) {
+        match &self.kind {
+            &CodeKind::Number { mean, deviation, fill } => {
+                inputs.push(standardise(if cell.is_nan() { fill } else { cell }, mean, deviation));
+            }
+            CodeKind::Category { places, missing, width } => {
+                let start = inputs.len();
+                inputs.resize(start + width, 0.0);
+                let place = if cell.is_nan() {
+                    *missing
+                } else {
+                    places.get(cell as usize).copied().flatten()
+                };
+                if let Some(place) = place {
+                    inputs[start + place] = 1.0;
+                }
+            }
+        }
+    }
 }
 
 /// How rows in a file are shuffled: whole blocks are drawn until a group is full, and the rows of a group are mixed.
@@ -80,12 +131,24 @@ impl Encoding {
         }
     }
 
-    pub(super) fn value_bytes(&self) -> usize {
-        if matches!(self, Self::Levels { .. }) { 1 } else { 4 }
+    /// Of the cells of a table.
+    pub(super) fn of_cells(columns: Vec<Code>) -> Self {
+        Self::Cells {
+            columns: columns.into(),
+        }
+    }
+
+    /// Inputs of a row of so many bytes.
+    fn width(&self, row_bytes: usize) -> usize {
+        match self {
+            Self::Levels { .. } => row_bytes,
+            Self::Scaled { .. } => row_bytes / 4,
+            Self::Cells { columns } => columns.iter().map(Code::width).sum(),
+        }
     }
 
     /// Appends the inputs of whole rows.
-    pub(super) fn decode(&self, bytes: &[u8], inputs: &mut Vec<f32>) {
+    pub(super) fn decode(&self, bytes: &[u8], row_bytes: usize, inputs: &mut Vec<f32>) {
         match self {
             Self::Levels { tables, plane } => {
                 for (place, bytes) in bytes.chunks(*plane).enumerate() {
@@ -100,7 +163,14 @@ impl Encoding {
                     inputs.extend(raw.map(|value| standardise(value, mean, deviation)));
                 }
             }
-            Self::Values => inputs.extend(bytes.as_chunks::<4>().0.iter().map(|&value| f32::from_le_bytes(value))),
+            Self::Cells { columns } => {
+                for row in bytes.chunks_exact(row_bytes.max(1)) {
+                    let cells = row.as_chunks::<8>().0;
+                    for code in columns.iter() {
+                        code.decode(f64::from_le_bytes(cells[code.place]), inputs);
+                    }
+                }
+            }
         }
     }
 }
@@ -118,7 +188,7 @@ impl Encoded {
     }
 
     fn width(&self) -> usize {
-        self.bytes.row_bytes() / self.encoding.value_bytes()
+        self.encoding.width(self.bytes.row_bytes())
     }
 
     /// The bytes of these of its rows.
@@ -130,7 +200,7 @@ impl Encoded {
 
     /// Appends the inputs that the bytes of whole rows stand for.
     pub(super) fn decode(&self, bytes: &[u8], inputs: &mut Vec<f32>) {
-        self.encoding.decode(bytes, inputs);
+        self.encoding.decode(bytes, self.bytes.row_bytes(), inputs);
     }
 
     /// Appends these values, all of which there are.

@@ -45,6 +45,7 @@ mod generated;
 mod header;
 mod health;
 mod inputs;
+mod large;
 mod loader;
 mod number;
 mod pictures;
@@ -127,11 +128,12 @@ pub fn load_fold(config: &DataConfig, fold: usize, folds: usize) -> Result<Datas
 type Recogniser = fn(&DataConfig) -> Result<Option<Box<dyn Source>>, DataError>;
 
 /// Asked in this order; the first that knows the source reads it. A set's name goes before a file of that name.
-const RECOGNISERS: [Recogniser; 5] = [
+const RECOGNISERS: [Recogniser; 6] = [
     shipped::open,
     generated::open,
     pictures::open,
     texts::open_folder,
+    large::open,
     file::open,
 ];
 

@@ -58,7 +58,8 @@ pub(super) fn profile(
 }
 
 impl Profile {
-    fn add(&mut self, row: usize, cell: &str) {
+    /// Takes in the cell of one more row.
+    pub(super) fn add(&mut self, row: usize, cell: &str) {
         let place = || Some((row, cell.trim().to_owned()));
         self.rows += 1;
         match read_cell(cell) {

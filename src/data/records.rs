@@ -128,10 +128,26 @@ impl<'a> Records<'a> {
         self.iter().take(SNIFFED + 1).collect()
     }
 
+    pub(super) fn separator(&self) -> u8 {
+        self.separator
+    }
+
     /// True when cells are divided by commas, so that a decimal comma must be quoted.
     pub(super) fn is_comma_separated(&self) -> bool {
         self.separator == b','
     }
+}
+
+/// The text up to the end of its last whole record that a line break follows; for the beginning of a longer file.
+pub(super) fn whole_records(text: &str) -> &str {
+    let mut scanner = Scanner::new(text.as_bytes(), find_separator(text.as_bytes()));
+    let mut end = 0;
+    while let Scan::Record { .. } = scanner.next_record() {
+        if scanner.position < text.len() {
+            end = scanner.position;
+        }
+    }
+    &text[..end]
 }
 
 /// The separator whose fields are equally many in every sniffed record. Where commas and semicolons (or tabs) both are, commas

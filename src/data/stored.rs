@@ -40,11 +40,6 @@ impl RowWriter {
         }
     }
 
-    /// Number of rows so far.
-    pub(super) fn len(&self) -> usize {
-        self.rows
-    }
-
     /// Appends whole rows.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), DataError> {
         self.rows += bytes.len() / self.row_bytes.max(1);
@@ -199,8 +194,9 @@ mod tests {
             for row in &rows {
                 writer.push(row).unwrap();
             }
-            assert_eq!(writer.len(), 2000);
-            writer.finish().unwrap()
+            let store = writer.finish().unwrap();
+            assert_eq!(store.len(), 2000);
+            store
         };
         let (memory, file) = (store(6000), store(5999));
         assert!(!memory.is_in_file() && file.is_in_file());

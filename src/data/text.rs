@@ -10,6 +10,9 @@ use super::DataError;
 /// Largest file that is read; it is held in memory while it is parsed.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 
+/// The byte-order mark of UTF-8.
+pub(super) const MARK: &[u8; 3] = b"\xef\xbb\xbf";
+
 /// What Windows-1252 has in place of Latin-1's control characters 0x80 to 0x9F; five bytes are not assigned and stay as they are.
 const WINDOWS_1252: [char; 32] = [
     '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}', '‘', '’',
@@ -48,7 +51,7 @@ pub(super) fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<(Cow<'a, str>, O
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(DataError::Utf16 { file: file() });
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(DataError::Empty { file: file() });
     }
@@ -67,13 +70,18 @@ pub(super) fn decode<'a>(file: &str, bytes: &'a [u8]) -> Result<(Cow<'a, str>, O
                 "The text is not UTF-8 (row {}); read as Windows-1252 (Latin-1)",
                 row_of(bytes, error.valid_up_to())
             );
-            let text = bytes.iter().map(|&byte| match byte {
-                0x80..=0x9f => WINDOWS_1252[usize::from(byte) - 0x80],
-                _ => char::from(byte),
-            });
-            Ok((Cow::Owned(text.collect()), Some(note)))
+            Ok((Cow::Owned(of_windows_1252(bytes)), Some(note)))
         }
     }
+}
+
+/// Text in Windows-1252.
+pub(super) fn of_windows_1252(bytes: &[u8]) -> String {
+    let characters = bytes.iter().map(|&byte| match byte {
+        0x80..=0x9f => WINDOWS_1252[usize::from(byte) - 0x80],
+        _ => char::from(byte),
+    });
+    characters.collect()
 }
 
 /// Line breaks in `text`: `\n`, `\r\n` and a lone `\r` count as one each.

@@ -10,6 +10,7 @@ mod desk;
 mod download;
 mod jobs;
 mod kill;
+mod loading;
 mod memory;
 mod probes;
 mod store;

@@ -206,7 +206,7 @@ impl Pictures {
             bytes.clear();
             values.clear();
             self.bytes.read(&rows, &mut bytes)?;
-            raw.decode(&bytes, &mut values);
+            raw.decode(&bytes, self.bytes.row_bytes(), &mut values);
             for (place, values) in values.chunks(self.frame.plane()).enumerate() {
                 let (count, mean, squares) = &mut tallies[place % self.frame.channels];
                 let n = values.len() as f64;

@@ -82,7 +82,7 @@ impl Gatherer<'_> {
                 limit: MAX_VALUES,
             });
         }
-        Encoding::of_channels(self.channels, self.frame.plane(), is_bytes).decode(bytes, &mut self.inputs);
+        Encoding::of_channels(self.channels, self.frame.plane(), is_bytes).decode(bytes, bytes.len(), &mut self.inputs);
         self.rows += 1;
         Ok(())
     }
