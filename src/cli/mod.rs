@@ -91,7 +91,7 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
         Command::Compress { run, recipes, json } => work::compress(store(place)?, &run, &recipes, json),
         Command::Compare { runs, json, csv } => work::compare(store(place)?, &runs, json, csv),
         Command::Export { run, to } => work::export(store(place)?, &run, &to),
-        Command::Get { name } => work::get(store(place)?, name),
+        Command::Get { name } => work::get(store(place)?, name.as_deref()),
         Command::Predict { folder, csv, json } => work::predict(&folder, &csv, json),
         Command::Runs { json } => runs::list(&store(place)?, json),
         Command::Show { run, json } => runs::show(&store(place)?, &run, json),

@@ -225,14 +225,15 @@ pub fn export(store: Store, run: &str, to: &Path) -> Result<String, CommandError
     Ok(text)
 }
 
-pub fn get(store: Store, name: Option<String>) -> Result<String, CommandError> {
+pub fn get(store: Store, name: Option<&str>) -> Result<String, CommandError> {
     let home = store.directory().to_owned();
-    if let Some(name) = name.clone() {
+    if let Some(name) = name {
+        let name = name.to_owned();
         Desk::open(store)?.perform(Job::Get { name })?;
     }
     let mut text = String::new();
     for set in jobs::fetchable(&home)? {
-        if let Some(name) = &name {
+        if let Some(name) = name {
             // What was got has its plain name.
             if set.is_there && name.trim().to_lowercase().replace('-', "_") == set.name {
                 let _ = writeln!(text, "{} is in {}", set.name, set.folder.display());

@@ -89,11 +89,7 @@ fn change_image(
 ) {
     let Frame { height, width } = frame;
     match step {
-        Augmentation::Flip => {
-            if generator.random::<bool>() {
-                image.chunks_exact_mut(width).for_each(<[f32]>::reverse);
-            }
-        }
+        Augmentation::Flip if generator.random() => image.chunks_exact_mut(width).for_each(<[f32]>::reverse),
         Augmentation::Rotate { degrees } => {
             let (sin, cos) = (either_way(degrees, generator)).to_radians().sin_cos();
             let (middle_y, middle_x) = (0.5 * (height - 1) as f32, 0.5 * (width - 1) as f32);
@@ -117,9 +113,9 @@ fn change_image(
         Augmentation::Brightness { strength } => {
             let contrast = 1.0 + either_way(strength, generator);
             let brightness = either_way(strength, generator);
-            image
-                .iter_mut()
-                .for_each(|value| *value = contrast * *value + brightness);
+            for value in image {
+                *value = contrast * *value + brightness;
+            }
         }
         Augmentation::Cutout { pixels } => {
             let [x, y] = [width, height].map(|edge| {
@@ -227,7 +223,9 @@ fn change_sequence(
                 way += speed((step as f32 + 0.5) / last);
             }
             let whole = places.last().copied().unwrap_or(0.0).max(f32::MIN_POSITIVE);
-            places.iter_mut().for_each(|place| *place *= (steps - 1) as f32 / whole);
+            for place in places {
+                *place *= (steps - 1) as f32 / whole;
+            }
             resample_steps(sequence, features, workspace);
         }
         Augmentation::TimeCrop { smallest } => {

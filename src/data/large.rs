@@ -135,12 +135,12 @@ fn read(source: &str, sheet: &Sheet<'_>, targets: &[usize], config: &DataConfig)
         .zip(&inputs)
         .map(|(column, &place)| (column.kept(), profiles[place].is_running_number()))
         .collect();
-    let (columns, left_out) = fitting::useful((source, names.join(", ")), kept, &cells)?;
+    let useful = fitting::useful((source, names.join(", ")), kept, &cells)?;
     let mut notes = sheet.notes.clone();
     if unlabelled > 0 {
         notes.push(format!("{unlabelled} rows without a target are left out"));
     }
-    notes.extend(left_out);
+    notes.extend(useful.notes);
     notes.push(if cells.is_in_file() {
         format!(
             "The file is larger than data.memory_mb ({}): its cells are read in blocks from a file of prepared samples",
@@ -151,7 +151,7 @@ fn read(source: &str, sheet: &Sheet<'_>, targets: &[usize], config: &DataConfig)
     });
     Ok(Box::new(Large {
         file: source.to_owned(),
-        columns,
+        columns: useful.columns,
         cells,
         targets: labels.into_iter().map(Growing::column).collect(),
         notes,

@@ -9,7 +9,8 @@ use super::DataError;
 
 /// Rows that are being gathered.
 pub(super) struct RowWriter {
-    row_bytes: usize,
+    /// Bytes of a row.
+    width: usize,
     /// Most bytes that are held.
     budget: usize,
     rows: usize,
@@ -19,7 +20,8 @@ pub(super) struct RowWriter {
 
 /// Rows of equally many bytes.
 pub(super) struct RowBytes {
-    row_bytes: usize,
+    /// Bytes of a row.
+    width: usize,
     rows: usize,
     held: Held,
 }
@@ -32,7 +34,7 @@ enum Held {
 impl RowWriter {
     pub(super) fn new(row_bytes: usize, budget: usize) -> Self {
         Self {
-            row_bytes,
+            width: row_bytes,
             budget,
             rows: 0,
             held: Vec::new(),
@@ -42,7 +44,7 @@ impl RowWriter {
 
     /// Appends whole rows.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), DataError> {
-        self.rows += bytes.len() / self.row_bytes.max(1);
+        self.rows += bytes.len() / self.width.max(1);
         if self.file.is_none() && self.held.len() + bytes.len() > self.budget {
             let mut file = BufWriter::with_capacity(1 << 18, scratch().map_err(full)?);
             file.write_all(&std::mem::take(&mut self.held)).map_err(full)?;
@@ -58,7 +60,7 @@ impl RowWriter {
     pub(super) fn finish(mut self) -> Result<RowBytes, DataError> {
         self.held.shrink_to_fit();
         Ok(RowBytes {
-            row_bytes: self.row_bytes,
+            width: self.width,
             rows: self.rows,
             held: match self.file {
                 Some(file) => Held::File(file.into_inner().map_err(|error| full(error.into_error()))?),
@@ -70,7 +72,7 @@ impl RowWriter {
 
 impl RowBytes {
     pub(super) fn row_bytes(&self) -> usize {
-        self.row_bytes
+        self.width
     }
 
     /// Number of rows.
@@ -87,7 +89,7 @@ impl RowBytes {
         /// Most bytes that are read in passing, because that is faster than to begin anew.
         const GAP: usize = 1 << 14;
         const MOST: usize = 1 << 20;
-        let size = self.row_bytes;
+        let size = self.width;
         let file = match &self.held {
             Held::Memory(bytes) => {
                 for &row in rows {

@@ -36,6 +36,12 @@ fn each_cell(cells: &RowBytes, rows: &[u32], mut each: impl FnMut(usize, f64)) -
     Ok(())
 }
 
+/// The columns from which something can be learned, with their places, and notes on the others.
+pub(super) struct Useful {
+    pub(super) columns: Vec<(usize, Kept)>,
+    pub(super) notes: Vec<String>,
+}
+
 /// What is told of a column by all its rows.
 #[derive(Clone)]
 struct Seen {
@@ -45,12 +51,12 @@ struct Seen {
     is_whole: bool,
 }
 
-/// The columns from which something can be learned, with their places, and notes on the others.
+/// Leaves out what nothing can be learned from.
 pub(super) fn useful(
     (file, target): (&str, String),
     columns: Vec<(Kept, bool)>,
     cells: &RowBytes,
-) -> Result<(Vec<(usize, Kept)>, Vec<String>), DataError> {
+) -> Result<Useful, DataError> {
     let mut seen = vec![
         Seen {
             missing: 0,
@@ -93,7 +99,7 @@ pub(super) fn useful(
             notes: format!(" ({})", notes.join("; ")),
         });
     }
-    Ok((kept, notes))
+    Ok(Useful { columns: kept, notes })
 }
 
 /// As for a table in memory, but for identifiers, which are told by their range.

@@ -95,7 +95,7 @@ impl<'a> Stream<'a> {
             if record.len() == 1 && self.width > 1 && record.iter().all(<[u8]>::is_empty) {
                 continue;
             }
-            if let Some(byte) = record.as_slice().iter().position(is_control) {
+            if let Some(byte) = record.as_slice().iter().position(|&byte| is_control(byte)) {
                 return Err(DataError::Binary {
                     file: file(),
                     row,
@@ -130,7 +130,7 @@ impl<'a> Stream<'a> {
     }
 }
 
-fn is_control(byte: &u8) -> bool {
+fn is_control(byte: u8) -> bool {
     byte.is_ascii_control() && !matches!(byte, b'\t' | b'\n' | b'\r')
 }
 

@@ -1,6 +1,7 @@
 //! A table that is streamed is the table that is held, and a broken one is the same error.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 use super::*;
 use crate::data::load;
@@ -122,7 +123,6 @@ fn a_hundred_megabytes_pass_through_eight() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.csv");
     let mut file = std::io::BufWriter::new(std::fs::File::create(&path).unwrap());
-    use std::io::Write as _;
     writeln!(
         file,
         "{},class",

@@ -119,10 +119,8 @@ impl Reader<'_> {
                 .par_iter()
                 .map(|(path, _)| {
                     let picture = decode::read(path)?;
-                    let frame = known.map_or_else(
-                        || decode::frame_of(&picture, self.config.image_size, self.config.grey),
-                        |frame| frame,
-                    );
+                    let frame =
+                        known.unwrap_or_else(|| decode::frame_of(&picture, self.config.image_size, self.config.grey));
                     // Of the first ones, which may set the frame, the picture itself is kept.
                     let bytes = known.map(|frame| decode::bytes(&picture, frame));
                     let coloured = !decode::is_grey(&picture);

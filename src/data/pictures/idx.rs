@@ -1,4 +1,4 @@
-//! IDX, the format of MNIST and Fashion-MNIST (LeCun et al. 1998): pairs of images and labels, plain or gz.
+//! IDX, the format of MNIST (LeCun et al. 1998): pairs of images and labels, plain or gz.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -54,7 +54,7 @@ fn name_of(path: &Path) -> String {
 /// By name: `train-images-idx3-ubyte`, `t10k-images.idx3-ubyte.gz`.
 pub(super) fn is_images(path: &Path) -> bool {
     let name = name_of(path);
-    name.contains("images") && (name.contains("idx3") || name.ends_with("ubyte") || name.ends_with(".idx"))
+    name.contains("images") && (name.contains("idx3") || name.ends_with("ubyte"))
 }
 
 fn is_test(path: &Path) -> bool {

@@ -1,5 +1,6 @@
 //! One file from the first mirror that brings it whole, going on where an earlier try broke off.
 
+use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -48,7 +49,7 @@ impl Transfer<'_> {
         let mut problems = Vec::new();
         for mirror in mirrors {
             let url = format!("{mirror}{}", wanted.name);
-            match self.from_mirror(&url, &part, wanted, before)? {
+            match self.ask_mirror(&url, &part, wanted, before)? {
                 Ok(()) => return std::fs::rename(&part, &path).map_err(|error| cannot_write(&path, &error)),
                 Err(problem) => problems.push(format!("{url}: {problem}")),
             }
@@ -66,7 +67,7 @@ impl Transfer<'_> {
     }
 
     /// The whole file from one mirror, or what was wrong with it.
-    fn from_mirror(&self, url: &str, part: &Path, wanted: &Wanted, before: u64) -> Result<Result<(), String>, Failure> {
+    fn ask_mirror(&self, url: &str, part: &Path, wanted: &Wanted, before: u64) -> Result<Result<(), String>, Failure> {
         let mut vain = 0;
         loop {
             let start = part.metadata().map_or(0, |found| found.len());
@@ -210,5 +211,9 @@ fn sha256_of(path: &Path) -> Result<String, Failure> {
         }
         hash.update(&piece[..read]);
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut digits = String::with_capacity(64);
+    for byte in hash.finalize() {
+        let _ = write!(digits, "{byte:02x}");
+    }
+    Ok(digits)
 }
