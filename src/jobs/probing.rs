@@ -81,19 +81,18 @@ impl Worker<'_> {
             control: self.control,
             progress: &progress,
         };
-        let found = match probe {
-            Probe::LearningCurve { points, folds } => self.learning_curve(config, points, folds, watch)?,
-            _ => {
-                require_steps(config)?;
-                let dataset = data::load(&config.data)?;
-                // A batch that is too large for the machine is what the search for the largest one is there for.
-                let plan = match probe {
-                    Probe::LargestBatch { .. } | Probe::Throughput => config.check(&dataset.summary),
-                    _ => admit(config, &dataset.summary),
-                };
-                let plan = plan.map_err(JobError::Config)?;
-                steps(probe, &plan, &dataset, watch)?
-            }
+        let found = if let Probe::LearningCurve { points, folds } = probe {
+            self.learning_curve(config, points, folds, watch)?
+        } else {
+            require_steps(config)?;
+            let dataset = data::load(&config.data)?;
+            // A batch that is too large for the machine is what the search for the largest one is there for.
+            let plan = match probe {
+                Probe::LargestBatch { .. } | Probe::Throughput => config.check(&dataset.summary),
+                _ => admit(config, &dataset.summary),
+            };
+            let plan = plan.map_err(JobError::Config)?;
+            steps(probe, &plan, &dataset, watch)?
         };
         let finding = Box::new(found.ok_or(JobError::Stopped)?);
         self.outbox.send(Message::Found { job: self.job, finding });

@@ -230,15 +230,13 @@ impl super::ModelConfig {
         }
         match field {
             "architecture" => true,
-            "layers" | "initialiser" => !architecture.is_classical(),
+            // Dimensions: width of the vectors of tokens, whatever reads them.
+            "layers" | "initialiser" | "dimensions" => !architecture.is_classical(),
             "hidden" => is_recurrent || matches!(architecture, A::Mlp | A::Cnn | A::Cnn1d),
             "filters" | "kernel" | "pool" | "batch_norm" => is_convolutional,
             "padding" => matches!(architecture, A::Cnn | A::Cnn1d),
-            "activation" => !matches!(architecture, A::Linear) && !architecture.is_classical(),
-            "dropout" => !matches!(architecture, A::Linear) && !architecture.is_classical(),
+            "activation" | "dropout" => !matches!(architecture, A::Linear) && !architecture.is_classical(),
             "units" | "bidirectional" => is_recurrent,
-            // Width of the vectors of tokens, whatever reads them.
-            "dimensions" => !architecture.is_classical(),
             "heads" | "blocks" | "feed_forward" | "positions" | "summary" | "pre_norm" | "patch" => {
                 architecture == A::Transformer
             }
@@ -250,16 +248,35 @@ impl super::ModelConfig {
     }
 }
 
+/// A number of the training section that is out of range.
+fn within(holds: bool, field: &str, value: &dyn ToString, remedy: &str) -> Option<ConfigIssue> {
+    (!holds).then(|| {
+        let problem = format!("{} is out of range", value.to_string());
+        ConfigIssue::new(format!("train.{field}"), problem, remedy)
+    })
+}
+
+fn at_least_0(value: f64) -> bool {
+    value.is_finite() && value >= 0.0
+}
+
+fn above_0(value: f64) -> bool {
+    value.is_finite() && value > 0.0
+}
+
 impl TrainConfig {
     fn issues(&self, task: &Task) -> Vec<ConfigIssue> {
-        let at_least_0 = |value: f64| value.is_finite() && value >= 0.0;
-        let above_0 = |value: f64| value.is_finite() && value > 0.0;
+        let mut issues = self.step_issues();
+        issues.extend(self.course_issues());
+        issues.extend(self.task_issues(task));
+        issues
+    }
+
+    /// Numbers of a step that are out of range.
+    fn step_issues(&self) -> Vec<ConfigIssue> {
         let mut issues = Vec::new();
         let mut require = |holds: bool, field: &str, value: &dyn ToString, remedy: &str| {
-            if !holds {
-                let problem = format!("{} is out of range", value.to_string());
-                issues.push(ConfigIssue::new(format!("train.{field}"), problem, remedy));
-            }
+            issues.extend(within(holds, field, value, remedy));
         };
         require(
             (1..=1_000_000).contains(&self.epochs),
@@ -309,6 +326,15 @@ impl TrainConfig {
                 "use a positive norm, or leave it out",
             );
         }
+        issues
+    }
+
+    /// Numbers of batches, losses and ends that are out of range.
+    fn course_issues(&self) -> Vec<ConfigIssue> {
+        let mut issues = Vec::new();
+        let mut require = |holds: bool, field: &str, value: &dyn ToString, remedy: &str| {
+            issues.extend(within(holds, field, value, remedy));
+        };
         require(
             (1..=10_000).contains(&self.accumulate),
             "accumulate",
@@ -368,7 +394,6 @@ impl TrainConfig {
                 "use 0 or more",
             );
         }
-        issues.extend(self.task_issues(task));
         issues
     }
 

@@ -24,7 +24,6 @@ impl SchedulePlan {
             return self.peak * (step + 1.0) / (self.warmup_steps + 1.0);
         }
         match self.kind {
-            ScheduleKind::Constant | ScheduleKind::OneCycle => self.peak,
             // Loshchilov and Hutter 2017, without restarts.
             ScheduleKind::Cosine => {
                 let span = (self.total_steps as f64 - self.warmup_steps).max(1.0);
@@ -43,8 +42,8 @@ impl SchedulePlan {
             }
             // The peak is reached when the warm-up ends.
             ScheduleKind::Noam => self.peak * ((self.warmup_steps + 1.0) / (step + 1.0)).sqrt().min(1.0),
-            // What was reached, times the drops so far, is for the loop to know.
-            ScheduleKind::Plateau => self.peak,
+            // The drops of a plateau are for the loop to know.
+            ScheduleKind::Constant | ScheduleKind::OneCycle | ScheduleKind::Plateau => self.peak,
         }
     }
 
@@ -124,7 +123,8 @@ mod tests {
     #[test]
     fn an_exponential_fall_loses_the_factor_every_so_many_steps() {
         // ExponentialLR(gamma=0.5 ** 0.5) once a step
-        let expected = [1.0, 0.707_106_8, 0.5, 0.353_553_4, 0.25];
+        let root = std::f64::consts::FRAC_1_SQRT_2;
+        let expected = [1.0, root, 0.5, 0.5 * root, 0.25];
         assert_near(&rates(ScheduleKind::Exponential, 5, 2, 0.5), &expected);
     }
 

@@ -6,7 +6,6 @@ use crate::data::DataError;
 use crate::nn::{DeviceError, WeightError};
 use crate::spec::Failure;
 
-#[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
 pub fn device(error: DeviceError) -> Failure {
     Failure::new("run.device", error.to_string(), "choose another device")
 }

@@ -53,6 +53,7 @@ pub enum Start<'a> {
 
 /// How training came to its end.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each run")]
 pub enum Outcome {
     Finished(Trained),
     /// Asked to stop before `step`, which is the first that a resumed run will do.

@@ -382,8 +382,8 @@ mod tests {
             let config = TrainConfig {
                 optimizer,
                 momentum,
-                weight_decay,
                 nesterov,
+                weight_decay,
                 ..TrainConfig::default()
             };
             let gradients = [0.5, -0.25, 0.125, 1.0, -2.0, 0.001];

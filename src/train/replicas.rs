@@ -247,7 +247,7 @@ mod tests {
     fn shares_cover_the_rows_in_order() {
         assert_eq!(shares(7, 3), [0..3, 3..5, 5..7]);
         assert_eq!(shares(2, 4), [0..1, 1..2]);
-        assert_eq!(shares(4, 1), [0..4]);
+        assert_eq!(shares(4, 2), [0..2, 2..4]);
     }
 
     #[test]

@@ -269,18 +269,14 @@ impl<'a> Session<'a> {
         self.checkpoint()?;
         let epochs = self.state.step / self.plan.steps_per_epoch.max(1);
         let best = self.best.take().zip(self.state.best);
-        let (network, weights, best_epoch) = match best {
-            Some((weights, best)) => {
-                let device = nn::device(self.plan.config.run.device).map_err(failures::device)?;
-                let network =
-                    Network::from_weights(&self.plan.model, &weights, &device).map_err(|error| unfit(&error))?;
-                (Some(network), weights, best.epoch)
-            }
-            None => {
-                let averaged = self.stepper.averaged()?;
-                let weights = averaged.as_ref().unwrap_or(&self.stepper.network).to_weights();
-                (averaged, weights, epochs)
-            }
+        let (network, weights, best_epoch) = if let Some((weights, best)) = best {
+            let device = nn::device(self.plan.config.run.device).map_err(failures::device)?;
+            let network = Network::from_weights(&self.plan.model, &weights, &device).map_err(|error| unfit(&error))?;
+            (Some(network), weights, best.epoch)
+        } else {
+            let averaged = self.stepper.averaged()?;
+            let weights = averaged.as_ref().unwrap_or(&self.stepper.network).to_weights();
+            (averaged, weights, epochs)
         };
         self.save_weights(&weights)?;
         let network = network.as_ref().unwrap_or(&self.stepper.network);

@@ -131,7 +131,7 @@ impl Stepper {
             samples += rows;
             sum = Some(match sum {
                 None => descent,
-                Some(before) => mean(before, total, descent, mass),
+                Some(before) => mean(before, total, &descent, mass),
             });
             total += mass;
         }
@@ -206,7 +206,7 @@ pub fn first(plan: &RunPlan, device: &Device) -> Result<Network, ShapeError> {
 }
 
 /// The mean of two descents by what each weighs.
-fn mean(mut before: Descent, mass: f64, newest: Descent, more: f64) -> Descent {
+fn mean(mut before: Descent, mass: f64, newest: &Descent, more: f64) -> Descent {
     let total = mass + more;
     let (old, new) = if total > 0.0 {
         (mass / total, more / total)

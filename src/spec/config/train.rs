@@ -13,11 +13,11 @@ pub struct TrainConfig {
     pub accumulate: usize,
     pub learning_rate: f64,
     pub optimizer: OptimizerKind,
-    /// Momentum of SGD and RMSprop.
+    /// Momentum of SGD and `RMSprop`.
     pub momentum: f64,
     /// SGD looks ahead along its momentum (Nesterov 1983).
     pub nesterov: bool,
-    /// L2 penalty (SGD, Adam, RMSprop, AdaGrad) or decoupled decay (AdamW, Lion, LAMB).
+    /// L2 penalty (SGD, Adam, `RMSprop`, `AdaGrad`) or decoupled decay (`AdamW`, Lion, LAMB).
     pub weight_decay: f64,
     /// Whether biases and the scales of normalisation decay too.
     pub decay_all: bool,

@@ -38,7 +38,7 @@ fn every_probe_stops_when_it_is_asked_to() {
     assert_eq!(find_batch(&plan, &dataset, 1 << 40, watch()).unwrap(), None);
     assert_eq!(throughput(&plan, &dataset, watch()).unwrap(), None);
     assert_eq!(
-        workers(&plan, &dataset, &[1, 2], Duration::from_secs(60), watch()).unwrap(),
+        workers(&plan, &dataset, &[1, 2], Duration::from_mins(1), watch()).unwrap(),
         None
     );
     let load = |_| Ok(dataset.clone());
