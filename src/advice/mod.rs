@@ -2,5 +2,9 @@
 //! notes are data in `assets`, to be read and edited; the reasons come with them.
 
 mod choose;
+mod curves;
+mod notes;
 
 pub use choose::{Choice, Reason, baselines, choose};
+pub use curves::{CurveFinding, CurveFindingKind, Curves, curve_findings};
+pub use notes::{Note, note};

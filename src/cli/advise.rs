@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use super::{CommandError, report, to_json};
-use crate::advice;
+use crate::advice::{self, CurveFinding, Curves};
 use crate::jobs;
-use crate::spec::{DataConfig, RunConfig, apply_overrides, units};
+use crate::spec::{DataConfig, Envelope, KEYS, Metrics, RunConfig, RunPlan, apply_overrides, units};
+use crate::timeline::RunView;
 
 /// Ranks the architectures that fit a data set, with reasons and predicted cost.
 pub fn choose(source: String, target: Option<String>, set: &[String], json: bool) -> Result<String, CommandError> {
@@ -76,4 +77,34 @@ pub fn choose(source: String, target: Option<String>, set: &[String], json: bool
         );
     }
     Ok(text)
+}
+
+/// The note on a key of the configuration.
+pub fn explain(key: &str) -> Result<String, CommandError> {
+    let known = KEYS.iter().find(|known| known.path == key.trim());
+    let Some((known, note)) = known.and_then(|known| Some((known, advice::note(known.path)?))) else {
+        return Err(format!("`{key}` is no key of the configuration; `trimtab init` prints them all").into());
+    };
+    Ok(format!(
+        "{}: {}\n\n  does   {}\n  costs  {}\n  try    {}\n",
+        known.path, known.doc, note.does, note.costs, note.attempt
+    ))
+}
+
+/// What the curves of a run say.
+pub fn findings(plan: &RunPlan, events: &[Envelope]) -> Vec<CurveFinding> {
+    let view = RunView::of(events);
+    let part =
+        |of: fn(&crate::timeline::EpochPoint) -> Metrics| -> Vec<Metrics> { view.epochs.iter().map(of).collect() };
+    let (train, validation) = (part(|point| point.train), part(|point| point.validation));
+    let mut speeds: Vec<f64> = view.readings.iter().map(|reading| reading.samples_per_second).collect();
+    speeds.sort_by(f64::total_cmp);
+    let curves = Curves {
+        train: &train,
+        validation: &validation,
+        training_rows: plan.dataset.split.train,
+        samples_per_second: speeds.get(speeds.len() / 2).copied().unwrap_or(0.0),
+        has_diverged: view.steps.iter().any(|step| !step.loss.is_finite()),
+    };
+    advice::curve_findings(&plan.config, &curves)
 }

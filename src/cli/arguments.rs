@@ -56,6 +56,11 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What a key of the configuration does, what it costs, and what to try
+    Explain {
+        /// Dotted, as in `train.learning_rate`
+        key: String,
+    },
     /// Parameters, multiply-adds, size and predicted training memory of a configuration
     Cost {
         #[arg(value_name = "CONFIG")]

@@ -86,6 +86,7 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
             set,
             json,
         } => advise::choose(dataset, target, &set, json),
+        Command::Explain { key } => advise::explain(&key),
         Command::Cost { config, set, json } => work::cost(&config, &set, json),
         Command::Train(options) => work::train(store(place)?, options),
         Command::Compress { run, recipes, json } => work::compress(store(place)?, &run, &recipes, json),

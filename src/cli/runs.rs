@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{CommandError, report, to_json};
+use super::{CommandError, advise, report, to_json};
 use crate::spec::{Run, annotated_toml, units};
 use crate::store::Store;
 
@@ -67,6 +67,14 @@ pub fn show(store: &Store, run: &str, json: bool) -> Result<String, CommandError
             units::bytes(artifact.bytes),
             store.artifact_path(record.run.run, artifact.kind)?.display()
         );
+    }
+    // Folds and fine-tunings are several trainings in one curve.
+    if record.folds.is_none() && record.origin.is_none() {
+        for finding in advise::findings(&record.plan, &store.events(record.run.run)?) {
+            let _ = writeln!(text, "\n  {}: {}", finding.kind.title(), finding.seen);
+            let _ = writeln!(text, "    {}", finding.why);
+            let _ = writeln!(text, "    {}", finding.remedy);
+        }
     }
     let _ = write!(text, "\n{}", annotated_toml(&record.plan.config)?);
     Ok(text)
