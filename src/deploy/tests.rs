@@ -8,7 +8,8 @@ use super::{DeployError, Exported, Form, fold_batch_norm, referee, to_onnx};
 use crate::runtime::Model;
 use crate::runtime::onnx::ModelProto;
 use crate::spec::{
-    ActivationKind, ActivationQuantization, LayerSpec, ModelSpec, QuantizationRanges, Range, Shape, Task, Weights,
+    ActivationKind, ActivationQuantization, CellKind, LayerSpec, ModelSpec, PaddingKind, QuantizationRanges, Range,
+    Shape, Task, Weights,
 };
 
 fn classes(count: usize) -> Task {
@@ -338,4 +339,80 @@ fn a_number_that_is_no_token_is_an_error() {
         let error = session.run(&[0.0, wrong, 1.0], 1).unwrap_err().to_string();
         assert!(error.contains("place 1") && error.contains("below 5"), "{error}");
     }
+}
+
+#[test]
+fn no_damaged_graph_panics() {
+    let attention = vec![
+        LayerSpec::Embedding { dimensions: 2 },
+        LayerSpec::ClassToken,
+        LayerSpec::Branch,
+        LayerSpec::SelfAttention { heads: 1 },
+        LayerSpec::Sum,
+        LayerSpec::LayerNorm,
+        LayerSpec::Recurrent {
+            cell: CellKind::Gru,
+            units: 1,
+            bidirectional: true,
+            sequence: false,
+        },
+        LayerSpec::Dense { units: 2 },
+    ];
+    let convolutions = vec![
+        LayerSpec::Branch,
+        LayerSpec::DepthwiseConv2d {
+            kernel: 3,
+            stride: 1,
+            padding: PaddingKind::Same,
+        },
+        LayerSpec::Sum,
+        LayerSpec::GlobalAveragePool,
+        LayerSpec::Dense { units: 2 },
+    ];
+    let text = Shape::Tokens {
+        steps: 3,
+        vocabulary: 4,
+    };
+    let image = Shape::Image {
+        channels: 2,
+        height: 4,
+        width: 4,
+    };
+    for (input, layers) in [(text, attention), (image, convolutions)] {
+        let model = ModelSpec { input, layers };
+        let weights = random_weights(&model, 0);
+        let inputs = random_inputs(&model, 4, 0);
+        for form in [Form::Fp16, Form::Int8(ranges(&model, &weights, &inputs))] {
+            let bytes = to_onnx(&model, &weights, &classes(2), &form).unwrap();
+            for len in 0..bytes.len() {
+                let _ = Model::from_onnx(&bytes[..len]);
+            }
+            for place in 0..bytes.len() {
+                for flip in [0x01, 0xff] {
+                    let mut damaged = bytes.clone();
+                    damaged[place] ^= flip;
+                    if let Ok(model) = Model::from_onnx(&damaged) {
+                        let len = model.input_shape().iter().product();
+                        let _ = model.session(1).unwrap().run(&vec![1.0; len], 1);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_unknown_operator_is_refused_by_name() {
+    let (model, weights) = random_of(Family::Attention, 0, 2);
+    let bytes = to_onnx(&model, &weights, &classes(2), &Form::Fp32).unwrap();
+    let mut file = ModelProto::from_bytes(&bytes).unwrap();
+    let nodes = &mut file.graph.as_mut().unwrap().node;
+    let node = nodes.iter_mut().find(|node| node.op_type() == "Softmax").unwrap();
+    node.op_type = Some("Hardmax".to_owned());
+    let name = node.name().to_owned();
+    let error = Model::from_onnx(&file.to_bytes()).err().unwrap().to_string();
+    assert!(
+        error.contains(&name) && error.contains("(Hardmax)") && error.contains("not supported"),
+        "{error}"
+    );
 }

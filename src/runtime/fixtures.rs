@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::onnx::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
 /// A layer of a test network.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub enum Layer {
     /// A 3x3 convolution with the same padding, then ReLU.
     Conv(usize),

@@ -62,12 +62,24 @@ impl Model {
         } else {
             Engine::Graph(graph::Plan::read(&file, set)?)
         };
-        Ok(Self {
+        Ok(Self::new(file, engine, set))
+    }
+
+    /// Loads a file as a graph even where it is a chain.
+    #[cfg(test)]
+    fn graph_from_onnx(bytes: &[u8], set: InstructionSet) -> Result<Self, LoadError> {
+        let file = File::read(bytes)?;
+        let engine = Engine::Graph(graph::Plan::read(&file, set)?);
+        Ok(Self::new(file, engine, set))
+    }
+
+    fn new(file: File, engine: Engine, set: InstructionSet) -> Self {
+        Self {
             engine,
             set,
             input_shape: file.input_shape,
             output_name: file.output_name,
-        })
+        }
     }
 
     /// Room to run batches of up to `max_batch` samples.

@@ -28,8 +28,60 @@ check() {
     "$python" "$here/onnx_check.py" "$work/$name.csv" "${checks[@]}"
 }
 
+# NAME DATASET ARCHITECTURES RECIPES SETTINGS...: one short run of each small network, its compressed children, and an export
+# folder of each.
+check_all() {
+    local name=$1 dataset=$2 architectures=$3 recipes=$4
+    local architecture run runs setting settings=(--set "data.split=[0.5, 0.2, 0.3]") checks=()
+    for setting in "${@:5}"; do settings+=(--set "$setting"); done
+    "$trimtab" datasets "$dataset" --rows test "${settings[@]}" >"$work/$name.csv"
+    for architecture in $architectures; do
+        local stem="$work/$name-$architecture"
+        cat >"$stem.toml" <<END
+[data]
+source = "$dataset"
+[model]
+architecture = "$architecture"
+hidden = [16]
+filters = [8, 16]
+units = [8]
+dimensions = 16
+heads = 2
+blocks = 1
+feed_forward = 32
+[train]
+epochs = 1
+END
+        "$trimtab" train "$stem.toml" "${settings[@]}" --name "$name-$architecture" --json >/dev/null
+        runs="$name-$architecture"
+        if [[ -n $recipes ]]; then
+            # shellcheck disable=SC2086
+            "$trimtab" compress "$runs" $recipes --json >"$stem.json"
+            runs+=" $("$python" -c 'import json, sys; print(*(row["run"] for row in json.load(open(sys.argv[1]))))' "$stem.json")"
+        fi
+        for run in $runs; do
+            local folder="$stem-$run"
+            "$trimtab" export "$run" --to "$folder" >/dev/null
+            "$trimtab" predict "$folder" "$work/$name.csv" --json >"$folder.json" 2>/dev/null
+            checks+=("$folder" "$folder.json")
+        done
+    done
+    "$python" "$here/onnx_check.py" "$work/$name.csv" "${checks[@]}"
+}
+
 check cnn digits cnn
 check mlp digits mlp
 check table wine mlp
 check linear iris linear
 check regression diabetes mlp
+
+stepwise="linear mlp cnn1d rnn gru lstm transformer"
+check_all images digits "linear mlp cnn resnet mobilenet cnn1d rnn gru lstm transformer" ""
+check_all patches digits transformer "" "model.patch=2" "model.summary=first" "model.pre_norm=false"
+check_all sequences adding "$stepwise" "" data.samples=300 data.steps=12
+check_all series sines "$stepwise" "" data.samples=300 data.window=12 data.horizon=3
+check_all brackets brackets "$stepwise" "" data.samples=300 data.steps=10
+check_all texts languages "$stepwise" "" data.vocabulary=60 model.bidirectional=true
+check_all targets diabetes "linear mlp" "" "data.target=bmi,target"
+check_all compressed digits "resnet mobilenet cnn1d transformer" "fp16 int8-static"
+check_all halved languages gru "fp16 int8-static" data.vocabulary=60

@@ -3,7 +3,7 @@
 
     onnx_check.py ROWS.csv FOLDER PREDICTIONS.json [FOLDER PREDICTIONS.json ...]
 
-ROWS.csv holds raw rows with a header; PREDICTIONS.json is what `trimtab predict FOLDER ROWS.csv --json` printed. Every
+ROWS.csv holds raw rows with a header (texts, sequences in wide form, or a series where the data set is of these); PREDICTIONS.json is what `trimtab predict FOLDER ROWS.csv --json` printed. Every
 model must pass the checker with full_check, and on every row ONNX Runtime's class must be the predicted label (for a
 regression, its value must be the predicted one). Exits with 1 where something differs, and with 2 when given nothing.
 
@@ -23,8 +23,46 @@ import onnxruntime
 TOLERANCE = 1e-4
 
 
+def tokens(text, vocabulary):
+    """A text's tokens; 0 is padding."""
+    if vocabulary["kind"] == "bytes":
+        return [byte + 1 for byte in text.encode("utf-8")]
+    words = []
+    inside = False
+    for character in text.lower():
+        if character.isalnum():
+            words[-1:] = [words[-1] + character] if inside else [*words[-1:], character]
+        elif not character.isspace():
+            words.append(character)
+        inside = character.isalnum()
+    places = {word: place + 2 for place, word in enumerate(vocabulary["words"])}
+    return [places.get(word, 1) for word in words]
+
+
+def steps_of(rows, form, steps):
+    """Samples of steps, [N, steps, features]."""
+    features = [(f["name"], f["mean"], f["deviation"]) for f in form["features"]]
+    if form["kind"] == "steps":
+        values = [
+            [[(float(row[f"{name}_{step}"]) - mean) / deviation for name, mean, deviation in features] for step in range(steps)]
+            for row in rows
+        ]
+        return np.array(values)
+    series = np.array([[(float(row[name]) - mean) / deviation for name, mean, deviation in features] for row in rows])
+    # Every window whose truth the file holds, and the one at its end.
+    starts = [*range(len(rows) - steps - form["horizon"] + 1), len(rows) - steps]
+    return np.stack([series[start : start + steps] for start in starts])
+
+
 def inputs(rows, preprocessing):
-    """The network's input, float32, [N, ...]."""
+    """The network's input, [N, ...]: float32, or int64 for tokens."""
+    form = preprocessing["form"]
+    shape = preprocessing["shape"]
+    if form["kind"] == "text":
+        texts = [tokens(row[form["column"]], form["vocabulary"])[: shape["steps"]] for row in rows]
+        return np.array([[0] * (shape["steps"] - len(text)) + text for text in texts], dtype=np.int64)
+    if form["kind"] in ("steps", "window"):
+        return steps_of(rows, form, shape["steps"]).astype(np.float32)
     parts = []
     for column in preprocessing["columns"]:
         cells = [row[column["name"]].strip() for row in rows]
@@ -33,7 +71,6 @@ def inputs(rows, preprocessing):
             parts.append(((values - column["mean"]) / column["deviation"])[:, None])
         else:
             parts.append(np.array([[float(cell == category) for category in column["categories"]] for cell in cells]))
-    shape = preprocessing["shape"]
     if shape["kind"] == "image":
         dimensions = [shape["channels"], shape["height"], shape["width"]]
     else:
@@ -60,11 +97,12 @@ def check(folder, rows, predictions):
     path = folder / "model.onnx"
     onnx.checker.check_model(str(path), full_check=True)
     preprocessing = json.loads((folder / "preprocessing.json").read_text(encoding="utf-8"))
-    if len(predictions) != len(rows):
-        return [f"{len(predictions)} predictions for {len(rows)} rows"]
+    samples = inputs(rows, preprocessing)
+    if len(predictions) != len(samples):
+        return [f"{len(predictions)} predictions for {len(samples)} samples"]
     engine = session(path)
     names = ([value.name for value in engine.get_inputs()], [value.name for value in engine.get_outputs()])
-    (output,) = engine.run(None, {"input": inputs(rows, preprocessing)})
+    (output,) = engine.run(None, {"input": samples})
     target = preprocessing["target"]
     problems = []
     if target["kind"] == "classes":
@@ -74,21 +112,21 @@ def check(folder, rows, predictions):
         found = [labels[index] for index in output.argmax(axis=1)]
         wrong = [row for row, prediction in enumerate(predictions) if prediction["label"] != found[row]]
         if wrong:
-            problems.append(f"{len(wrong)} of {len(rows)} classes differ, the first in row {wrong[0] + 1}")
+            problems.append(f"{len(wrong)} of {len(samples)} classes differ, the first in row {wrong[0] + 1}")
         expected = np.array([prediction["probabilities"] for prediction in predictions])
         difference = float(np.abs(softmax(output) - expected).max())
     else:
         if names != (["input"], ["prediction"]):
             problems.append(f"inputs and outputs are called {names}")
-        expected = np.array([prediction["value"] for prediction in predictions])
-        values = target["mean"] + target["deviation"] * output[:, 0].astype(np.float64)
-        difference = float(np.abs(values - expected).max() / target["deviation"])
+        expected = np.array([p["values"] if "values" in p else [p["value"]] for p in predictions])
+        mean, deviation = (np.array([t[key] for t in target["targets"]]) for key in ("mean", "deviation"))
+        difference = float((np.abs(mean + deviation * output.astype(np.float64) - expected) / deviation).max())
     operators = {node.op_type for node in onnx.load(str(path)).graph.node}
     # On an 8-bit grid a rounding tie moves an output by one step; there the class is what must hold.
     is_integer = "QuantizeLinear" in operators
     if not difference <= TOLERANCE and not (is_integer and target["kind"] == "classes"):
         problems.append(f"outputs differ by up to {difference:.3g}")
-    print(f"{folder}: {len(rows)} rows, largest difference {difference:.3g}")
+    print(f"{folder}: {len(samples)} samples, largest difference {difference:.3g}")
     return problems
 
 

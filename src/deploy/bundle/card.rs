@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use crate::spec::{
-    Architecture, DatasetSummary, Deployed, EarlyStopping, LatencySummary, ModelConfig, ModelSpec, Run, Speed, Task,
+    Architecture, DatasetSummary, Deployed, EarlyStopping, LatencySummary, ModelConfig, ModelSpec, Run, Shape, Speed,
+    Task,
 };
 
 use super::write::Contents;
@@ -235,7 +236,12 @@ fn usage(contents: &Contents<'_>) -> Vec<String> {
     let mut items = vec![
         predict,
         format!(
-            "`{MODEL_FILE}` (ONNX operator set 17): input `input`, f32, [N, {}], preprocessed as in `{PREPROCESSING_FILE}`; {output}",
+            "`{MODEL_FILE}` (ONNX operator set 17): input `input`, {}, [N, {}], preprocessed as in `{PREPROCESSING_FILE}`; {output}",
+            if matches!(model.input, Shape::Tokens { .. }) {
+                "int64"
+            } else {
+                "f32"
+            },
             model
                 .input
                 .dimensions()
