@@ -251,7 +251,9 @@ fn under_fitting(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFinding
     let mut is_larger = false;
     for (field, widths) in lists {
         if config.model.uses(field) && !widths.is_empty() {
-            widths.iter_mut().for_each(|width| *width *= 2);
+            for width in widths.iter_mut() {
+                *width *= 2;
+            }
             is_larger = true;
         }
     }

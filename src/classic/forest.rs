@@ -160,8 +160,9 @@ impl Forest {
     fn leaf(&self, root: u32, sample: &[f32]) -> usize {
         let mut node = self.nodes[root as usize];
         while node.input != LEAF {
-            let is_right = !(sample[node.input as usize] <= node.threshold);
-            node = self.nodes[node.next as usize + usize::from(is_right)];
+            // What is no number goes right.
+            let is_left = sample[node.input as usize] <= node.threshold;
+            node = self.nodes[node.next as usize + usize::from(!is_left)];
         }
         node.next as usize
     }

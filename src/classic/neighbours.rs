@@ -4,14 +4,14 @@ use super::file::{Reader, State, Tensor};
 use super::{Baseline, FileError, Lesson, log_shares};
 use crate::data::Targets;
 
-/// All training rows. Each of the `neighbours` nearest by Euclidean distance has one vote (Fix and Hodges 1951), or its values
+/// All training rows. Each of the `asked` nearest by Euclidean distance has one vote (Fix and Hodges 1951), or its values
 /// count for an equal share of the mean; of equal votes the class that is nearer wins.
 pub struct Neighbours {
     /// `rows x inputs`.
     samples: Vec<f32>,
     known: Known,
     outputs: usize,
-    neighbours: usize,
+    asked: usize,
 }
 
 /// What is known of the rows.
@@ -33,7 +33,7 @@ impl Neighbours {
                 Targets::Values { values, .. } => Known::Values(values.clone()),
             },
             outputs: lesson.outputs,
-            neighbours: neighbours.min(lesson.rows()),
+            asked: neighbours.min(lesson.rows()),
         }
     }
 
@@ -54,7 +54,7 @@ impl Neighbours {
                 Known::Values(reader.floats("values", &[rows, outputs])?)
             },
             outputs,
-            neighbours: neighbours.clamp(1, rows),
+            asked: neighbours.clamp(1, rows),
         })
     }
 
@@ -67,14 +67,14 @@ impl Neighbours {
 
     /// The nearest rows, the nearest first; of equally near ones the first.
     fn nearest(&self, sample: &[f32]) -> Vec<(f32, usize)> {
-        let mut nearest: Vec<(f32, usize)> = Vec::with_capacity(self.neighbours + 1);
+        let mut nearest: Vec<(f32, usize)> = Vec::with_capacity(self.asked + 1);
         for (row, known) in self.samples.chunks_exact(sample.len().max(1)).enumerate() {
             let distance = squared_distance(sample, known);
-            let is_near = nearest.len() < self.neighbours || nearest.last().is_some_and(|last| distance < last.0);
+            let is_near = nearest.len() < self.asked || nearest.last().is_some_and(|last| distance < last.0);
             if is_near {
                 let place = nearest.partition_point(|near| near.0 <= distance);
                 nearest.insert(place, (distance, row));
-                nearest.truncate(self.neighbours);
+                nearest.truncate(self.asked);
             }
         }
         nearest
@@ -114,13 +114,13 @@ impl Baseline for Neighbours {
     }
 
     fn scratch_bytes(&self) -> u64 {
-        let list = (self.neighbours + 1) * size_of::<(f32, usize)>();
+        let list = (self.asked + 1) * size_of::<(f32, usize)>();
         (list + 4 * self.outputs) as u64
     }
 
     fn describe(&self, state: &mut State) {
         state.is_classifier = matches!(self.known, Known::Classes(_));
-        state.neighbours = self.neighbours;
+        state.neighbours = self.asked;
     }
 }
 

@@ -72,7 +72,7 @@ fn logistic_regression_is_where_its_objective_has_no_slope() {
     for (source, penalty) in [("iris", 1.0), ("wine", 10.0)] {
         let dataset = dataset(source);
         let plan = plan(&dataset, source, Architecture::Logistic, |config| {
-            config.model.penalty = penalty
+            config.model.penalty = penalty;
         });
         let own = fit(&plan, &dataset, &mut |_, _| Ok(true)).unwrap().unwrap();
         let (weights, _) = line(&own);
