@@ -60,8 +60,6 @@ pub(super) fn plan(input_shape: &[usize], layers: &[Layer], set: InstructionSet)
     planner.finish()
 }
 
-/// Shape of a value; in memory the channels are always last.
-
 struct Planner {
     set: InstructionSet,
     plan: Plan,
@@ -94,7 +92,7 @@ impl Planner {
         };
         let values = input_shape.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
         if values.is_none_or(|values| values > MAX_VALUES) {
-            let problem = format!("its input of shape {:?} is too large", input_shape);
+            let problem = format!("its input of shape {input_shape:?} is too large");
             return Err(LoadError::File { problem });
         }
         let plan = Plan {
@@ -288,7 +286,7 @@ impl Planner {
         self.plan.staged_integers = self.plan.staged_integers.max(packed.staged_integers);
         let low = lowest(product);
         let action = match (packed.kernel, product.output_grid) {
-            (PackedKernel::Float(layer), _) => Action::Float(FloatStep::Product(layer)),
+            (PackedKernel::Float(layer), _) => Action::Float(FloatStep::Product(*layer)),
             (PackedKernel::Integer(packed), grid) => {
                 self.plan.integer_layers.push(layer.name.clone());
                 match grid {

@@ -12,6 +12,7 @@ use crate::kernels::{
 pub(super) const MAX_VALUES: usize = 1 << 26;
 pub(super) const SMALLER: &str = "use a smaller network or image";
 
+/// Shape of a value; in memory the channels are always last.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
     pub image: ImageShape,
@@ -51,7 +52,7 @@ pub(super) struct Packed {
 }
 
 pub(super) enum PackedKernel {
-    Float(FloatLayer),
+    Float(Box<FloatLayer>),
     /// For the input's grid.
     Integer(Box<IntegerLayer>),
 }
@@ -126,13 +127,13 @@ pub(super) fn pack(layer: &Layer, product: &Product, shape: Shape, set: Instruct
         staged_floats: staged.map_or(0, |image| image.padded_len),
         staged_integers: 0,
         out,
-        kernel: PackedKernel::Float(FloatLayer {
+        kernel: PackedKernel::Float(Box::new(FloatLayer {
             panels,
             bias,
             low: lowest(product),
             walk,
             image: padded,
-        }),
+        })),
     })
 }
 

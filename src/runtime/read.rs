@@ -7,11 +7,12 @@ use super::chain::{Activation, ConvWindow, Kind, Layer, Pooling};
 use super::constants::Constants;
 use super::file::{File, refuse};
 use super::node::{EXPORT_AGAIN, Node, USE_SUPPORTED};
+use super::onnx::TensorProto;
 
 /// Whether every node of the file reads the one before it, and is of a kind that chains are made of. What else is wrong with
 /// it, [`read`] says.
 pub(super) fn is_chain(file: &File) -> bool {
-    let constants: HashSet<&str> = file.graph.initializer.iter().map(|tensor| tensor.name()).collect();
+    let constants: HashSet<&str> = file.graph.initializer.iter().map(TensorProto::name).collect();
     let mut current = file.input_name.as_str();
     let mut layers = file.graph.node.iter().filter(|node| {
         let first = node.input.first().map_or("", String::as_str);

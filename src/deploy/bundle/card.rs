@@ -97,11 +97,10 @@ fn layers(model: &ModelSpec) -> String {
     let words = model.layers.iter().map(|layer| match layer {
         LayerSpec::Dense { units } => format!("{} {units}", layer.name()),
         LayerSpec::Conv2d { filters, kernel, .. } => format!("{} {filters} ({kernel}x{kernel})", layer.name()),
-        LayerSpec::MaxPool { size } => format!("{} {size}", layer.name()),
+        LayerSpec::MaxPool { size } | LayerSpec::Patches { size } => format!("{} {size}", layer.name()),
         LayerSpec::Dropout { probability } => format!("{} {probability}", layer.name()),
         LayerSpec::DepthwiseConv2d { kernel, .. } => format!("{} ({kernel}x{kernel})", layer.name()),
         LayerSpec::Conv1d { filters, kernel, .. } => format!("{} {filters} ({kernel})", layer.name()),
-        LayerSpec::Patches { size } => format!("{} {size}", layer.name()),
         LayerSpec::Embedding { dimensions } => format!("{} {dimensions}", layer.name()),
         LayerSpec::Recurrent {
             units, bidirectional, ..

@@ -76,7 +76,7 @@ impl<'a> Writer<'a> {
 
     /// The nodes and constants of a network whose output is the current value, of shape `shape`.
     pub(super) fn finish(mut self, shape: Shape, output: &str) -> (Vec<NodeProto>, Vec<TensorProto>) {
-        self.to_natural(shape);
+        self.make_natural(shape);
         let current = self.value.name;
         let maker = self.nodes.iter_mut().find(|node| node.output.contains(&current));
         for name in maker.into_iter().flat_map(|node| &mut node.output) {
@@ -257,7 +257,7 @@ impl<'a> Writer<'a> {
         self.value.layout = layout;
     }
 
-    pub(super) fn to_natural(&mut self, shape: Shape) {
+    pub(super) fn make_natural(&mut self, shape: Shape) {
         self.arrange(Layout::Natural, shape);
     }
 }

@@ -84,7 +84,7 @@ impl Writer<'_> {
             LayerSpec::LayerNorm => {
                 let names = self.parameters(["w", "b"], placed)?;
                 if self.value.layout == Layout::Channels {
-                    self.to_natural(placed.input);
+                    self.make_natural(placed.input);
                 }
                 let epsilon = AttributeProto::float("epsilon", LAYER_NORM_EPSILON as f32);
                 self.apply(
@@ -112,7 +112,7 @@ impl Writer<'_> {
                     self.value.layout = Layout::Natural;
                 }
                 _ => {
-                    self.to_natural(placed.input);
+                    self.make_natural(placed.input);
                     self.apply("Flatten", &[], Vec::new());
                 }
             },
@@ -164,7 +164,7 @@ impl Writer<'_> {
             ]
         };
         if placed.padded {
-            self.to_natural(placed.input);
+            self.make_natural(placed.input);
             let text = self.text();
             let beside_features = self.whole_numbers(&[-1, steps as i64, 1]);
             let shares = self.push("Reshape", &[&text, &beside_features], Vec::new());
@@ -177,7 +177,7 @@ impl Writer<'_> {
             self.apply("Div", &[&share], Vec::new());
         } else {
             if self.value.layout == Layout::Rows {
-                self.to_natural(placed.input);
+                self.make_natural(placed.input);
             }
             self.apply(
                 "ReduceMean",
@@ -210,8 +210,8 @@ impl Writer<'_> {
             });
         }
         if shortcut.layout != self.value.layout {
-            self.to_natural(placed.input);
-            shortcut = self.aside(shortcut, |writer| writer.to_natural(placed.input));
+            self.make_natural(placed.input);
+            shortcut = self.aside(shortcut, |writer| writer.make_natural(placed.input));
         }
         self.apply("Add", &[&shortcut.name], Vec::new());
         Ok(())

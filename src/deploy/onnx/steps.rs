@@ -24,7 +24,7 @@ impl Writer<'_> {
             return Ok(());
         };
         let table = self.floats("p", &placed, &placed.output.dimensions(), &table)?;
-        self.to_natural(placed.output);
+        self.make_natural(placed.output);
         self.apply("Add", &[&table], Vec::new());
         Ok(())
     }
@@ -45,7 +45,7 @@ impl Writer<'_> {
                 self.value.name = self.push("Gather", &[&table, &tokens], Vec::new());
             }
             LayerSpec::ClassToken => {
-                self.to_natural(placed.input);
+                self.make_natural(placed.input);
                 let in_front = self.whole_numbers(&[0, 1, 0, 0, 0, 0]);
                 self.apply("Pad", &[&in_front], Vec::new());
                 self.class_tokens += 1;
@@ -67,7 +67,7 @@ impl Writer<'_> {
                 self.add_pending()?;
             }
             LayerSpec::FirstStep => {
-                self.to_natural(placed.input);
+                self.make_natural(placed.input);
                 let first = "first";
                 if !self.has(first) {
                     self.add_constant(TensorProto::from_i64(first, &[], &[0]));

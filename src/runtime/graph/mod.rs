@@ -22,7 +22,7 @@ use crate::kernels::InstructionSet;
 
 /// A graph that is ready to run.
 pub(super) struct Plan {
-    plan: plan::Plan,
+    steps: plan::Plan,
     as_bytes: bool,
     pub output_len: usize,
 }
@@ -39,28 +39,28 @@ impl Plan {
         let graph = read::read(file, set)?;
         let output_len = graph.values[graph.output].shape.len();
         Ok(Self {
-            plan: plan::plan(graph),
+            steps: plan::plan(graph),
             as_bytes: stages_bytes(set),
             output_len,
         })
     }
 
     pub(super) fn weight_bytes(&self) -> usize {
-        self.plan.weight_bytes
+        self.steps.weight_bytes
     }
 
     pub(super) fn integer_layers(&self) -> &[String] {
-        &self.plan.integer_layers
+        &self.steps.integer_layers
     }
 
     pub(super) fn vocabulary(&self) -> Option<usize> {
-        self.plan.vocabulary
+        self.steps.vocabulary
     }
 
     /// Bytes of the memory that batches of `batch` samples run in.
     pub(super) fn arena_bytes(&self, batch: usize) -> usize {
-        let staged = self.plan.staged;
-        let floats = self.plan.arena.saturating_mul(batch);
+        let staged = self.steps.staged;
+        let floats = self.steps.arena.saturating_mul(batch);
         let floats = floats.saturating_add(staged.floats + staged.image + staged.result);
         let integers = staged.integers * if self.as_bytes { 1 } else { size_of::<i16>() };
         floats
@@ -70,7 +70,7 @@ impl Plan {
 
     /// Memory for batches of up to `max_batch` samples; none where there is not enough.
     pub(super) fn memory(&self, max_batch: usize) -> Option<Memory> {
-        let staged = self.plan.staged;
+        let staged = self.steps.staged;
         let mut scratch = Scratch {
             image: zeros(Some(staged.image))?,
             bytes: zeros(Some(staged.bytes))?,
@@ -84,14 +84,14 @@ impl Plan {
             scratch.staging.wide = zeros(Some(staged.integers))?;
         }
         Some(Memory {
-            floats: zeros(self.plan.arena.checked_mul(max_batch))?,
+            floats: zeros(self.steps.arena.checked_mul(max_batch))?,
             scratch,
         })
     }
 
     /// Runs `batch` samples whose number has been checked.
     pub(super) fn run<'m>(&self, memory: &'m mut Memory, input: &[f32], batch: usize) -> Result<&'m [f32], RunError> {
-        if let Some(vocabulary) = self.plan.vocabulary {
+        if let Some(vocabulary) = self.steps.vocabulary {
             let is_token = |&token: &f32| token >= 0.0 && token < vocabulary as f32 && token.fract() == 0.0;
             if let Some(index) = input.iter().position(|token| !is_token(token)) {
                 return Err(RunError::Token {
@@ -102,10 +102,10 @@ impl Plan {
             }
         }
         let Memory { floats, scratch } = memory;
-        for step in &self.plan.steps {
+        for step in &self.steps.steps {
             step.run(batch, input, floats, scratch);
         }
-        Ok(match self.plan.output {
+        Ok(match self.steps.output {
             Source::Input => &[],
             Source::Arena { start, len } => &floats[start * batch..][..len * batch],
         })

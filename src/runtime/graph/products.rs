@@ -122,7 +122,9 @@ impl Depthwise {
                 self.add_tap(input, out, [tap / self.kernel[1], tap % self.kernel[1]], weight);
             }
             if self.relu {
-                out.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x });
+                for x in out {
+                    *x = if *x < 0.0 { 0.0 } else { *x };
+                }
             }
         }
     }

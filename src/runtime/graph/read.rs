@@ -11,7 +11,7 @@ use crate::runtime::chain::Activation;
 use crate::runtime::constants::{Constants, grid, whole_numbers};
 use crate::runtime::file::{File, refuse};
 use crate::runtime::node::{EXPORT_AGAIN, Node, USE_SUPPORTED};
-use crate::runtime::onnx::{NodeProto, data_type};
+use crate::runtime::onnx::{NodeProto, ValueInfoProto, data_type};
 use crate::runtime::products::{MAX_VALUES, SMALLER};
 
 /// A file as operations in the order in which they are done.
@@ -85,7 +85,7 @@ pub fn read(file: &File, set: InstructionSet) -> Result<Graph, LoadError> {
         uses: HashMap::new(),
         on_grid: HashMap::new(),
     };
-    let outputs = file.graph.output.iter().map(|output| output.name());
+    let outputs = file.graph.output.iter().map(ValueInfoProto::name);
     for name in file
         .graph
         .node
@@ -405,12 +405,8 @@ impl<'g> Reader<'g> {
         } else {
             dims[axis] = 1;
         }
-        let out = self.shaped(node, &dims, batch)?;
+        let out = shaped(node, &dims, batch)?;
         self.push(node, Kernel::Mean { shape, axis }, &[value], out)
-    }
-
-    pub fn shaped(&self, node: &NodeOf<'g, '_>, dims: &[usize], batch: usize) -> Result<Shape, LoadError> {
-        Shape::new(dims, batch).ok_or_else(|| node.refuse(format!("a value of {dims:?} is too large"), SMALLER))
     }
 
     fn reshape(&mut self, node: &NodeOf<'g, '_>) -> Result<(), LoadError> {
@@ -456,7 +452,7 @@ impl<'g> Reader<'g> {
             return Err(node.refuse("only axis 1 of a batch of samples is supported", EXPORT_AGAIN));
         }
         let dims = [shape.dims[0], shape.dims()[1..].iter().product()];
-        let out = self.shaped(node, &dims, 0)?;
+        let out = shaped(node, &dims, 0)?;
         self.view(node, value, out)
     }
 
@@ -474,7 +470,7 @@ impl<'g> Reader<'g> {
         };
         let dims: Vec<usize> = axes.iter().map(|&axis| input.dims[axis]).collect();
         let batch = axes.iter().position(|&axis| axis == input.batch).unwrap_or_default();
-        let shape = self.shaped(node, &dims, batch)?;
+        let shape = shaped(node, &dims, batch)?;
         let mut order = [0; MAX_RANK];
         order[..axes.len()].copy_from_slice(&axes);
         self.push(node, Kernel::Transpose { shape, order, input }, &[value], shape)
@@ -509,7 +505,7 @@ impl<'g> Reader<'g> {
         let dims: Vec<usize> = (0..input.rank)
             .map(|axis| input.dims[axis].saturating_add(front[axis] + back[axis]))
             .collect();
-        let output = self.shaped(node, &dims, input.batch)?;
+        let output = shaped(node, &dims, input.batch)?;
         let mut in_front = [0; MAX_RANK];
         in_front[..input.rank].copy_from_slice(front);
         let kernel = Kernel::Pad {
@@ -538,7 +534,7 @@ impl<'g> Reader<'g> {
             self.graph.vocabulary = self.graph.vocabulary.map(|smallest| smallest.min(rows));
             let shape = self.shape(tokens);
             let dims: Vec<usize> = shape.dims().iter().copied().chain([width]).collect();
-            let shape = self.shaped(node, &dims, shape.batch)?;
+            let shape = shaped(node, &dims, shape.batch)?;
             let table = table.floats()?;
             return self.push(node, Kernel::Lookup { table, width }, &[tokens], shape);
         }
@@ -557,7 +553,12 @@ impl<'g> Reader<'g> {
         };
         let mut dims = shape.dims().to_vec();
         dims.remove(axis);
-        let out = self.shaped(node, &dims, shape.batch - usize::from(axis < shape.batch))?;
+        let out = shaped(node, &dims, shape.batch - usize::from(axis < shape.batch))?;
         self.push(node, Kernel::Select { shape, axis, place }, &[value], out)
     }
+}
+
+/// The shape of a value that a node makes.
+pub fn shaped(node: &Node<'_, '_>, dims: &[usize], batch: usize) -> Result<Shape, LoadError> {
+    Shape::new(dims, batch).ok_or_else(|| node.refuse(format!("a value of {dims:?} is too large"), SMALLER))
 }

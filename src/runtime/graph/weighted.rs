@@ -5,7 +5,7 @@ use half::f16;
 use super::kernel::Kernel;
 use super::plan::Staged;
 use super::products::{Depthwise, Product};
-use super::read::{Operation, Reader};
+use super::read::{Operation, Reader, shaped};
 use super::recurrent::{Cell, Direction, Recurrent};
 use super::shape::Shape;
 use crate::kernels::{FloatPanels, ImageShape, MatrixShape, Pool};
@@ -79,8 +79,8 @@ impl<'g> Reader<'g> {
         };
         let mut dims = shape.dims().to_vec();
         dims[shape.rank - 1] = product.outputs;
-        let out = self.shaped(node, &dims, shape.batch)?;
-        self.pack(node, product, flat, None, source, out)
+        let out = shaped(node, &dims, shape.batch)?;
+        self.pack(node, &product, flat, None, source, out)
     }
 
     fn convolution(&mut self, node: &Node<'g, '_>, relu: bool) -> Result<(), LoadError> {
@@ -119,9 +119,9 @@ impl<'g> Reader<'g> {
             let mut product = node.product(weights, dims[0], dims[1], Some(window))?;
             product.relu = relu;
             let source = self.source(&mut product, value);
-            let result = self.shaped(node, &of(product.outputs), 0)?;
+            let result = shaped(node, &of(product.outputs), 0)?;
             let image = products::Shape { image, is_flat: false };
-            return self.pack(node, product, image, Some(channels), source, result);
+            return self.pack(node, &product, image, Some(channels), source, result);
         }
         if groups != channels as i64 || dims[0] != channels || dims[1] != 1 {
             return Err(node.refuse(
@@ -141,7 +141,7 @@ impl<'g> Reader<'g> {
             out,
             relu,
         };
-        let result = self.shaped(node, &of(channels), 0)?;
+        let result = shaped(node, &of(channels), 0)?;
         self.push(node, Kernel::Depthwise(Box::new(depthwise)), &[value], result)
     }
 
@@ -149,14 +149,14 @@ impl<'g> Reader<'g> {
     fn pack(
         &mut self,
         node: &Node<'g, '_>,
-        product: chain::Product,
+        product: &chain::Product,
         shape: products::Shape,
         channels: Option<usize>,
         source: usize,
         out: Shape,
     ) -> Result<(), LoadError> {
         let mut layer = label(node);
-        let packed = pack(&layer, &product, shape, self.set)?;
+        let packed = pack(&layer, product, shape, self.set)?;
         let (input_len, output_len) = (shape.len(), packed.out.len());
         let is_integer = matches!(packed.kernel, PackedKernel::Integer(_));
         let rows = if channels.is_some() { 1 } else { STAGED_ROWS };
@@ -170,7 +170,7 @@ impl<'g> Reader<'g> {
         let kernel = Kernel::Product(Box::new(Product {
             kernel: packed.kernel,
             grid: product.input_grid,
-            low: lowest(&product),
+            low: lowest(product),
             channels: channels.map(|channels| [channels, product.outputs]),
             input_len,
             output_len,
@@ -205,7 +205,7 @@ impl<'g> Reader<'g> {
         let [rows, inner, columns] = [a.dims[lead], b.dims[lead], b.dims[lead + 1]];
         let mut dims = a.dims().to_vec();
         dims[lead + 1] = columns;
-        let out = self.shaped(node, &dims, a.batch)?;
+        let out = shaped(node, &dims, a.batch)?;
         self.push(node, Kernel::MatMul { rows, inner, columns }, &values, out)
     }
 
@@ -253,13 +253,13 @@ impl<'g> Reader<'g> {
             [shape.dims[2], shape.dims[3]]
         };
         if node.proto.op_type() == "GlobalAveragePool" {
-            let planes = self.shaped(node, &[1, shape.dims[1], height * width], 0)?;
+            let planes = shaped(node, &[1, shape.dims[1], height * width], 0)?;
             let dims = if axes == 1 {
                 vec![1, shape.dims[1], 1]
             } else {
                 vec![1, shape.dims[1], 1, 1]
             };
-            let out = self.shaped(node, &dims, 0)?;
+            let out = shaped(node, &dims, 0)?;
             return self.push(node, Kernel::Mean { shape: planes, axis: 2 }, &[value], out);
         }
         let window = node.window_over(axes, None)?;
@@ -293,7 +293,7 @@ impl<'g> Reader<'g> {
         } else {
             vec![1, shape.dims[1], out[0], out[1]]
         };
-        let result = self.shaped(node, &dims, 0)?;
+        let result = shaped(node, &dims, 0)?;
         let kernel = if node.proto.op_type() == "MaxPool" {
             Kernel::MaxPool(pool)
         } else {
@@ -308,26 +308,7 @@ impl<'g> Reader<'g> {
     pub fn recurrent(&mut self, node: &Node<'g, '_>) -> Result<(), LoadError> {
         let value = self.value(node, 0)?;
         let shape = self.shape(value);
-        let cell = match node.proto.op_type() {
-            "RNN" => Cell::Rnn,
-            "GRU" => Cell::Gru,
-            _ => Cell::Lstm,
-        };
-        let set = |name: &str| {
-            node.attribute(name)
-                .is_some_and(|a| a.f() != 0.0 || !a.strings.is_empty())
-        };
-        let differs = (cell == Cell::Gru && node.int("linear_before_reset", 0) != 1)
-            || node.int("layout", 0) != 0
-            || node.int("input_forget", 0) != 0
-            || set("activations")
-            || set("clip");
-        if differs || (4..8).any(|place| node.input(place).is_some()) {
-            return Err(node.refuse(
-                "only the usual cell that begins with zeros and reads all steps is supported",
-                USE_SUPPORTED,
-            ));
-        }
+        let cell = usual_cell(node)?;
         let backward: &[bool] = match node.attribute("direction").map_or(&b"forward"[..], |a| a.s()) {
             b"forward" => &[false],
             b"reverse" => &[true],
@@ -393,9 +374,9 @@ impl<'g> Reader<'g> {
             }
         };
         let out = if sequence {
-            self.shaped(node, &[steps, count, 1, units], 2)?
+            shaped(node, &[steps, count, 1, units], 2)?
         } else {
-            self.shaped(node, &[count, 1, units], 1)?
+            shaped(node, &[count, 1, units], 1)?
         };
         let out = self.new_value(node, out)?;
         self.name(node, usize::from(!sequence), out);
@@ -434,6 +415,31 @@ impl<'g> Reader<'g> {
             _ => Err(node.refuse("its weights must be floats", USE_SUPPORTED)),
         }
     }
+}
+
+/// The cell of a node, whose settings must be those of networks in use.
+fn usual_cell(node: &Node<'_, '_>) -> Result<Cell, LoadError> {
+    let cell = match node.proto.op_type() {
+        "RNN" => Cell::Rnn,
+        "GRU" => Cell::Gru,
+        _ => Cell::Lstm,
+    };
+    let set = |name: &str| {
+        node.attribute(name)
+            .is_some_and(|a| a.f() != 0.0 || !a.strings.is_empty())
+    };
+    let differs = (cell == Cell::Gru && node.int("linear_before_reset", 0) != 1)
+        || node.int("layout", 0) != 0
+        || node.int("input_forget", 0) != 0
+        || set("activations")
+        || set("clip");
+    if differs || (4..8).any(|place| node.input(place).is_some()) {
+        return Err(node.refuse(
+            "only the usual cell that begins with zeros and reads all steps is supported",
+            USE_SUPPORTED,
+        ));
+    }
+    Ok(cell)
 }
 
 /// The node as the packing of chains knows layers; its kind is not looked at.
