@@ -76,6 +76,31 @@ class Window:
         self.picture("lost")
         sys.exit(f"no widget is named {name!r}; there are:\n" + "\n".join(self.names()))
 
+    def find_beginning(self, words, patience=PATIENCE_SECS):
+        """The name of the first widget that begins with these words."""
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            for node in self.nodes():
+                try:
+                    if node.get_name().startswith(words):
+                        return node.get_name()
+                except gi.repository.GLib.GError:
+                    continue
+            time.sleep(0.3)
+        self.picture("lost")
+        sys.exit(f"no widget's name begins with {words!r}")
+
+    def gone(self, name, patience=PATIENCE_SECS):
+        """Waits until nothing has this name (any more)."""
+        end = time.monotonic() + patience
+        time.sleep(1.0)
+        while self.look(name) is not None:
+            if time.monotonic() > end:
+                self.picture("stuck")
+                sys.exit(f"still there: {name!r}")
+            time.sleep(0.3)
+        time.sleep(0.5)
+
     def press(self, name, role=None):
         place = self.find(name, role)
         pointer("mousemove", place.x + place.width // 2, place.y + place.height // 2)
@@ -191,6 +216,62 @@ def whole_path(window, theme):
     return window
 
 
+def tools(window, theme):
+    """What helps to set up a run: the ranked choice, the layers, augmentation, and the measurements before training."""
+    command(window, "Which architecture? Ranked with reasons")
+    window.find("Run the baselines first")
+    time.sleep(1.0)
+    window.picture(f"{theme}-20-choose")
+    window.press("Run the baselines first")
+    window.until(
+        "the baselines are measured", lambda runs: sum(run["status"] == "finished" and "size_bytes" in run for run in runs) >= 3
+    )
+    window.picture(f"{theme}-21-baselines")
+    command(window, "Edit the layers")
+    window.press("Add layer")
+    window.picture(f"{theme}-22-add-layer")
+    window.press("Add dropout")
+    window.picture(f"{theme}-23-layers")
+    window.press("Back to the knobs")
+    command(window, "Edit the augmentation of training samples")
+    for change in ("rotate", "shift", "noise", "cut-out", "mixup"):
+        window.press("Add change")
+        window.press(f"Add {change}")
+    time.sleep(1.0)
+    window.picture(f"{theme}-24-augmentation")
+    window.press("Undo")
+    command(window, "Find a learning rate")
+    window.press("Find a learning rate", role="push button")
+    rate = window.find_beginning("Use the suggested rate")
+    window.picture(f"{theme}-25-rate")
+    window.press(rate)
+    command(window, "Find the largest batch, and the fastest")
+    window.press("Find the largest batch", role="push button")
+    window.find_beginning("Use the largest batch")
+    window.press("Time the batches", role="push button")
+    window.gone("Stop: Time the batches")
+    window.picture(f"{theme}-26-batch")
+    command(window, "Measure the speed-up of workers")
+    window.press("Measure the workers", role="push button")
+    window.gone("Stop: Measure the workers")
+    window.picture(f"{theme}-27-workers")
+    window.press("Back to the charts")
+
+
+def command(window, name):
+    """An action of the palette, found by its first word and pressed."""
+    # Without a window manager nobody gives the window the keyboard.
+    found = subprocess.run(
+        ["xdotool", "search", "--onlyvisible", "--pid", str(window.process.pid), ""], check=True, capture_output=True, text=True
+    ).stdout.split()
+    pointer("windowfocus", found[0])
+    window.press("All actions (Ctrl+K)")
+    pointer("type", "--delay", 60, name.split()[0])
+    time.sleep(0.5)
+    window.press(name)
+    time.sleep(0.8)
+
+
 def export(window, theme):
     window.press("Compress")
     window.press("Actions of digits-cnn")
@@ -262,6 +343,8 @@ def main():
         home = os.path.join(os.environ["HOME"], "store")
         window = whole_path(Window(trimtab, out, home), theme)
         export(window, theme)
+        window.press("Train")
+        tools(window, theme)
         run = window.find("Run", role="push button")
         killed(window)
         costs(window, (run.x + run.width // 2, run.y + run.height // 2))
