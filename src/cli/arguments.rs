@@ -101,7 +101,7 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
-    /// Get a data set from the network (mnist, fashion_mnist, cifar10); without a name, list them
+    /// Get a data set from the network (`mnist`, `fashion_mnist`, `cifar10`); without a name, list them
     Get { name: Option<String> },
     /// Predict new rows, sequences, texts, or what follows a series, with an exported folder and nothing else
     Predict {

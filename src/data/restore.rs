@@ -22,9 +22,12 @@ fn restore_steps(features: &[FeatureScale], inputs: &[f32]) -> Vec<String> {
     let mut cells = Vec::with_capacity(inputs.len());
     for (place, feature) in features.iter().enumerate() {
         let own = inputs.iter().skip(place).step_by(width);
-        cells.extend(own.enumerate().map(|(step, &input)| match step < first {
-            true => String::new(),
-            false => restore_number(input, feature.mean, feature.deviation),
+        cells.extend(own.enumerate().map(|(step, &input)| {
+            if step < first {
+                String::new()
+            } else {
+                restore_number(input, feature.mean, feature.deviation)
+            }
         }));
     }
     cells

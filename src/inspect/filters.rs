@@ -54,8 +54,13 @@ impl Viewer<'_> {
                 });
             }
             match place.layer {
-                LayerSpec::Flatten | LayerSpec::Dropout { .. } | LayerSpec::BatchNorm | LayerSpec::LayerNorm => {}
-                LayerSpec::Branch | LayerSpec::Positions { .. } | LayerSpec::ClassToken => {}
+                LayerSpec::Flatten
+                | LayerSpec::Dropout { .. }
+                | LayerSpec::BatchNorm
+                | LayerSpec::LayerNorm
+                | LayerSpec::Branch
+                | LayerSpec::Positions { .. }
+                | LayerSpec::ClassToken => {}
                 LayerSpec::Patches { size } => sees = Some([place.input.channels(), size, size]),
                 LayerSpec::Rows => {
                     sees = sees.map(|[channels, _, width]| [channels, 1, width]);

@@ -49,7 +49,7 @@ impl Network {
             }
             pass.moves_statistics = true;
         }
-        let mut entry = self.entry(last.start, value);
+        let mut entry = Self::entry(last.start, value);
         let outputs = self.through(last.clone(), entry.clone(), &mut pass);
         let shape = outputs.dims();
         let gradient = differentiate(&numbers(outputs.clone().inner()))?;
@@ -63,7 +63,7 @@ impl Network {
                 break;
             };
             drop(gradients);
-            entry = self.entry(block.start, before);
+            entry = Self::entry(block.start, before);
             pass.mask = mask;
             let outputs = self.through(block.clone(), entry.clone(), &mut pass);
             // Only the sum is left of the product while backward goes on.
@@ -74,7 +74,7 @@ impl Network {
     }
 
     /// What enters a block, so that its gradient can be taken; there is none before the first weights.
-    fn entry(&self, layer: usize, value: Tensor<2>) -> Tensor<2> {
+    fn entry(layer: usize, value: Tensor<2>) -> Tensor<2> {
         if layer == 0 {
             return value;
         }

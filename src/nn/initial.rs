@@ -51,7 +51,9 @@ fn tensor(
                 Initialiser::Orthogonal => {
                     let scale = gain.sqrt() as f32;
                     let mut matrix = orthogonal(rows, inputs, generator);
-                    matrix.iter_mut().for_each(|value| *value *= scale);
+                    for value in &mut matrix {
+                        *value *= scale;
+                    }
                     matrix
                 }
             }
@@ -146,7 +148,9 @@ fn orthogonal(rows: usize, columns: usize, generator: &mut impl Rng) -> Vec<f32>
         }
         let norm = vector.iter().map(|value| value * value).sum::<f64>().sqrt();
         if norm > 1e-6 {
-            vector.iter_mut().for_each(|value| *value /= norm);
+            for value in &mut vector {
+                *value /= norm;
+            }
             basis.push(vector);
         }
     }

@@ -15,6 +15,10 @@ use super::steps::{ClassToken, Embedding, FirstStep, Patches, Positions, Rows};
 use crate::spec::{LayerSpec, Placed, Shape, Weights};
 
 #[derive(Module, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a network has few layers, and modules are not boxed"
+)]
 pub enum Layer {
     Dense(Dense),
     Convolution(Convolution),

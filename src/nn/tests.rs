@@ -392,9 +392,9 @@ fn attention_is_the_softmax_of_scaled_products_without_the_padding() {
                 .map(|to| if tokens[to] == 0.0 { 0.0 } else { score(to).exp() })
                 .collect();
             let sum: f64 = weights.iter().sum();
-            for to in 0..3 {
+            for (to, weight) in weights.iter().enumerate() {
                 let share = f64::from(seen.shares[(head * 3 + from) * 3 + to]);
-                assert!((share - weights[to] / sum).abs() < 1e-5, "{head} {from} {to}: {share}");
+                assert!((share - weight / sum).abs() < 1e-5, "{head} {from} {to}: {share}");
             }
         }
     }

@@ -71,6 +71,7 @@ impl Traced {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm a kind of layer")]
     pub fn terms(&self) -> Terms {
         let (x, y) = (self.x(), self.y());
         let saving = Terms {

@@ -10,7 +10,7 @@ use crate::spec::{DataConfig, Preprocessing};
 
 #[test]
 fn hostile_files_are_refused_or_read_in_little_time() {
-    let many = |count: usize| (0..count).map(|class| format!(" {class}")).collect::<String>();
+    let many = |count: usize| " a".repeat(count);
     let header = "@problemName x\n@classLabel true a b\n@data\n";
     let ids = "id,time,x,kind\n".to_owned() + &"7,1,2,a\n".repeat(200);
     let uneven = format!("{header}{}:a\n{}", vec!["1"; 300_000].join(","), "1:a\n2:b\n".repeat(4));

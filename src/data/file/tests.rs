@@ -224,7 +224,7 @@ fn windows_of_a_series_stay_within_their_part() {
     );
     // 70, 15 and 15 steps; a window and its horizon take 7.
     assert_eq!(
-        [&set.train, &set.validation, &set.test].map(|part| part.len()),
+        [&set.train, &set.validation, &set.test].map(crate::data::Samples::len),
         [64, 9, 9]
     );
     let InputForm::Window { features, .. } = &set.preprocessing.form else {

@@ -27,7 +27,7 @@ pub(super) const SET: Generated = Generated {
 /// a third a balanced one with a single bracket turned. `config.noise` plays no part.
 fn draw(set: &Generated, config: &DataConfig) -> Result<Box<dyn Source>, DataError> {
     let length = config.steps.unwrap_or(LENGTH);
-    if length < 4 || length % 2 != 0 {
+    if length < 4 || !length.is_multiple_of(2) {
         let problem = format!("{length} brackets cannot be both balanced and not");
         return Err(DataError::Config {
             issues: vec![ConfigIssue::new("data.steps", problem, "use an even number from 4")],

@@ -19,8 +19,11 @@ pub(super) struct Generated {
     pub(super) about: &'static str,
     /// Name of its target.
     target: &'static str,
-    draw: fn(&Generated, &DataConfig) -> Result<Box<dyn Source>, DataError>,
+    draw: Draw,
 }
+
+/// Makes a set's samples, or says what is wrong with the settings.
+type Draw = fn(&Generated, &DataConfig) -> Result<Box<dyn Source>, DataError>;
 
 pub(super) const GENERATED: [Generated; 9] = [
     plane::SETS[0],

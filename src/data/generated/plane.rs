@@ -60,6 +60,7 @@ fn figure(name: &str) -> Figure {
 }
 
 /// `config.samples` points, equally many of each class, with normal noise of deviation `config.noise`.
+#[expect(clippy::unnecessary_wraps, reason = "other generators refuse settings")]
 fn draw(set: &Generated, config: &DataConfig) -> Result<Box<dyn Source>, DataError> {
     let (classes, point) = figure(set.name);
     let mut generator = stream(config.split_seed, set.name, 0);
@@ -115,7 +116,7 @@ fn circle(class: usize, generator: &mut ChaCha8Rng) -> [f64; 2] {
 fn board(class: usize, generator: &mut ChaCha8Rng) -> [f64; 2] {
     let row = generator.random_range(0..4_usize);
     let column = 2 * generator.random_range(0..2_usize) + (row + class) % 2;
-    let place = |field: usize, inside: f64| (field as f64 + inside) / 2.0 - 1.0;
+    let place = |field: usize, inside: f64| (field as f64).midpoint(inside) - 1.0;
     [place(column, generator.random()), place(row, generator.random())]
 }
 

@@ -21,6 +21,7 @@ pub(super) const SET: Generated = Generated {
 };
 
 /// `config.samples` steps of the sum of three sines and a line, with normal noise of deviation `config.noise`.
+#[expect(clippy::unnecessary_wraps, reason = "other generators refuse settings")]
 fn draw(set: &Generated, config: &DataConfig) -> Result<Box<dyn Source>, DataError> {
     let mut generator = stream(config.split_seed, set.name, 0);
     let value = |step: usize| {

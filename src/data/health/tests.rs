@@ -38,7 +38,7 @@ fn find(findings: &[Finding], kind: FindingKind) -> Vec<&Finding> {
 }
 
 fn coin(row: usize) -> usize {
-    (row * 2_654_435_761 >> 7) % 2
+    ((row * 2_654_435_761) >> 7) % 2
 }
 
 #[test]

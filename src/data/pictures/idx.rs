@@ -1,4 +1,4 @@
-//! IDX, the format of MNIST (LeCun et al. 1998): pairs of images and labels, plain or gz.
+//! IDX, the format of MNIST (`LeCun` et al. 1998): pairs of images and labels, plain or gz.
 
 use std::fs::File;
 use std::io::{BufReader, Read};

@@ -214,9 +214,12 @@ impl Source for Series {
         let mut text = String::new();
         push_line(&mut text, self.features.iter().cloned());
         for step in self.steps(range).chunks_exact(self.features.len().max(1)) {
-            let cells = step.iter().map(|value| match value.is_nan() {
-                true => String::new(),
-                false => value.to_string(),
+            let cells = step.iter().map(|value| {
+                if value.is_nan() {
+                    String::new()
+                } else {
+                    value.to_string()
+                }
             });
             push_line(&mut text, cells);
         }

@@ -23,6 +23,7 @@ use crate::spec::{DataConfig, DataKind, InputForm, Preprocessing, Shape, Vocabul
 const DEFAULT_STEPS: usize = 256;
 
 /// Texts as read.
+#[expect(clippy::struct_field_names, reason = "the texts themselves are the texts")]
 pub(super) struct Texts {
     /// Path or name.
     pub(super) file: String,

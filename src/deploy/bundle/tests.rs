@@ -26,6 +26,7 @@ struct Trained {
     score: Metrics,
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of fields")]
 fn trained(task: Task) -> Trained {
     let model = ModelSpec {
         input: Shape::Features { features: 3 },

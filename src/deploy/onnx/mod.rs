@@ -32,7 +32,7 @@ pub const INPUT_NAME: &str = "input";
 /// same bytes.
 ///
 /// With [`Form::Int8`] the file is in quantize/dequantize form: activations u8 asymmetric, weights s8 symmetric for each output
-/// channel, biases int32. In a chain of dense layers, convolutions, `ReLU`s, max pools and flattens every value is on a grid: a
+/// channel, biases int32. In a chain of dense layers, convolutions, `ReLU` layers, max pools and flattens every value is on a grid: a
 /// ReLU is the lower end of the u8 grid after its layer; pools and flattens keep the grid before them. In any other network
 /// the inputs of the dense layers and convolutions are, and everything else stays in floating point.
 ///

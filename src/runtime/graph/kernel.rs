@@ -347,7 +347,9 @@ fn mean(input: &[f32], count: usize, inner: usize, out: &mut [f32]) {
     for (block, out) in input.chunks_exact(count * inner).zip(out.chunks_exact_mut(inner)) {
         out.fill(0.0);
         for row in block.chunks_exact(inner) {
-            out.iter_mut().zip(row).for_each(|(out, x)| *out += x);
+            for (out, x) in out.iter_mut().zip(row) {
+                *out += x;
+            }
         }
         for out in out {
             *out /= count as f32;

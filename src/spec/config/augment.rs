@@ -20,7 +20,7 @@ pub enum Augmentation {
     Brightness { strength: f64 },
     /// Images, sequences, tables: normal noise of this deviation, in deviations of the input.
     Noise { deviation: f64 },
-    /// Images: a square of `pixels` at a random place set to the mean (DeVries and Taylor 2017).
+    /// Images: a square of `pixels` at a random place set to the mean (`DeVries` and Taylor 2017).
     Cutout { pixels: usize },
     /// All: two samples and their targets mixed by a share drawn from Beta(alpha, alpha) (Zhang et al. 2018).
     Mixup { alpha: f64 },

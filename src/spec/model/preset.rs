@@ -81,8 +81,8 @@ impl TrainConfig {
     /// baseline has no use for them.
     pub fn preset(architecture: Architecture) -> Self {
         let of = |learning_rate, epochs| Self {
-            learning_rate,
             epochs,
+            learning_rate,
             ..Self::default()
         };
         // Through many steps, one large gradient undoes what was learned (Pascanu et al. 2013).

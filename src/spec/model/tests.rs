@@ -69,7 +69,6 @@ fn every_preset_fits_the_data_it_is_for() {
         }
         let expected = match architecture {
             Architecture::Cnn | Architecture::Resnet | Architecture::Mobilenet => 3,
-            Architecture::Logistic | Architecture::Ridge | Architecture::Knn | Architecture::Forest => 9,
             Architecture::Majority | Architecture::Linear | Architecture::Mlp => 12,
             _ => 9,
         };

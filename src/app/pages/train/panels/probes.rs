@@ -22,6 +22,9 @@ const CURVE_FOLDS: usize = 3;
 const LINE: f32 = 30.0;
 
 /// What is kept between frames.
+/// A spread of a point of the learning curve.
+type SpreadOf = fn(&CurvePoint) -> crate::jobs::Spread;
+
 #[derive(Debug)]
 pub struct ProbesView {
     /// Memory that a batch may take, in MB.
@@ -135,7 +138,7 @@ pub fn rate_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
     };
     let form = &model.form.config;
     other_settings_ui(ui, found, form, |then, form| {
-        then.train.learning_rate = form.train.learning_rate
+        then.train.learning_rate = form.train.learning_rate;
     });
     ui.horizontal(|ui| {
         ui.set_min_height(theme::CONTROL_HEIGHT);
@@ -222,6 +225,7 @@ fn rate_chart_ui(ui: &mut Ui, range: &RateRange, now: f64) {
 }
 
 /// A line at every whole power of ten.
+#[expect(clippy::needless_pass_by_value, reason = "the plot hands it over")]
 fn decades(input: egui_plot::GridInput) -> Vec<egui_plot::GridMark> {
     let (low, high) = input.bounds;
     let whole = low.ceil() as i32..=high.floor() as i32;
@@ -323,7 +327,7 @@ pub fn batch_ui(ui: &mut Ui, model: &Model, view: &mut ProbesView, actions: &mut
                 units::bytes(measure.peak_bytes),
             ];
             let name = format!("Use a batch of {}", measure.batch_size);
-            if measure_ui(ui, figures, share, &name, now == measure.batch_size) {
+            if measure_ui(ui, &figures, share, &name, now == measure.batch_size) {
                 edit(model, actions, |config| config.train.batch_size = measure.batch_size);
             }
         }
@@ -335,12 +339,12 @@ pub fn batch_ui(ui: &mut Ui, model: &Model, view: &mut ProbesView, actions: &mut
 }
 
 /// A measured line: figures, a bar for the speed, and the way into the form; true when that was pressed.
-fn measure_ui(ui: &mut Ui, figures: [String; 3], share: f64, name: &str, is_in_form: bool) -> bool {
+fn measure_ui(ui: &mut Ui, figures: &[String; 3], share: f64, name: &str, is_in_form: bool) -> bool {
     let tokens = Tokens::of(ui);
     let mut pressed = false;
     ui.horizontal(|ui| {
         ui.set_min_height(LINE);
-        for figure in &figures {
+        for figure in figures {
             let size = vec2(116.0, LINE);
             ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
                 ui.set_min_width(size.x);
@@ -396,7 +400,7 @@ pub fn workers_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
         ];
         let name = format!("Use {workers} workers");
         let is_in_form = form.train.workers == *workers;
-        if measure_ui(ui, figures, speed_up / best.max(f64::MIN_POSITIVE), &name, is_in_form) {
+        if measure_ui(ui, &figures, speed_up / best.max(f64::MIN_POSITIVE), &name, is_in_form) {
             edit(model, actions, |config| config.train.workers = *workers);
         }
     }
@@ -434,7 +438,7 @@ fn curve_chart_ui(ui: &mut Ui, curve: &LearningCurve) {
         .x_axis_label("training rows")
         .y_axis_label(curve.score)
         .show(ui, |plot| {
-            let series: [(&str, egui::Color32, fn(&CurvePoint) -> crate::jobs::Spread); 2] = [
+            let series: [(&str, egui::Color32, SpreadOf); 2] = [
                 ("on the rows trained on", tokens.run(1), |point| point.train),
                 ("on rows left out", tokens.run(0), |point| point.test),
             ];

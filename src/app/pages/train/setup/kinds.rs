@@ -51,6 +51,7 @@ impl Fields<'_> {
         is_pressed
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as all kinds of field")]
     pub fn slider(
         &mut self,
         ui: &mut Ui,
@@ -65,6 +66,7 @@ impl Fields<'_> {
         });
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as all kinds of field")]
     pub fn switch(&mut self, ui: &mut Ui, key: &'static str, value: &mut bool, default: &bool) {
         self.show(ui, key, value, default, |ui, value, _| field::switch_ui(ui, value));
     }
@@ -120,6 +122,7 @@ impl Fields<'_> {
     }
 
     /// A switch, and a number while it is on: at first `first`; `off` says what holds else.
+    #[expect(clippy::too_many_arguments, clippy::ref_option, reason = "a field's own parts")]
     pub fn optional<N: Numeric + PartialEq + Clone>(
         &mut self,
         ui: &mut Ui,

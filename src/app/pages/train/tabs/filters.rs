@@ -76,9 +76,12 @@ fn texture(
 }
 
 fn words_ui(ui: &mut Ui, filters: &Filters) {
-    let some_of = |shown: usize, total: usize, what: &str| match shown < total {
-        true => format!("the first {shown} of {total} {what}"),
-        false => format!("{total} {what}"),
+    let some_of = |shown: usize, total: usize, what: &str| {
+        if shown < total {
+            format!("the first {shown} of {total} {what}")
+        } else {
+            format!("{total} {what}")
+        }
     };
     ui.label(theme::strong(format!("First layer: {}", filters.layer)));
     ui.label(theme::label(ui, &filters.tensor));

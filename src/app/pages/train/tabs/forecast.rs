@@ -1,5 +1,7 @@
 //! A series and what the network said of it: one window with its past, and the nearest step over the whole part.
 
+use std::fmt::Write as _;
+
 use egui::{Button, Color32, Layout, Pos2, Shape, Stroke, Ui, Vec2, vec2};
 use egui_material_icons::icons;
 
@@ -188,7 +190,7 @@ fn under_pointer(lines: &[Vec<[f64; 2]>; 3], x: f64) -> String {
     let mut text = format!("step {x:+.0}");
     for (line, name) in lines.iter().zip(["past", "truth", "forecast"]) {
         if let Some([_, value]) = line.iter().find(|point| point[0] == x) {
-            text += &format!("\n{name} {}", units::significant(*value));
+            let _ = write!(text, "\n{name} {}", units::significant(*value));
         }
     }
     text
@@ -267,7 +269,7 @@ fn range<'a>(points: impl Iterator<Item = &'a [f64; 2]>) -> [f64; 2] {
     });
     match high - low {
         span if span > 0.0 => [low - span * MARGIN, high + span * MARGIN],
-        span if span == 0.0 => [low - 1.0, high + 1.0],
+        0.0 => [low - 1.0, high + 1.0],
         _ => [0.0, 1.0],
     }
 }

@@ -1,5 +1,7 @@
 //! How the values of each weight tensor are spread: small multiples, one a tensor.
 
+use std::fmt::Write as _;
+
 use egui::{Align2, Color32, FontId, Rect, ScrollArea, Sense, Stroke, Ui, pos2, vec2};
 use egui_material_icons::icons;
 
@@ -74,7 +76,7 @@ fn multiple_ui(ui: &mut Ui, multiple: &Multiple<'_>, bars: f32) {
         small(f64::from(histogram.high)),
     );
     if let Some([left, right]) = &multiple.foot {
-        name += &format!("\n{left}, {right}");
+        let _ = write!(name, "\n{left}, {right}");
     }
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, &name));
     response.on_hover_text(&name);

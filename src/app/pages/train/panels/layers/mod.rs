@@ -4,6 +4,8 @@
 mod add;
 mod row;
 
+use std::fmt::Write as _;
+
 use std::collections::BTreeMap;
 
 use egui::{Align, Button, Label, Layout, Rect, ScrollArea, Sense, Ui, pos2, vec2};
@@ -322,7 +324,7 @@ fn figures_ui(ui: &mut Ui, rect: Rect, output: Option<Shape>, placed: Option<&Pl
         let mut words = format!("output {output}");
         for (count, name) in [(&parameters, "parameters"), (&multiply_adds, "multiply-adds")] {
             if count != "–" {
-                words.push_str(&format!(" · {count} {name}"));
+                let _ = write!(words, " · {count} {name}");
             }
         }
         let font = egui::FontId::proportional(11.0);

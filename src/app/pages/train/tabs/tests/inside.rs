@@ -365,7 +365,7 @@ fn a_series_shows_windows_and_the_next_step_first() {
 fn a_classical_baseline_has_answers_only() {
     let mut model = with_runs(vec![row(RUN.0, "digits-forest")]);
     open_as(&mut model, RUN, |plan| {
-        plan.config.model.architecture = Architecture::Forest
+        plan.config.model.architecture = Architecture::Forest;
     });
     model.runs.set_seen(RUN, Seen::Ready(Arc::new(snapshot())));
     let stage = stage(model);
