@@ -14,7 +14,7 @@ pub struct Curves<'a> {
     pub training_rows: usize,
     /// Median over the readings; 0 where it is not known.
     pub samples_per_second: f64,
-    /// A loss that is no number ended it.
+    /// A loss or a gradient that is no finite number ended it.
     pub has_diverged: bool,
 }
 
@@ -55,7 +55,7 @@ impl CurveFindingKind {
 }
 
 /// Epochs without which a curve has no shape.
-const FEWEST_EPOCHS: usize = 6;
+pub const FEWEST_EPOCHS: usize = 6;
 /// Seconds of a step below which its fixed costs are most of it.
 const SHORT_STEP: f64 = 1e-3;
 
@@ -99,12 +99,14 @@ fn lowest(values: &[f64]) -> (usize, f64) {
 
 fn rate_too_high(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFinding> {
     let train = losses(curves.train);
-    let is_over = curves.has_diverged || train.iter().any(|loss| !loss.is_finite());
-    let (seen, factor) = if is_over {
-        (
-            format!("The loss stopped being a number in epoch {}", train.len().max(1)),
-            0.1,
-        )
+    let broken = train.iter().position(|loss| !loss.is_finite());
+    let broken = broken.or(curves.has_diverged.then_some(train.len()));
+    let (seen, factor) = if let Some(place) = broken {
+        let seen = format!(
+            "The loss or its gradient stopped being a finite number in epoch {}",
+            place + 1
+        );
+        (seen, 0.1)
     } else {
         if train.len() < FEWEST_EPOCHS {
             return None;
@@ -200,6 +202,10 @@ fn stopped_too_early(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFin
     if epochs >= config.train.epochs || epochs < 3 || validation.len() != epochs || early.patience > 3 {
         return None;
     }
+    // The person, the target or the time limit may have ended it.
+    if stale(&early, curves.validation) < early.patience {
+        return None;
+    }
     let least = lowest(&validation).1;
     let is_falling = train[epochs - 1] < 0.98 * train[epochs - 2] && train[epochs - 2] < 0.98 * train[epochs - 3];
     let is_near = validation[epochs - 1] < 1.1 * least;
@@ -223,6 +229,21 @@ fn stopped_too_early(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFin
             config: changed,
         }
     })
+}
+
+/// Epochs since the watched metric improved last.
+fn stale(early: &EarlyStopping, validation: &[Metrics]) -> usize {
+    let (mut best, mut stale) = (None, 0);
+    for metrics in validation {
+        stale += 1;
+        if let Some(value) = metrics
+            .monitored(early.metric)
+            .filter(|&value| early.improves(best, value))
+        {
+            (best, stale) = (Some(value), 0);
+        }
+    }
+    stale
 }
 
 /// Flat, no better on the rows it has seen, and not good.
@@ -375,6 +396,7 @@ mod tests {
         assert!(high[0].config.train.learning_rate < config.train.learning_rate);
         let broken = found(&config, &[1.0, f64::NAN], &[1.0, 1.0], 0.5, 0.0);
         assert_eq!(kinds(&broken), [K::RateTooHigh]);
+        assert!(broken[0].seen.ends_with("in epoch 2"), "{}", broken[0].seen);
 
         let slow: Vec<f64> = (0..20).map(|epoch| 2.3 - 0.03 * f64::from(epoch)).collect();
         let low = found(&config, &slow, &slow, 0.4, 0.0);
@@ -421,6 +443,9 @@ mod tests {
                 .early_stopping
                 .is_some_and(|early| early.patience >= 5)
         );
+        let stopped = [2.0, 1.7, 1.4, 1.2, 1.0, 0.99];
+        let by_hand = found(&eager, &decay(0.02, 2.0, 0.8, 6), &stopped, 0.6, 0.0);
+        assert!(by_hand.is_empty(), "{by_hand:?}");
         for finding in [high, low, over, under, batch, early].concat() {
             assert!(finding.seen.chars().any(|c| c.is_ascii_digit()), "{}", finding.seen);
         }

@@ -97,14 +97,12 @@ pub fn findings(plan: &RunPlan, events: &[Envelope]) -> Vec<CurveFinding> {
     let part =
         |of: fn(&crate::timeline::EpochPoint) -> Metrics| -> Vec<Metrics> { view.epochs.iter().map(of).collect() };
     let (train, validation) = (part(|point| point.train), part(|point| point.validation));
-    let mut speeds: Vec<f64> = view.readings.iter().map(|reading| reading.samples_per_second).collect();
-    speeds.sort_by(f64::total_cmp);
     let curves = Curves {
         train: &train,
         validation: &validation,
         training_rows: plan.dataset.split.train,
-        samples_per_second: speeds.get(speeds.len() / 2).copied().unwrap_or(0.0),
-        has_diverged: view.steps.iter().any(|step| !step.loss.is_finite()),
+        samples_per_second: view.usual_speed(),
+        has_diverged: view.has_diverged(),
     };
     advice::curve_findings(&plan.config, &curves)
 }

@@ -14,6 +14,13 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// How `what` ends where a loss or a gradient was no finite number.
+    pub const DIVERGED: &str = "the run diverged";
+
+    pub fn is_divergence(&self) -> bool {
+        self.what.ends_with(Self::DIVERGED)
+    }
+
     pub fn new(place: impl Into<String>, what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {
             place: place.into(),

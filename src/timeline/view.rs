@@ -260,6 +260,18 @@ impl RunView {
         if secs > 0.0 { steps / secs } else { 0.0 }
     }
 
+    /// Median throughput of the readings; 0 before the first.
+    pub fn usual_speed(&self) -> f64 {
+        let mut speeds: Vec<f64> = self.readings.iter().map(|reading| reading.samples_per_second).collect();
+        speeds.sort_by(f64::total_cmp);
+        speeds.get(speeds.len() / 2).copied().unwrap_or(0.0)
+    }
+
+    /// A loss or a gradient that is no finite number ended it.
+    pub fn has_diverged(&self) -> bool {
+        matches!(&self.ended, Some(Ended::Failed { failure }) if failure.is_divergence())
+    }
+
     /// Largest tracked heap above what was live before the first step.
     pub fn peak_bytes(&self) -> u64 {
         self.peak.1

@@ -1,19 +1,7 @@
 //! When a run is over before its last epoch, and which epoch is the best.
 
 use super::checkpoint::{Plateau, State};
-use crate::spec::{EarlyStopping, Metrics, TrainConfig, units};
-
-/// Whether `value` of the watched metric is better than the best so far, by enough.
-pub fn improves(early: &EarlyStopping, best: Option<f64>, value: f64) -> bool {
-    let gain = best.map_or(f64::INFINITY, |best| {
-        if early.metric.falls() {
-            best - value
-        } else {
-            value - best
-        }
-    });
-    value.is_finite() && gain > 0.0 && gain >= early.minimum_improvement
-}
+use crate::spec::{Metrics, TrainConfig, units};
 
 /// Why the run is over after `epoch` epochs, where it is, in a sentence.
 pub fn reason(train: &TrainConfig, state: &State, epoch: usize, validation: &Metrics) -> Option<String> {
@@ -67,7 +55,7 @@ impl Plateau {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{MonitoredMetric, StopTarget};
+    use crate::spec::{EarlyStopping, MonitoredMetric, StopTarget};
 
     #[test]
     fn a_plateau_drops_after_its_patience_and_counts_anew() {

@@ -24,7 +24,7 @@ pub fn stumble(stumble: Stumble, step: usize, learning_rate: f64) -> Failure {
         Stumble::Data(error) => DataError::into_failure(error),
         Stumble::Diverged { what, value } => Failure::new(
             format!("step {step}"),
-            format!("{what} is {value}: the run diverged"),
+            format!("{what} is {value}: {}", Failure::DIVERGED),
             format!("lower train.learning_rate (now {learning_rate}) or set train.gradient_clip (for example 1.0)"),
         ),
     }

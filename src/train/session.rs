@@ -230,7 +230,7 @@ impl<'a> Session<'a> {
         let validation = metrics(&outputs, &samples.targets, &self.dataset.preprocessing.target);
         let early = self.plan.config.train.early_stopping.unwrap_or_default();
         let value = validation.monitored(early.metric).unwrap_or(f64::NAN);
-        let is_best = ending::improves(&early, self.state.best.map(|best| best.value), value);
+        let is_best = early.improves(self.state.best.map(|best| best.value), value);
         self.reporter.epoch(Event::Epoch {
             epoch,
             step: self.state.step,

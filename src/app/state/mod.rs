@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use form::{Form, PreviewState};
-pub use runs::{RowExt, Runs, Seen};
+pub use runs::{OpenRun, RowExt, Runs, Seen};
 
 use super::action::{Action, Dialog, Page, Panel};
 use super::pages::{

@@ -137,6 +137,20 @@ pub struct EarlyStopping {
     pub minimum_improvement: f64,
 }
 
+impl EarlyStopping {
+    /// Whether `value` of the watched metric is better than the best so far, by enough.
+    pub fn improves(&self, best: Option<f64>, value: f64) -> bool {
+        let gain = best.map_or(f64::INFINITY, |best| {
+            if self.metric.falls() {
+                best - value
+            } else {
+                value - best
+            }
+        });
+        value.is_finite() && gain > 0.0 && gain >= self.minimum_improvement
+    }
+}
+
 /// A value of a validation metric that is enough.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

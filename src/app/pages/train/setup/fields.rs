@@ -1,10 +1,12 @@
 //! The form's fields by their dotted keys: what each is called, what is known of it, and what is wrong with it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use egui::{Button, Response, Sense, Ui, vec2};
 use egui_material_icons::icons;
 
+use crate::advice::{self, Note};
 use crate::app::state::Form;
 use crate::app::theme::{self, CONTROL_HEIGHT, Tokens};
 use crate::app::widgets::field::{Field, GUTTER, Typed, problem_ui};
@@ -255,8 +257,14 @@ pub fn label_of(key: &str) -> &'static str {
         .map_or("", |(_, label)| label)
 }
 
+/// What is said on hover: the note on a key, or its one sentence where there is none.
 fn doc_of(key: &str) -> &'static str {
-    KEYS.iter()
-        .find(|known| known.path == key)
-        .map_or("", |known| known.doc)
+    static DOCS: OnceLock<BTreeMap<&'static str, String>> = OnceLock::new();
+    let said = |path, doc: &str| advice::note(path).map_or_else(|| doc.to_owned(), words);
+    let docs = DOCS.get_or_init(|| KEYS.iter().map(|key| (key.path, said(key.path, key.doc))).collect());
+    docs.get(key).map_or("", String::as_str)
+}
+
+fn words(note: &Note) -> String {
+    format!("{}\n\nCost: {}\n\nTry: {}", note.does, note.costs, note.attempt)
 }

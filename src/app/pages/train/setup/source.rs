@@ -158,7 +158,12 @@ fn entry_ui(ui: &mut Ui, title: &str, name: &str, about: &str, is_chosen: bool) 
     let small = TextFormat::simple(FontId::proportional(11.0), tokens.text_faint);
     text.append(&format!("\n{about}"), 0.0, small);
     let button = Button::selectable(is_chosen, text).min_size(vec2(ui.available_width(), 0.0));
-    ui.add(button).accessible_name(name).clicked()
+    let is_pressed = ui.add(button).accessible_name(name).clicked();
+    if is_pressed {
+        // A press without a pointer does not close the list by itself.
+        ui.close();
+    }
+    is_pressed
 }
 
 /// One of the columns, several of them, or the one that is taken by itself. A column's name takes it alone, its box takes it

@@ -538,3 +538,15 @@ fn findings_stand_under_the_data_with_what_to_do() {
     assert!(says(&harness, "Petal_width alone tells the class"));
     assert!(says(&harness, "Leave the column out"));
 }
+
+#[test]
+fn a_field_says_on_hover_what_it_does_what_it_costs_and_what_to_try() {
+    let mut harness = stage(RunConfig::digits_cnn());
+    let note = crate::advice::note("train.batch_size").unwrap();
+    assert!(!says(&harness, &note.does));
+    harness.get_by_label("Batch size").hover();
+    harness.run();
+    for text in [&note.does, &note.costs, &note.attempt] {
+        assert!(says(&harness, text), "{text}");
+    }
+}

@@ -5,6 +5,7 @@ mod calibration;
 mod classes;
 mod confusion;
 mod filters;
+mod findings;
 mod forecast;
 mod gradients;
 mod log;
@@ -43,6 +44,7 @@ enum Tab {
     Forecast,
     /// The confusion matrix; of a regression, the true against the predicted values.
     Answers,
+    Findings,
     Classes,
     Roc,
     Calibration,
@@ -92,6 +94,8 @@ pub struct TabsView {
     attention: attention::AttentionView,
     #[serde(skip)]
     log: log::LogView,
+    #[serde(skip)]
+    findings: findings::FindingsView,
 }
 
 /// The run in focus, and what is known of it.
@@ -105,6 +109,8 @@ struct Subject<'a> {
     seen: Option<&'a Seen>,
     /// It is being trained now.
     is_live: bool,
+    /// It is one training, not those of folds or of a recipe one after another.
+    is_single: bool,
     /// What was seen of it last: shown while newer pictures of it are awaited.
     snapshot: Option<Arc<Snapshot>>,
 }
@@ -129,6 +135,7 @@ impl<'a> Subject<'a> {
                 None => model.form.plan(),
             },
             seen,
+            is_single: row.is_none_or(|row| row.origin.is_none() && row.folds.is_none()),
             is_live: run.is_some() && model.live_run() == run && is_open,
             snapshot: match seen {
                 Some(Seen::Ready(snapshot)) => Some(Arc::clone(snapshot)),
@@ -185,6 +192,7 @@ impl<'a> Subject<'a> {
             Tab::Classes | Tab::Roc | Tab::Calibration => !self.is_regression(),
             Tab::Residuals => self.is_regression(),
             Tab::Weights | Tab::Gradients | Tab::Filters => self.is_network(),
+            Tab::Findings => self.is_network() && self.is_single,
             Tab::Attention => self.is_network() && self.has_attention(),
             Tab::Answers | Tab::Worst | Tab::Log => true,
         };
@@ -193,10 +201,11 @@ impl<'a> Subject<'a> {
 }
 
 impl Tab {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Surface,
         Self::Forecast,
         Self::Answers,
+        Self::Findings,
         Self::Classes,
         Self::Roc,
         Self::Calibration,
@@ -215,6 +224,7 @@ impl Tab {
             Self::Forecast => "Forecast",
             Self::Answers if subject.is_regression() => "True and predicted",
             Self::Answers => "Confusion matrix",
+            Self::Findings => "Findings",
             Self::Classes => "Classes",
             Self::Roc => "ROC",
             Self::Calibration => "Calibration",
@@ -235,6 +245,9 @@ impl Tab {
             Self::Forecast => "What the network says of the next values of the series, beside the truth",
             Self::Answers if subject.is_regression() => "The predicted value of each row against the true one",
             Self::Answers => "Which classes the network takes for which; a cell opens its samples",
+            Self::Findings => {
+                "What the curves say of the learning rate, the model and the batch, and what would mend it"
+            }
             Self::Classes => "Precision, recall and F1 of every class, the worst first",
             Self::Roc => "What finding more of a class costs in false alarms, at every threshold",
             Self::Calibration => "Whether answers given with 80 % probability are right four times of five",
@@ -250,7 +263,7 @@ impl Tab {
 
     /// Its picture is one of the answers, which there are when the first epoch has ended.
     fn needs_answers(self) -> bool {
-        !matches!(self, Self::Gradients | Self::Attention | Self::Log)
+        !matches!(self, Self::Findings | Self::Gradients | Self::Attention | Self::Log)
     }
 }
 
@@ -332,7 +345,7 @@ fn wanted(tab: Tab, view: &TabsView) -> Wanted {
 
 /// Asks for what the tab needs: of the run in training with the next pictures, of another one once.
 fn ask(tab: Tab, subject: &Subject<'_>, view: &TabsView, actions: &mut Actions) {
-    let Some(run) = subject.run.filter(|_| tab != Tab::Log) else {
+    let Some(run) = subject.run else {
         return;
     };
     let wanted = wanted(tab, view);
@@ -353,6 +366,9 @@ fn ask(tab: Tab, subject: &Subject<'_>, view: &TabsView, actions: &mut Actions) 
 fn tab_ui(ui: &mut Ui, tab: Tab, subject: &Subject<'_>, model: &Model, view: &mut TabsView, actions: &mut Actions) {
     if tab == Tab::Log {
         return log::log_ui(ui, model, &mut view.log, actions);
+    }
+    if tab == Tab::Findings {
+        return findings::findings_ui(ui, subject, model, &mut view.findings, actions);
     }
     ask(tab, subject, view, actions);
     let snapshot = subject.snapshot();

@@ -369,7 +369,7 @@ fn a_classical_baseline_has_answers_only() {
     });
     model.runs.set_seen(RUN, Seen::Ready(Arc::new(snapshot())));
     let stage = stage(model);
-    for tab in ["Weights", "Gradients", "First layer", "Attention"] {
+    for tab in ["Findings", "Weights", "Gradients", "First layer", "Attention"] {
         assert!(stage.query_by_label(tab).is_none(), "{tab}");
     }
     for tab in [

@@ -1,5 +1,6 @@
 //! What a person does under the charts, by accessible name.
 
+mod findings;
 mod inside;
 
 use std::sync::Arc;
@@ -241,6 +242,7 @@ fn without_a_run_every_tab_says_what_will_be_there() {
     let mut stage = stage(with_runs(Vec::new()));
     for (tab, words) in [
         ("Confusion matrix", "Which classes the network takes for which"),
+        ("Findings", "what would mend it"),
         ("Worst samples", "gets most wrong"),
         ("Weights", "exactly zero"),
         ("Log", "What a run has to say"),
