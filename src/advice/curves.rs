@@ -259,7 +259,8 @@ fn under_fitting(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFinding
     let last = curves.train[end];
     let score = last.accuracy.map(|accuracy| (accuracy, 0.85, "accuracy"));
     let (score, enough, name) = score.or(last.r2.map(|r2| (r2, 0.5, "R2")))?;
-    if !is_flat || has_gap || score >= enough {
+    // Layers that were placed by hand are not for a rule to change.
+    if !is_flat || has_gap || score >= enough || config.model.layers.is_some() {
         return None;
     }
     let mut changed = config.clone();
@@ -410,6 +411,10 @@ mod tests {
         let under = found(&config, &decay(0.6, 0.4, 0.5, 20), &decay(0.62, 0.4, 0.5, 20), 0.6, 0.0);
         assert_eq!(kinds(&under), [K::UnderFitting]);
         assert_eq!(under[0].config.model.hidden, [64]);
+        let mut placed = config.clone();
+        placed.model.layers = Some(Vec::new());
+        let curves = [decay(0.6, 0.4, 0.5, 20), decay(0.62, 0.4, 0.5, 20)];
+        assert!(found(&placed, &curves[0], &curves[1], 0.6, 0.0).is_empty());
 
         let mut small = config.clone();
         small.train.batch_size = 4;

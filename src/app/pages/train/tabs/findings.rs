@@ -72,20 +72,17 @@ pub fn findings_ui(ui: &mut Ui, subject: &Subject<'_>, model: &Model, view: &mut
     };
     let findings = view.findings(run, open);
     if findings.is_empty() {
-        return match open.view.epochs.len() {
-            epochs if epochs < FEWEST_EPOCHS => {
-                let why = format!("Curves of fewer than {FEWEST_EPOCHS} epochs have no shape: train for longer");
-                empty_ui(ui, "Too short to be judged", &why)
-            }
-            epochs => {
-                let what = format!("Nothing to mend in the curves of these {epochs} epochs");
-                empty_ui(
-                    ui,
-                    &what,
-                    "No sign of a wrong learning rate, over-fitting or under-fitting",
-                )
-            }
-        };
+        let epochs = open.view.epochs.len();
+        if epochs < FEWEST_EPOCHS {
+            let why = format!("Curves of fewer than {FEWEST_EPOCHS} epochs have no shape: train for longer");
+            return empty_ui(ui, "Too short to be judged", &why);
+        }
+        let what = format!("Nothing to mend in the curves of these {epochs} epochs");
+        return empty_ui(
+            ui,
+            &what,
+            "No sign of a wrong learning rate, over-fitting or under-fitting",
+        );
     }
     ScrollArea::vertical()
         .id_salt(("findings", run.0))
