@@ -236,7 +236,7 @@ fn is_for_tests_only(path: &Path) -> bool {
         .map(|owner| std::fs::read_to_string(owner).unwrap())
         .unwrap_or_default();
     let declared: String = declared.split_whitespace().collect::<Vec<_>>().join(" ");
-    let is_declared = ["", "pub(crate) "]
+    let is_declared = ["", "pub(super) ", "pub(crate) "]
         .iter()
         .any(|reach| declared.contains(&format!("#[cfg(test)] {reach}mod {stem};")));
     is_declared || (stem != "mod" && folder.join("mod.rs").exists() && is_for_tests_only(&folder.join("mod.rs")))
