@@ -1,5 +1,6 @@
 //! Getting data sets from a server that also breaks off, stalls, lies and refuses, and none at all.
 
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -134,28 +135,28 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
 
 fn list(home: &Path, mirrors: &[&str]) {
     let mut text = "timeout_secs = 1\n\n[[set]]\nname = \"tiny\"\nabout = \"a test\"\n".to_owned();
-    text += &format!("mirrors = {mirrors:?}\nfiles = [\n");
+    let _ = writeln!(text, "mirrors = {mirrors:?}\nfiles = [");
     for (name, bytes) in files() {
-        let sha256: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        text += &format!(
-            "{{ name = \"{name}\", bytes = {}, sha256 = \"{sha256}\" }},\n",
-            bytes.len()
-        );
+        let _ = write!(text, "{{ name = \"{name}\", bytes = {}, sha256 = \"", bytes.len());
+        for byte in Sha256::digest(&bytes) {
+            let _ = write!(text, "{byte:02x}");
+        }
+        text.push_str("\" },\n");
     }
     std::fs::create_dir_all(home).unwrap();
     std::fs::write(home.join("mirrors.toml"), text + "]\n").unwrap();
 }
 
+/// A message of progress: what, how much of how much.
+type Told = (String, usize, usize);
+
 /// What getting the set comes to, with the messages of progress.
-fn get(home: &Path, set: &str) -> (Result<(), String>, Vec<(String, usize, usize)>) {
+fn get(home: &Path, set: &str) -> (Result<(), String>, Vec<Told>) {
     let engine = Engine::start(Arc::new(Store::open(home).unwrap()), || {}).unwrap();
     engine.submit(Job::Get { name: set.to_owned() }).unwrap();
     let mut told = Vec::new();
     loop {
-        match engine.next_within(Duration::from_secs(60)) {
+        match engine.next_within(Duration::from_mins(1)) {
             Some(Message::Progress { what, done, total, .. }) => told.push((what, done, total)),
             Some(Message::Closed { outcome, .. }) => {
                 return (outcome.map(|_| ()).map_err(|error| error.to_string()), told);
@@ -302,7 +303,7 @@ fn a_stop_ends_a_transfer_and_keeps_what_has_arrived() {
         })
         .unwrap();
     let closed = loop {
-        match engine.next_within(Duration::from_secs(60)) {
+        match engine.next_within(Duration::from_mins(1)) {
             Some(Message::Progress { .. }) => ticket.control.request(Command::Stop),
             Some(Message::Closed { outcome, .. }) => break outcome,
             Some(_) => {}
