@@ -175,7 +175,7 @@ fn shipped_and_generated_sets_have_no_leaks() {
     for (name, _) in names() {
         let config = DataConfig {
             source: name.to_owned(),
-            samples: 500,
+            samples: 2000,
             ..DataConfig::default()
         };
         let findings = health(&load(&config).unwrap()).unwrap();

@@ -35,7 +35,13 @@ pub(super) fn open(config: &DataConfig) -> Result<Option<Box<dyn Source>>, DataE
     for root in &roots {
         listed.push(pictures_of(root)?);
     }
-    if listed.iter().all(Vec::is_empty) {
+    let pictures: usize = listed.iter().map(Vec::len).sum();
+    let mut texts = 0;
+    for root in &roots {
+        texts += texts_of(root)?;
+    }
+    // A picture that strayed into a folder of texts does not make it one of pictures.
+    if pictures <= texts {
         return Ok(None);
     }
     let mut classes: Vec<String> = listed.iter().flatten().map(|(_, class)| class.clone()).collect();
@@ -83,6 +89,20 @@ pub(super) fn pictures_of(root: &Path) -> Result<Vec<(PathBuf, String)>, DataErr
         }
     }
     Ok(found)
+}
+
+/// How many texts the classes of `root` have.
+fn texts_of(root: &Path) -> Result<usize, DataError> {
+    let mut texts = 0;
+    for class in entries(root)?.iter().filter(|path| path.is_dir()) {
+        let files = entries(class)?;
+        let is_text = |path: &&PathBuf| {
+            path.extension()
+                .is_some_and(|extension| extension.eq_ignore_ascii_case("txt"))
+        };
+        texts += files.iter().filter(is_text).count();
+    }
+    Ok(texts)
 }
 
 /// What is in a folder, sorted.
