@@ -50,7 +50,7 @@ impl<'a> Part<'a> {
 }
 
 /// Everything that is found, the worst first: rows that parts share, leaks, contradictions, classes, then what is merely untidy. Of
-/// a very large set the first [`MOST_VALUES`] values of each part are looked at.
+/// a very large set the first values (`MOST_VALUES`) of each part are looked at.
 pub fn health(dataset: &Dataset) -> Result<Vec<Finding>, DataError> {
     let train = Part::of("training", &dataset.train)?;
     let others = [
