@@ -74,6 +74,7 @@ pub enum Command {
     /// Train what a configuration describes
     Train(TrainArguments),
     /// Compress a finished run by one or more recipes, each measured on its exported bytes
+    #[command(after_help = crate::spec::Recipe::help())]
     Compress {
         /// Number (r12) or name
         run: String,

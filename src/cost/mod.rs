@@ -52,7 +52,10 @@ pub fn layer_multiply_adds(placed: &Placed) -> u64 {
             directions * positions * (cell.gates() * units) as u64 * (channels + units as u64)
         }
         // Four projections, and two products of every step with every step.
-        LayerSpec::SelfAttention { .. } => 4 * positions * channels * channels + 2 * positions * positions * channels,
+        LayerSpec::SelfAttention { .. } => {
+            let attended = placed.heads().map_or(0, |[heads, width]| (heads * width) as u64);
+            4 * positions * channels * attended + 2 * positions * positions * attended
+        }
         LayerSpec::Sum => placed
             .projection()
             .map_or(0, |projection| outputs * projection.inputs as u64),

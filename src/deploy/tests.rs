@@ -347,7 +347,10 @@ fn no_damaged_graph_panics() {
         LayerSpec::Embedding { dimensions: 2 },
         LayerSpec::ClassToken,
         LayerSpec::Branch,
-        LayerSpec::SelfAttention { heads: 1 },
+        LayerSpec::SelfAttention {
+            heads: 1,
+            head_width: None,
+        },
         LayerSpec::Sum,
         LayerSpec::LayerNorm,
         LayerSpec::Recurrent {

@@ -11,10 +11,10 @@ use crate::spec::{AttentionLayer, MASKED_SCORE, Shape};
 /// Scaled dot-product attention (Vaswani et al. 2017): `softmax(q k^T / sqrt(d)) v` in each of `heads` heads of `d` features.
 #[derive(Module, Debug)]
 pub struct Attention {
-    /// Query, key and value side by side: `[features, 3 * features]`
+    /// Query, key and value side by side: `[features, 3 * heads * width]`
     input_weight: Param<Tensor<2>>,
     input_bias: Param<Tensor<1>>,
-    /// `[features, features]`
+    /// `[heads * width, features]`
     output_weight: Param<Tensor<2>>,
     output_bias: Param<Tensor<1>>,
     #[module(skip)]
@@ -38,15 +38,28 @@ impl Attention {
     /// `mask` is `[samples, steps]`, 1 where a step may be attended to.
     pub fn forward(&self, x: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
         let [samples, values] = x.dims();
-        let features = values / self.steps;
+        let mixed = self.mixed(x, mask);
+        linear(mixed, self.output_weight.val(), Some(self.output_bias.val())).reshape([samples, values])
+    }
+
+    /// What the heads gather for every step, side by side: `[samples * steps, heads * width]`.
+    fn mixed(&self, x: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
+        let samples = x.dims()[0];
         let projected = self.project(x);
         let value = self.part(&projected, 2);
-        let mixed = self
-            .shares(projected, mask)
+        let [_, heads, _, width] = value.dims();
+        self.shares(projected, mask)
             .matmul(value)
             .swap_dims(1, 2)
-            .reshape([samples * self.steps, features]);
-        linear(mixed, self.output_weight.val(), Some(self.output_bias.val())).reshape([samples, values])
+            .reshape([samples * self.steps, heads * width])
+    }
+
+    /// What the heads gather, before it is projected: `[samples, steps * heads * width]`.
+    pub fn gathered(&self, x: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
+        let samples = x.dims()[0];
+        let mixed = self.mixed(x, mask);
+        let values = mixed.shape().num_elements() / samples.max(1);
+        mixed.reshape([samples, values])
     }
 
     /// What each step of the one sample `x` attends to; `layer` is its place in the network.
@@ -59,7 +72,7 @@ impl Attention {
         }
     }
 
-    /// Query, key and value of every step: `[samples * steps, 3 * features]`.
+    /// Query, key and value of every step: `[samples * steps, 3 * heads * width]`.
     fn project(&self, x: Tensor<2>) -> Tensor<2> {
         let [samples, values] = x.dims();
         let x = x.reshape([samples * self.steps, values / self.steps]);

@@ -64,7 +64,10 @@ fn tensor(
             _ => blocks(cell.gates(), units, shape[1], initialiser, generator),
         },
         LayerSpec::SelfAttention { .. } if part.ends_with("weight") => match initialiser {
-            Initialiser::Orthogonal => blocks(shape[0] / shape[1], shape[1], shape[1], initialiser, generator),
+            Initialiser::Orthogonal => {
+                let count = if part.starts_with("in_proj") { 3 } else { 1 };
+                blocks(count, shape[0] / count, shape[1], initialiser, generator)
+            }
             // PyTorch takes query, key and value for one matrix.
             _ => uniform(length, glorot(shape[1], shape[0]), generator),
         },

@@ -108,7 +108,7 @@ impl Layer {
                 sequence,
                 ..
             } => Self::Recurrent(Recurrent::new(cell, bidirectional, sequence, placed.input, source)),
-            LayerSpec::SelfAttention { heads } => Self::Attention(Attention::new(heads, placed.input, source)),
+            LayerSpec::SelfAttention { heads, .. } => Self::Attention(Attention::new(heads, placed.input, source)),
             LayerSpec::Branch => Self::Branch(Branch {}),
             LayerSpec::Sum => Self::Sum(Sum::new(placed, source)),
         }

@@ -352,7 +352,10 @@ fn attention_is_the_softmax_of_scaled_products_without_the_padding() {
         },
         layers: vec![
             LayerSpec::Embedding { dimensions: 4 },
-            LayerSpec::SelfAttention { heads: 2 },
+            LayerSpec::SelfAttention {
+                heads: 2,
+                head_width: None,
+            },
             LayerSpec::GlobalAveragePool,
             LayerSpec::Dense { units: 2 },
         ],

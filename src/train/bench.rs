@@ -113,7 +113,13 @@ impl Workload {
                 ],
             },
             Self::Transformer28 => {
-                let attention = [LayerSpec::Branch, LayerSpec::SelfAttention { heads: 4 }];
+                let attention = [
+                    LayerSpec::Branch,
+                    LayerSpec::SelfAttention {
+                        heads: 4,
+                        head_width: None,
+                    },
+                ];
                 let feed_forward = [LayerSpec::Branch, dense(128), relu, dense(64)];
                 let end = [LayerSpec::Sum, LayerSpec::LayerNorm];
                 let mut layers = vec![dense(64)];

@@ -233,7 +233,10 @@ mod tests {
                     LayerSpec::Rows,
                     LayerSpec::Dense { units: 8 },
                     LayerSpec::ClassToken,
-                    LayerSpec::SelfAttention { heads: 2 },
+                    LayerSpec::SelfAttention {
+                        heads: 2,
+                        head_width: None,
+                    },
                     LayerSpec::FirstStep,
                     LayerSpec::Dense { units: 10 },
                 ]),

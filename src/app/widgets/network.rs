@@ -223,7 +223,7 @@ pub fn layer_about(layer: Option<LayerSpec>) -> String {
         }) => {
             format!("{units} cells{}", if bidirectional { " in each direction" } else { "" })
         }
-        Some(LayerSpec::SelfAttention { heads }) => format!("{heads} heads look from every step at every step"),
+        Some(LayerSpec::SelfAttention { heads, .. }) => format!("{heads} heads look from every step at every step"),
         Some(LayerSpec::Branch) => "remembers the value".to_owned(),
         Some(LayerSpec::Sum) => "adds the value remembered at the branch".to_owned(),
     }

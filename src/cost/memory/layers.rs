@@ -64,7 +64,7 @@ impl Traced {
                 let (gates, states) = self.recurrent();
                 2 * x + gates + states + y
             }
-            LayerSpec::SelfAttention { heads } => (7 * x).max(4 * x + 2 * self.scores(heads)) + y,
+            LayerSpec::SelfAttention { heads, .. } => (7 * x).max(4 * x + 2 * self.scores(heads)) + y,
             // Seen differently, not copied.
             LayerSpec::Flatten | LayerSpec::Branch | LayerSpec::FirstStep => x,
             _ => x + 2 * y + self.shortcut(),
@@ -163,7 +163,7 @@ impl Traced {
                 }
             }
             LayerSpec::Recurrent { cell, .. } => self.recurrent_terms(cell),
-            LayerSpec::SelfAttention { heads } => {
+            LayerSpec::SelfAttention { heads, .. } => {
                 let scores = self.scores(heads);
                 Terms {
                     saves_input: true,

@@ -109,7 +109,7 @@ fn layers(model: &ModelSpec) -> String {
             if *bidirectional { "bidirectional " } else { "" },
             layer.name()
         ),
-        LayerSpec::SelfAttention { heads } => format!("{} of {heads} heads", layer.name()),
+        LayerSpec::SelfAttention { heads, .. } => format!("{} of {heads} heads", layer.name()),
         _ => layer.name().to_owned(),
     });
     words.collect::<Vec<_>>().join(", ")

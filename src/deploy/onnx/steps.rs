@@ -80,7 +80,7 @@ impl Writer<'_> {
                 bidirectional,
                 sequence,
             } => self.recurrent(placed, cell, [units, 1 + usize::from(bidirectional)], sequence)?,
-            LayerSpec::SelfAttention { heads } => self.attention(placed, heads)?,
+            LayerSpec::SelfAttention { .. } => self.attention(placed)?,
             // Folding has removed dropout; the others are written elsewhere.
             _ => {}
         }
@@ -214,9 +214,12 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn attention(&mut self, placed: &Placed, heads: usize) -> Result<(), DeployError> {
+    fn attention(&mut self, placed: &Placed) -> Result<(), DeployError> {
         let (steps, features) = (placed.input.positions(), placed.input.channels());
-        let width = features / heads;
+        let Some([heads, width]) = placed.heads() else {
+            return Ok(());
+        };
+        let attended = heads * width;
         let [steps_, heads_, width_] = [steps, heads, width].map(|size| size as i64);
         let &[weight, bias, out_weight, out_bias] = &self.tensors(placed)?[..] else {
             return Ok(());
@@ -227,15 +230,15 @@ impl Writer<'_> {
         let mut parts = [const { String::new() }; 3];
         let projections = weight
             .data
-            .chunks_exact(features * features)
-            .zip(bias.data.chunks_exact(features));
+            .chunks_exact(attended * features)
+            .zip(bias.data.chunks_exact(attended));
         for (index, (weight, bias)) in projections.enumerate() {
             // The scale of the scores is part of the query's projection.
             let scale = if index == 0 { 1.0 / (width as f32).sqrt() } else { 1.0 };
             let scaled = |values: &[f32]| -> Vec<f32> { values.iter().map(|value| value * scale).collect() };
             let letter = ["q", "k", "v"][index];
-            let weight = self.floats(&format!("{letter}w"), placed, &[features, features], &scaled(weight))?;
-            let bias = self.floats(&format!("{letter}b"), placed, &[features], &scaled(bias))?;
+            let weight = self.floats(&format!("{letter}w"), placed, &[attended, features], &scaled(weight))?;
+            let bias = self.floats(&format!("{letter}b"), placed, &[attended], &scaled(bias))?;
             let projected = self.push("Gemm", &[&x, &weight, &bias], transposed());
             let projected = self.push("Reshape", &[&projected, &apart], Vec::new());
             // The keys are transposed for the product.
@@ -251,7 +254,7 @@ impl Writer<'_> {
         let shares = self.push("Softmax", &[&scores], Vec::new());
         self.value.name = self.push("MatMul", &[&shares, &value], Vec::new());
         self.transpose(&[0, 2, 1, 3]);
-        self.reshape(&[-1, features as i64]);
+        self.reshape(&[-1, attended as i64]);
         let weight = self.floats("ow", placed, &out_weight.shape, &out_weight.data)?;
         let bias = self.floats("ob", placed, &out_bias.shape, &out_bias.data)?;
         self.apply("Gemm", &[&weight, &bias], transposed());

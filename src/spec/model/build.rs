@@ -351,7 +351,10 @@ impl Builder<'_> {
         self.drop();
         for _ in 0..config.blocks {
             self.encoder_part(|builder| {
-                builder.layers.push(LayerSpec::SelfAttention { heads: config.heads });
+                builder.layers.push(LayerSpec::SelfAttention {
+                    heads: config.heads,
+                    head_width: None,
+                });
             });
             self.encoder_part(|builder| {
                 builder.layers.push(LayerSpec::Dense {

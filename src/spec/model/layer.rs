@@ -81,9 +81,12 @@ pub enum LayerSpec {
         sequence: bool,
     },
     /// Scaled dot-product attention of every step to every step that is not padding, in `heads` heads that share the features
-    /// (Vaswani et al. 2017), with its four projections.
+    /// (Vaswani et al. 2017), with its four projections. A head is as wide as its share of the features, unless it says how wide:
+    /// then heads can be missing.
     SelfAttention {
         heads: usize,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        head_width: Option<usize>,
     },
     /// Remembers the value, for the [`Sum`](Self::Sum) that closes the block.
     Branch,
@@ -299,8 +302,11 @@ impl LayerSpec {
                     Shape::Features { features }
                 })
             }
-            Self::SelfAttention { heads } => {
+            Self::SelfAttention { heads, head_width } => {
                 let (_, features) = sequence(input)?;
+                if head_width.is_some_and(|width| width > 0 && heads > 0) {
+                    return Ok(input);
+                }
                 if heads == 0 || features % heads != 0 {
                     return Err(format!(
                         "{heads} heads can't share {features} features; use a divisor of {features}"

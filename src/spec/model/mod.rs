@@ -2,6 +2,7 @@
 //! `compress` edits it, `deploy` writes it; a new kind of layer is one variant in `layer` and one arm in each reader.
 
 mod build;
+mod coupling;
 mod layer;
 mod preset;
 mod shape;
@@ -9,6 +10,7 @@ mod tensors;
 
 use serde::{Deserialize, Serialize};
 
+pub use coupling::{Axis, AxisRole, Coupling, Owners, Unit, UnitGroup, UnitKind};
 pub use layer::{ActivationKind, CellKind, LEAKY_SLOPE, LayerSpec, PositionKind};
 pub use preset::PresetSize;
 pub use shape::Shape;
@@ -63,6 +65,16 @@ pub struct Projection {
 }
 
 impl Placed {
+    /// The heads of self-attention and the features of each; none of other layers.
+    pub fn heads(&self) -> Option<[usize; 2]> {
+        match self.layer {
+            LayerSpec::SelfAttention { heads, head_width } => {
+                Some([heads, head_width.unwrap_or(self.input.channels() / heads.max(1))])
+            }
+            _ => None,
+        }
+    }
+
     /// How a residual sum brings the remembered value to the shape of the other; none where it is the same already, and for
     /// other layers.
     pub fn projection(&self) -> Option<Projection> {

@@ -82,12 +82,15 @@ impl Placed {
                 let names = PART_NAMES[4..].iter().copied();
                 names.zip(shapes.iter().cloned().cycle()).take(4 * directions).collect()
             }
-            LayerSpec::SelfAttention { .. } => vec![
-                ("in_proj_weight", vec![3 * channels, channels]),
-                ("in_proj_bias", vec![3 * channels]),
-                ("out_proj.weight", vec![channels, channels]),
-                ("out_proj.bias", vec![channels]),
-            ],
+            LayerSpec::SelfAttention { .. } => {
+                let attended = self.heads().map_or(0, |[heads, width]| heads * width);
+                vec![
+                    ("in_proj_weight", vec![3 * attended, channels]),
+                    ("in_proj_bias", vec![3 * attended]),
+                    ("out_proj.weight", vec![channels, attended]),
+                    ("out_proj.bias", vec![channels]),
+                ]
+            }
             LayerSpec::Sum => self.projection().map_or_else(Vec::new, |projection| {
                 let mut weight = vec![projection.outputs, projection.inputs];
                 if matches!(self.input, Shape::Image { .. }) {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{DEFAULT_CALIBRATION, Recipe, RecipeStep};
+use crate::spec::{Recipe, RecipeStep};
 
 /// Steps in order; one that stores weights, if there is one, is the last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -11,7 +11,7 @@ use crate::spec::{DEFAULT_CALIBRATION, Recipe, RecipeStep};
 pub struct Chain(Vec<RecipeStep>);
 
 /// What a person does to a chain.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Edit {
     Add(RecipeStep),
     Change(usize, RecipeStep),
@@ -20,25 +20,9 @@ pub enum Edit {
     Swap(usize),
 }
 
-/// The steps that can be added, as they are at first.
-pub const STEPS: [RecipeStep; 4] = [
-    RecipeStep::Units {
-        fraction: 0.5,
-        finetune: 3,
-    },
-    RecipeStep::Weights {
-        fraction: 0.8,
-        finetune: 3,
-    },
-    RecipeStep::Int8Static {
-        calibration: DEFAULT_CALIBRATION,
-    },
-    RecipeStep::Fp16,
-];
-
 impl Default for Chain {
     fn default() -> Self {
-        Self(vec![STEPS[0], STEPS[2]])
+        Self::from("units:0.5:finetune=3+int8-static".to_owned())
     }
 }
 
@@ -67,11 +51,11 @@ impl Chain {
     }
 
     /// Why this step cannot be added.
-    pub fn why_not_add(&self, step: RecipeStep) -> Option<String> {
+    pub fn why_not_add(&self, step: &RecipeStep) -> Option<String> {
         let last = self.0.last().filter(|last| last.is_storage() && step.is_storage())?;
         Some(format!(
             "The weights are stored as {} already; remove that step first",
-            super::outlook::chip(*last)
+            super::outlook::chip(last)
         ))
     }
 
@@ -85,7 +69,7 @@ impl Chain {
     /// Does what was asked, where it can be done.
     pub fn apply(&mut self, edit: Edit) {
         match edit {
-            Edit::Add(step) if self.why_not_add(step).is_some() => {}
+            Edit::Add(step) if self.why_not_add(&step).is_some() => {}
             Edit::Add(step) => {
                 let stored = self.0.last().is_some_and(RecipeStep::is_storage);
                 self.0.insert(self.0.len() - usize::from(stored), step);
@@ -132,15 +116,16 @@ mod tests {
     #[test]
     fn every_chain_of_edits_is_a_recipe() {
         let mut chain = Chain::default();
+        let step = |text: &str| text.parse::<RecipeStep>().unwrap();
         assert_eq!(chain.text(), "units:0.5:finetune=3+int8-static");
-        chain.apply(Edit::Add(STEPS[3]));
+        chain.apply(Edit::Add(step("fp16")));
         assert_eq!(chain.steps().len(), 2, "a second way of storing weights is refused");
-        chain.apply(Edit::Add(STEPS[1]));
+        chain.apply(Edit::Add(step("weights:0.8:finetune=3")));
         assert_eq!(chain.text(), "units:0.5:finetune=3+weights:0.8:finetune=3+int8-static");
         chain.apply(Edit::Swap(1));
         chain.apply(Edit::Swap(0));
         assert_eq!(chain.text(), "weights:0.8:finetune=3+units:0.5:finetune=3+int8-static");
-        chain.apply(Edit::Change(2, RecipeStep::Int8Static { calibration: 64 }));
+        chain.apply(Edit::Change(2, step("int8-static:calibration=64")));
         chain.apply(Edit::Remove(0));
         chain.apply(Edit::Remove(7));
         assert_eq!(chain.text(), "units:0.5:finetune=3+int8-static:calibration=64");

@@ -1,19 +1,23 @@
 //! Recipes in a learner's words: what a step is called, what it does, and what to expect of a whole chain.
 
-use crate::spec::{Recipe, RecipeStep};
+use crate::spec::{KnobKind, Recipe, RecipeStep};
 
-/// A step's name on its chip.
-pub fn chip(step: RecipeStep) -> String {
-    match step {
-        RecipeStep::Weights { fraction, .. } => format!("weights {}", share(fraction)),
-        RecipeStep::Units { fraction, .. } => format!("units {}", share(fraction)),
-        RecipeStep::Fp16 => "fp16".to_owned(),
-        RecipeStep::Int8Static { .. } => "int8 static".to_owned(),
+/// A step's name on its chip: its word, and what stands at its places.
+pub fn chip(step: &RecipeStep) -> String {
+    let (word, values) = (step.word(), step.values());
+    let mut text = word.word.replace('-', " ");
+    for knob in word.places {
+        text.push(' ');
+        match (knob.kind, values.number(knob.name)) {
+            (KnobKind::Fraction, Some(fraction)) => text.push_str(&share(fraction)),
+            _ => text.push_str(values.text(knob.name).unwrap_or_default()),
+        }
     }
+    text.trim_end().to_owned()
 }
 
 /// The chip of a step's fine-tuning, where it has one.
-pub fn finetune_chip(step: RecipeStep) -> Option<String> {
+pub fn finetune_chip(step: &RecipeStep) -> Option<String> {
     match step.finetune_epochs() {
         0 => None,
         1 => Some("fine-tune 1 epoch".to_owned()),
@@ -23,7 +27,7 @@ pub fn finetune_chip(step: RecipeStep) -> Option<String> {
 
 /// A recipe in one line, shorter than its chips.
 pub fn in_words(recipe: &Recipe) -> String {
-    let words = recipe.steps.iter().map(|&step| match step.finetune_epochs() {
+    let words = recipe.steps.iter().map(|step| match step.finetune_epochs() {
         0 => chip(step),
         epochs => format!("{} · fine-tune {epochs}", chip(step)),
     });
@@ -35,33 +39,6 @@ fn share(fraction: f64) -> String {
     let percent = fraction * 100.0;
     let decimals = usize::from((percent - percent.round()).abs() > 0.05);
     format!("{percent:.decimals$} %")
-}
-
-/// What a step is called in the menu.
-pub fn title(step: RecipeStep) -> &'static str {
-    match step {
-        RecipeStep::Weights { .. } => "Zero weights",
-        RecipeStep::Units { .. } => "Remove units",
-        RecipeStep::Fp16 => "Store in fp16",
-        RecipeStep::Int8Static { .. } => "Quantize to int8",
-    }
-}
-
-/// What a step does, and what not.
-pub fn expectation(step: RecipeStep) -> &'static str {
-    match step {
-        RecipeStep::Weights { .. } => {
-            "Zeroes the smallest weights: the file packs smaller, but dense kernels do not get faster"
-        }
-        RecipeStep::Units { .. } => {
-            "Removes whole neurons and filters: smaller and really faster; costs accuracy, so fine-tune"
-        }
-        RecipeStep::Fp16 => "Weights in 16 bits: half the size, about the same speed and accuracy",
-        RecipeStep::Int8Static { .. } => {
-            "Weights and activations in 8 bits: about a quarter of the size, faster where integer kernels pay; small \
-             networks gain little"
-        }
-    }
 }
 
 /// What to expect of the recipe beyond its arithmetic.

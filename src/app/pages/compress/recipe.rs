@@ -3,7 +3,7 @@
 use egui::{Button, ComboBox, DragValue, Grid, Layout, Popup, PopupCloseBehavior, Slider, TextEdit, Ui, vec2};
 use egui_material_icons::icons;
 
-use super::chain::{Chain, Edit, STEPS};
+use super::chain::{Chain, Edit};
 use super::{CompressView, outlook};
 use crate::app::action::{Action, Actions};
 use crate::app::state::{Model, RowExt as _};
@@ -11,7 +11,7 @@ use crate::app::theme::{self, Tokens};
 use crate::app::widgets::figures::score_text;
 use crate::cost;
 use crate::jobs::RunRow;
-use crate::spec::{Recipe, RecipeStep, units};
+use crate::spec::{FLAG, Knob, KnobKind, Recipe, RecipeStep, units};
 
 /// Runs that the choice offers; the list of runs below every page has them all.
 const CHOICES: usize = 200;
@@ -79,17 +79,17 @@ fn chain_ui(ui: &mut Ui, chain: &Chain) -> Option<Edit> {
     let faint = Tokens::of(ui).text_faint;
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
-        for (place, &step) in chain.steps().iter().enumerate() {
+        for (place, step) in chain.steps().iter().enumerate() {
             if place > 0 {
                 ui.label(theme::icon(icons::ICON_CHEVRON_RIGHT).color(faint));
             }
-            let response = chip_ui(ui, &outlook::chip(step), outlook::expectation(step));
-            edit = edit.or(knobs_ui(&response, place, chain));
+            let response = chip_ui(ui, &outlook::chip(step), step.word().about);
+            edit = knobs_ui(&response, place, chain).or(edit.take());
             if let Some(text) = outlook::finetune_chip(step) {
                 ui.label(theme::icon(icons::ICON_CHEVRON_RIGHT).color(faint));
                 let hover = "Trains on after the step, so that the network makes up for what it lost";
                 let response = chip_ui(ui, &text, hover);
-                edit = edit.or(finetune_knobs_ui(&response, place, step));
+                edit = finetune_knobs_ui(&response, place, step).or(edit.take());
             }
         }
         if chain.steps().is_empty() {
@@ -98,7 +98,7 @@ fn chain_ui(ui: &mut Ui, chain: &Chain) -> Option<Edit> {
         ui.add_space(theme::SPACE[0]);
         let button = Button::new((theme::icon(icons::ICON_ADD).size(16.0), "Add step"));
         let (response, _) = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
-            edit = edit.or(add_ui(ui, chain));
+            edit = add_ui(ui, chain).or(edit.take());
         });
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Add step"));
     });
@@ -114,18 +114,19 @@ fn chip_ui(ui: &mut Ui, text: &str, hover: &str) -> egui::Response {
 fn add_ui(ui: &mut Ui, chain: &Chain) -> Option<Edit> {
     let mut edit = None;
     ui.set_width(MENU_WIDTH);
-    for step in STEPS {
-        let why = chain.why_not_add(step);
+    for step in RecipeStep::offered() {
+        let (title, about) = (step.word().title, step.word().about);
+        let why = chain.why_not_add(&step);
         let is_enabled = why.is_none();
-        let words = why.unwrap_or_else(|| outlook::expectation(step).to_owned());
+        let words = why.unwrap_or_else(|| about.to_owned());
         let mut text = egui::text::LayoutJob::default();
         let style = std::sync::Arc::clone(ui.style());
         let (base, top) = (egui::FontSelection::Default, egui::Align::Min);
-        theme::strong(format!("{}\n", outlook::title(step))).append_to(&mut text, &style, base.clone(), top);
+        theme::strong(format!("{title}\n")).append_to(&mut text, &style, base.clone(), top);
         theme::label(ui, &words).append_to(&mut text, &style, base, top);
         let button = Button::new(text).wrap().min_size(vec2(MENU_WIDTH, 0.0));
         let response = ui.add_enabled(is_enabled, button);
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, is_enabled, outlook::title(step)));
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, is_enabled, title));
         ui.accesskit_node_builder(response.id, |node| node.set_description(words));
         if response.clicked() {
             edit = Some(Edit::Add(step));
@@ -140,43 +141,36 @@ fn add_ui(ui: &mut Ui, chain: &Chain) -> Option<Edit> {
 
 /// The popup of a step's chip.
 fn knobs_ui(chip: &egui::Response, place: usize, chain: &Chain) -> Option<Edit> {
-    let step = *chain.steps().get(place)?;
+    let step = chain.steps().get(place)?;
     let popup = popup(chip, ("step", place)).show(|ui| {
         ui.set_width(POPUP_WIDTH);
-        ui.label(theme::strong(outlook::title(step)));
-        let mut changed = step;
-        match &mut changed {
-            RecipeStep::Units { fraction, finetune } | RecipeStep::Weights { fraction, finetune } => {
-                fraction_ui(ui, step, fraction);
-                epochs_ui(ui, finetune);
-            }
-            RecipeStep::Int8Static { calibration } => calibration_ui(ui, calibration),
-            RecipeStep::Fp16 => {
-                ui.label(theme::label(ui, "There is nothing to set"));
-            }
+        ui.label(theme::strong(step.word().title));
+        let mut edit = None;
+        for knob in step.word().knobs() {
+            edit = edit.or(knob_ui(ui, step, knob).map(|changed| Edit::Change(place, changed)));
         }
-        let edit = (changed != step).then_some(Edit::Change(place, changed));
+        if step.word().knobs().next().is_none() {
+            ui.label(theme::label(ui, "There is nothing to set"));
+        }
         edit.or(order_ui(ui, place, chain))
     });
     popup.and_then(|shown| shown.inner)
 }
 
 /// The popup of a fine-tuning's chip.
-fn finetune_knobs_ui(chip: &egui::Response, place: usize, step: RecipeStep) -> Option<Edit> {
+fn finetune_knobs_ui(chip: &egui::Response, place: usize, step: &RecipeStep) -> Option<Edit> {
     let popup = popup(chip, ("fine-tuning", place)).show(|ui| {
         ui.set_width(POPUP_WIDTH);
         ui.label(theme::strong("Fine-tune"));
-        let mut changed = step;
-        if let RecipeStep::Units { finetune, .. } | RecipeStep::Weights { finetune, .. } = &mut changed {
-            epochs_ui(ui, finetune);
-            if ui.button("Remove fine-tuning").clicked() {
-                *finetune = 0;
-            }
+        let knob = step.word().knobs().find(|knob| knob.name == "finetune")?;
+        let mut changed = knob_ui(ui, step, knob);
+        if ui.button("Remove fine-tuning").clicked() {
+            changed = step.with(knob.name, "0".to_owned());
         }
-        if changed.finetune_epochs() == 0 {
+        if changed.as_ref().is_some_and(|changed| changed.finetune_epochs() == 0) {
             ui.close();
         }
-        (changed != step).then_some(Edit::Change(place, changed))
+        changed.map(|changed| Edit::Change(place, changed))
     });
     popup.and_then(|shown| shown.inner)
 }
@@ -188,42 +182,81 @@ fn popup<'a>(chip: &egui::Response, id: (&str, usize)) -> Popup<'a> {
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
 }
 
-fn fraction_ui(ui: &mut Ui, step: RecipeStep, fraction: &mut f64) {
-    let what = match step {
-        RecipeStep::Units { .. } => "Units and filters to remove",
-        _ => "Weights to zero",
-    };
-    let label = ui.label(theme::label(ui, what));
-    ui.spacing_mut().slider_width = SLIDER_WIDTH;
-    let mut percent = *fraction * 100.0;
-    let slider = Slider::new(&mut percent, 5.0..=95.0)
-        .step_by(1.0)
-        .max_decimals(0)
-        .suffix(" %")
-        .clamping(egui::SliderClamping::Edits);
-    if ui.add(slider).labelled_by(label.id).changed() {
-        *fraction = percent.round() / 100.0;
+/// The control of one value; the step with another value where it was changed. A value that may be missing, and is, is set in
+/// the recipe's text.
+fn knob_ui(ui: &mut Ui, step: &RecipeStep, knob: &'static Knob) -> Option<RecipeStep> {
+    let values = step.values();
+    let text = values.text(knob.name);
+    let mut changed = None;
+    match knob.kind {
+        KnobKind::Fraction => {
+            let mut percent = values.number(knob.name)? * 100.0;
+            let label = ui.label(theme::label(ui, knob.label));
+            ui.spacing_mut().slider_width = SLIDER_WIDTH;
+            let slider = Slider::new(&mut percent, 5.0..=95.0)
+                .step_by(1.0)
+                .max_decimals(0)
+                .suffix(" %")
+                .clamping(egui::SliderClamping::Edits);
+            let slider = ui.add(slider).labelled_by(label.id).on_hover_text(knob.doc);
+            if slider.changed() {
+                changed = Some((percent.round() / 100.0).to_string());
+            }
+        }
+        KnobKind::Count { least } => {
+            let mut count = values.count(knob.name)?;
+            ui.horizontal(|ui| {
+                let label = ui.label(theme::label(ui, knob.label));
+                let drag = DragValue::new(&mut count).range(least..=100_000).speed(0.1);
+                let drag = ui.add(drag.suffix(knob.unit)).labelled_by(label.id);
+                if drag.on_hover_text(knob.doc).changed() {
+                    changed = Some(count.to_string());
+                }
+            });
+        }
+        KnobKind::Number { least, most } => {
+            let mut number = values.number(knob.name)?;
+            ui.horizontal(|ui| {
+                let label = ui.label(theme::label(ui, knob.label));
+                let drag = DragValue::new(&mut number)
+                    .range(least..=most)
+                    .speed((most - least) / 200.0);
+                let drag = ui.add(drag.suffix(knob.unit)).labelled_by(label.id);
+                if drag.on_hover_text(knob.doc).changed() {
+                    changed = Some(number.to_string());
+                }
+            });
+        }
+        KnobKind::Choice(names) => {
+            ui.horizontal(|ui| {
+                let label = ui.label(theme::label(ui, knob.label));
+                let chosen = text.unwrap_or_default();
+                let choice = ComboBox::from_id_salt(knob.name)
+                    .selected_text(chosen)
+                    .show_ui(ui, |ui| {
+                        for name in names {
+                            if ui.selectable_label(*name == chosen, *name).clicked() {
+                                changed = Some((*name).to_owned());
+                            }
+                        }
+                    });
+                choice.response.labelled_by(label.id).on_hover_text(knob.doc);
+            });
+        }
+        KnobKind::Layers => {
+            ui.label(theme::label(ui, format!("{} {}", knob.label, text?)));
+        }
+        KnobKind::Flag => {
+            let mut is_set = text.is_some();
+            if ui.checkbox(&mut is_set, knob.label).on_hover_text(knob.doc).changed() {
+                if !is_set {
+                    return step.without(knob.name);
+                }
+                changed = Some(FLAG.to_owned());
+            }
+        }
     }
-}
-
-fn epochs_ui(ui: &mut Ui, finetune: &mut usize) {
-    ui.horizontal(|ui| {
-        let label = ui.label(theme::label(ui, "Fine-tuning"));
-        let epochs = DragValue::new(finetune).range(0..=200).speed(0.1).suffix(" epochs");
-        ui.add(epochs)
-            .labelled_by(label.id)
-            .on_hover_text("Epochs of training after the step; 0 leaves it as it is");
-    });
-}
-
-fn calibration_ui(ui: &mut Ui, calibration: &mut usize) {
-    ui.horizontal(|ui| {
-        let label = ui.label(theme::label(ui, "Calibration"));
-        let samples = DragValue::new(calibration).range(1..=100_000).suffix(" samples");
-        ui.add(samples)
-            .labelled_by(label.id)
-            .on_hover_text("Training samples that show how large the activations become; a few hundred are enough");
-    });
+    step.with(knob.name, changed?)
 }
 
 /// Earlier, later, remove.

@@ -43,7 +43,10 @@ fn kinds() -> [(&'static str, Vec<LayerSpec>); 4] {
                     bidirectional: false,
                     sequence: false,
                 },
-                LayerSpec::SelfAttention { heads: 4 },
+                LayerSpec::SelfAttention {
+                    heads: 4,
+                    head_width: None,
+                },
                 LayerSpec::Embedding { dimensions: 32 },
             ],
         ),

@@ -89,7 +89,7 @@ pub fn fields_ui(ui: &mut Ui, place: usize, layer: &mut LayerSpec, typing: &mut 
                 sequence,
             );
         }
-        LayerSpec::SelfAttention { heads } => row.number_ui(ui, "heads", heads, 86.0),
+        LayerSpec::SelfAttention { heads, .. } => row.number_ui(ui, "heads", heads, 86.0),
         LayerSpec::BatchNorm
         | LayerSpec::LayerNorm
         | LayerSpec::GlobalAveragePool

@@ -18,7 +18,10 @@ fn histogram(name: &str) -> Histogram {
 fn attentive(snapshot: Snapshot) -> Model {
     let mut model = with_runs(vec![row(RUN.0, "digits-transformer")]);
     open_as(&mut model, RUN, |plan| {
-        plan.model.layers.push(LayerSpec::SelfAttention { heads: 2 });
+        plan.model.layers.push(LayerSpec::SelfAttention {
+            heads: 2,
+            head_width: None,
+        });
     });
     model.runs.set_seen(RUN, Seen::Ready(Arc::new(snapshot)));
     model

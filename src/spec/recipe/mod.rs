@@ -1,0 +1,363 @@
+//! A compression recipe: steps in words, `units:0.5:finetune=3+int8-static`. What words there are stands in `words`.
+
+mod knob;
+mod words;
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+pub use knob::{Choice, FLAG, Knob, KnobKind, Values};
+pub use words::{StepWord, WORDS};
+
+/// Steps applied in order to a finished run's network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recipe {
+    pub steps: Vec<RecipeStep>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum RecipeStep {
+    /// Zeroes this fraction of all dense and convolution weights, the smallest in magnitude first, then trains on for
+    /// `finetune` epochs with the zeros held.
+    Weights { fraction: f64, finetune: usize },
+    /// Removes this fraction of the neurons and filters of every hidden layer, the smallest in L1 norm first.
+    Units { fraction: f64, finetune: usize },
+    /// Stores weights in half precision.
+    Fp16,
+    /// Quantizes weights and activations to 8 bits with ranges seen on `calibration` training samples.
+    Int8Static { calibration: usize },
+}
+
+/// Calibration samples when a recipe does not say.
+pub const DEFAULT_CALIBRATION: usize = 512;
+
+/// A recipe that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("recipe `{recipe}`: {problem}")]
+pub struct RecipeError {
+    pub recipe: String,
+    pub problem: String,
+}
+
+impl Recipe {
+    /// The four of `trimtab demo`.
+    pub fn demo() -> [Self; 4] {
+        [
+            RecipeStep::Units {
+                fraction: 0.5,
+                finetune: 3,
+            },
+            RecipeStep::Int8Static {
+                calibration: DEFAULT_CALIBRATION,
+            },
+            RecipeStep::Fp16,
+            RecipeStep::Weights {
+                fraction: 0.8,
+                finetune: 3,
+            },
+        ]
+        .map(|step| Self { steps: vec![step] })
+    }
+
+    /// Epochs of fine-tuning over all steps.
+    pub fn finetune_epochs(&self) -> usize {
+        self.steps.iter().map(RecipeStep::finetune_epochs).sum()
+    }
+
+    /// All words with their values, a paragraph each.
+    pub fn help() -> String {
+        let mut text = "Recipes are steps with + between, such as units:0.5:finetune=3+int8-static.\n".to_owned();
+        for word in &WORDS {
+            let places = word.places.iter().map(|knob| format!(":{}", knob.name.to_uppercase()));
+            let _ = write!(
+                text,
+                "\n  {}{}\n      {}\n",
+                word.word,
+                places.collect::<String>(),
+                word.about
+            );
+            for knob in word.knobs() {
+                let default = knob.default.map_or_else(String::new, |default| format!(" [{default}]"));
+                let choice = match knob.kind {
+                    KnobKind::Choice(names) => format!(" ({})", names.join(", ")),
+                    _ => String::new(),
+                };
+                let _ = writeln!(text, "      {:<12} {}{choice}{default}", knob.name, knob.doc);
+            }
+        }
+        text
+    }
+}
+
+impl RecipeStep {
+    /// Every step as a menu offers it, in the menu's order.
+    pub fn offered() -> Vec<Self> {
+        WORDS.iter().filter_map(|word| parse_step(word.example).ok()).collect()
+    }
+
+    pub fn finetune_epochs(&self) -> usize {
+        match *self {
+            Self::Weights { finetune, .. } | Self::Units { finetune, .. } => finetune,
+            Self::Fp16 | Self::Int8Static { .. } => 0,
+        }
+    }
+
+    /// Whether the step changes only how numbers are stored, so that nothing may follow it.
+    pub fn is_storage(&self) -> bool {
+        self.word().stores
+    }
+
+    /// Its row in the table of words.
+    pub fn word(&self) -> &'static StepWord {
+        let row = WORDS.iter().find(|word| (word.write)(self).is_some());
+        row.unwrap_or(&WORDS[0])
+    }
+
+    /// Its values as text, defaults included.
+    pub fn values(&self) -> Values {
+        (self.word().write)(self).unwrap_or_default()
+    }
+
+    /// The step with another value of the knob `name`; none where the text is no value of it.
+    #[must_use]
+    pub fn with(&self, name: &'static str, text: String) -> Option<Self> {
+        let word = self.word();
+        let knob = word.knobs().find(|knob| knob.name == name)?;
+        if knob.kind.problem(name, &text).is_some() {
+            return None;
+        }
+        let mut values = self.values();
+        values.set(name, text);
+        word.step(values).ok()
+    }
+
+    /// The step without a value of the knob `name`, or with its default.
+    #[must_use]
+    pub fn without(&self, name: &'static str) -> Option<Self> {
+        let mut values = self.values();
+        values.remove(name);
+        self.word().step(values).ok()
+    }
+}
+
+impl FromStr for Recipe {
+    type Err = RecipeError;
+
+    fn from_str(text: &str) -> Result<Self, RecipeError> {
+        let wrong = |problem: String| RecipeError {
+            recipe: text.to_owned(),
+            problem,
+        };
+        let steps = text
+            .split('+')
+            .map(|step| parse_step(step.trim()).map_err(wrong))
+            .collect::<Result<Vec<_>, _>>()?;
+        if let Some(early) = steps[..steps.len() - 1].iter().find(|step| step.is_storage()) {
+            return Err(wrong(format!(
+                "`{early}` must be the last step, since it fixes how the weights are stored"
+            )));
+        }
+        Ok(Self { steps })
+    }
+}
+
+impl FromStr for RecipeStep {
+    type Err = RecipeError;
+
+    fn from_str(text: &str) -> Result<Self, RecipeError> {
+        parse_step(text.trim()).map_err(|problem| RecipeError {
+            recipe: text.to_owned(),
+            problem,
+        })
+    }
+}
+
+fn parse_step(text: &str) -> Result<RecipeStep, String> {
+    let mut parts = text.split(':');
+    let name = parts.next().unwrap_or_default();
+    let Some(word) = WORDS.iter().find(|word| word.word == name) else {
+        return Err(format!("`{name}` is not a step; the steps are {}", all_words()));
+    };
+    let mut values = Values::default();
+    let mut places = word.places.iter();
+    for part in parts {
+        let option = |name: &str| word.options.iter().find(|knob| knob.name == name);
+        let (knob, value) = match part.split_once('=') {
+            Some((name, value)) => match option(name) {
+                Some(knob) => (knob, value),
+                None => return Err(unknown(word, name)),
+            },
+            None => match option(part).filter(|knob| knob.kind == KnobKind::Flag) {
+                Some(knob) => (knob, FLAG),
+                None => match places.next() {
+                    Some(knob) => (knob, part),
+                    None => return Err(format!("`{part}` is not expected after {name}")),
+                },
+            },
+        };
+        if let Some(problem) = knob.kind.problem(knob.name, value) {
+            return Err(problem);
+        }
+        if values.is_set(knob.name) {
+            return Err(format!("{} stands there twice", knob.name));
+        }
+        values.set(knob.name, value.to_owned());
+    }
+    word.step(values)
+}
+
+/// Every word as it is written with its places filled.
+fn all_words() -> String {
+    let words: Vec<String> = WORDS
+        .iter()
+        .map(|word| {
+            let parts = word.example.split(':').take(1 + word.places.len());
+            parts.collect::<Vec<_>>().join(":")
+        })
+        .collect();
+    match words.split_last() {
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+fn unknown(word: &StepWord, option: &str) -> String {
+    let known: Vec<&str> = word.options.iter().map(|knob| knob.name).collect();
+    let known = if known.is_empty() {
+        "it has none".to_owned()
+    } else {
+        format!("it knows {}", known.join(", "))
+    };
+    format!("`{option}` is not an option of {}; {known}", word.word)
+}
+
+impl fmt::Display for RecipeStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, values) = (self.word(), self.values());
+        f.write_str(word.word)?;
+        for knob in word.places {
+            if let Some(text) = values.text(knob.name) {
+                write!(f, ":{text}")?;
+            }
+        }
+        for knob in word.options {
+            match values.text(knob.name).filter(|text| Some(*text) != knob.default) {
+                Some(_) if knob.kind == KnobKind::Flag => write!(f, ":{}", knob.name)?,
+                Some(text) => write!(f, ":{}={text}", knob.name)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, step) in self.steps.iter().enumerate() {
+            if index > 0 {
+                f.write_str("+")?;
+            }
+            write!(f, "{step}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Recipe {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Recipe {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recipes_read_back_as_written() {
+        for text in [
+            "fp16",
+            "int8-static",
+            "int8-static:calibration=64",
+            "weights:0.8",
+            "units:0.5:finetune=3",
+            "units:0.5:finetune=3+int8-static",
+            "units:0.25+weights:0.5:finetune=1+fp16",
+        ] {
+            assert_eq!(text.parse::<Recipe>().unwrap().to_string(), text);
+        }
+        let demo = Recipe::demo().map(|recipe| recipe.to_string());
+        assert_eq!(
+            demo,
+            ["units:0.5:finetune=3", "int8-static", "fp16", "weights:0.8:finetune=3"]
+        );
+    }
+
+    #[test]
+    fn wrong_recipes_say_what_is_wrong() {
+        for (text, word) in [
+            ("", "not a step"),
+            ("int3", "not a step"),
+            ("units", "needs a fraction"),
+            ("units:1.5", "between 0 and 1"),
+            ("units:nan", "between 0 and 1"),
+            ("units:x", "not a fraction"),
+            ("units:0.5:finetune=x", "whole number"),
+            ("units:0.5:calibration=3", "not an option"),
+            ("units:0.5:finetune=1:finetune=2", "twice"),
+            ("units:0.5:0.5", "not expected"),
+            ("fp16:0.5", "not expected"),
+            ("fp16+units:0.5", "must be the last"),
+            ("int8-static:calibration=0", "at least one"),
+        ] {
+            let message = text.parse::<Recipe>().unwrap_err().to_string();
+            assert!(message.contains(word), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn every_word_is_whole() {
+        let offered = RecipeStep::offered();
+        assert_eq!(offered.len(), WORDS.len());
+        for (step, word) in offered.iter().zip(&WORDS) {
+            assert_eq!(step.to_string(), word.example);
+            assert_eq!(step.word().word, word.word);
+            let knobs = word.knobs();
+            let mut names: Vec<&str> = word.knobs().map(|knob| knob.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), word.places.len() + word.options.len(), "{}", word.word);
+            for knob in knobs {
+                let fits = knob
+                    .default
+                    .is_none_or(|text| knob.kind.problem(knob.name, text).is_none());
+                assert!(fits, "{}: {}", word.word, knob.name);
+                assert!(Recipe::help().contains(knob.doc));
+            }
+        }
+    }
+
+    #[test]
+    fn one_value_can_be_changed() {
+        let step: RecipeStep = "units:0.5:finetune=3".parse().unwrap();
+        assert_eq!(
+            step.with("finetune", "5".to_owned()).unwrap().to_string(),
+            "units:0.5:finetune=5"
+        );
+        assert_eq!(step.with("finetune", "x".to_owned()), None);
+        assert_eq!(step.with("calibration", "5".to_owned()), None);
+        assert_eq!(step.without("finetune").unwrap().to_string(), "units:0.5");
+        assert_eq!(step.without("fraction"), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! The words of the recipe language: the one table that says what each is called, which values it takes, how it becomes a step
+//! and how a step is written. A new step is a variant of [`RecipeStep`] and a row here.
+
+use super::RecipeStep;
+use super::knob::{Knob, KnobKind, Values};
+
+/// A word with all that is known of it.
+#[derive(Debug, Clone, Copy)]
+pub struct StepWord {
+    pub word: &'static str,
+    /// In a menu.
+    pub title: &'static str,
+    /// What the step does, and what not.
+    pub about: &'static str,
+    /// The step as a menu offers it.
+    pub example: &'static str,
+    /// Values that are written without their names, in this order.
+    pub places: &'static [Knob],
+    /// Values that are written with their names, in this order.
+    pub options: &'static [Knob],
+    /// Whether it changes only how numbers are stored, so that nothing may follow it.
+    pub stores: bool,
+    /// Makes the step of checked values, defaults filled in.
+    pub read: fn(&Values) -> Result<RecipeStep, String>,
+    /// The step's values, where it is one of this word.
+    pub write: fn(&RecipeStep) -> Option<Values>,
+}
+
+impl StepWord {
+    /// All values, those with places first.
+    pub fn knobs(&self) -> impl Iterator<Item = &'static Knob> + use<> {
+        self.places.iter().chain(self.options)
+    }
+
+    /// The step with these values, which have been checked; those that are missing take their defaults.
+    pub fn step(&self, mut values: Values) -> Result<RecipeStep, String> {
+        for knob in self.knobs() {
+            if let Some(default) = knob.default.filter(|_| !values.is_set(knob.name)) {
+                values.set(knob.name, default.to_owned());
+            }
+        }
+        (self.read)(&values)
+    }
+}
+
+const FINETUNE: Knob = Knob {
+    name: "finetune",
+    kind: KnobKind::Count { least: 0 },
+    default: Some("0"),
+    label: "Fine-tuning",
+    unit: " epochs",
+    doc: "Epochs of training after the step; 0 leaves it as it is",
+};
+
+const CALIBRATION: Knob = Knob {
+    name: "calibration",
+    kind: KnobKind::Count { least: 1 },
+    default: Some("512"),
+    label: "Calibration",
+    unit: " samples",
+    doc: "Training samples that show how large the activations become; a few hundred are enough",
+};
+
+/// All words, in the order of the menu.
+pub static WORDS: [StepWord; 4] = [
+    StepWord {
+        word: "units",
+        title: "Remove units",
+        about: "Removes whole neurons and filters: smaller and really faster; costs accuracy, so fine-tune",
+        example: "units:0.5:finetune=3",
+        places: &[Knob {
+            name: "fraction",
+            kind: KnobKind::Fraction,
+            default: None,
+            label: "Units and filters to remove",
+            unit: "",
+            doc: "Share of the units of each layer that is removed",
+        }],
+        options: &[FINETUNE],
+        stores: false,
+        read: |values| {
+            Ok(RecipeStep::Units {
+                fraction: values
+                    .number("fraction")
+                    .ok_or("units needs a fraction, as in units:0.5")?,
+                finetune: values.count("finetune").unwrap_or_default(),
+            })
+        },
+        write: |step| match step {
+            RecipeStep::Units { fraction, finetune } => Some(
+                Values::default()
+                    .with("fraction", Some(fraction))
+                    .with("finetune", Some(finetune)),
+            ),
+            _ => None,
+        },
+    },
+    StepWord {
+        word: "weights",
+        title: "Zero weights",
+        about: "Zeroes the smallest weights: the file packs smaller, but dense kernels do not get faster",
+        example: "weights:0.8:finetune=3",
+        places: &[Knob {
+            name: "fraction",
+            kind: KnobKind::Fraction,
+            default: None,
+            label: "Weights to zero",
+            unit: "",
+            doc: "Share of all weights that is zeroed",
+        }],
+        options: &[FINETUNE],
+        stores: false,
+        read: |values| {
+            Ok(RecipeStep::Weights {
+                fraction: values
+                    .number("fraction")
+                    .ok_or("weights needs a fraction, as in weights:0.5")?,
+                finetune: values.count("finetune").unwrap_or_default(),
+            })
+        },
+        write: |step| match step {
+            RecipeStep::Weights { fraction, finetune } => Some(
+                Values::default()
+                    .with("fraction", Some(fraction))
+                    .with("finetune", Some(finetune)),
+            ),
+            _ => None,
+        },
+    },
+    StepWord {
+        word: "int8-static",
+        title: "Quantize to int8",
+        about: "Weights and activations in 8 bits: about a quarter of the size, faster where integer kernels pay; small networks \
+                gain little",
+        example: "int8-static",
+        places: &[],
+        options: &[CALIBRATION],
+        stores: true,
+        read: |values| {
+            Ok(RecipeStep::Int8Static {
+                calibration: values.count("calibration").unwrap_or(super::DEFAULT_CALIBRATION),
+            })
+        },
+        write: |step| match step {
+            RecipeStep::Int8Static { calibration } => Some(Values::default().with("calibration", Some(calibration))),
+            _ => None,
+        },
+    },
+    StepWord {
+        word: "fp16",
+        title: "Store in fp16",
+        about: "Weights in 16 bits: half the size, about the same speed and accuracy",
+        example: "fp16",
+        places: &[],
+        options: &[],
+        stores: true,
+        read: |_| Ok(RecipeStep::Fp16),
+        write: |step| matches!(step, RecipeStep::Fp16).then(Values::default),
+    },
+];
