@@ -1,15 +1,15 @@
 //! A recipe applied to a finished run: its steps in order, each with its fine-tuning.
 
 use crate::data::{DataError, Dataset};
-use crate::deploy::{DeployError, Form};
+use crate::deploy::Form;
 use crate::nn::{self, Network};
 use crate::spec::{
-    ArtifactKind, Command, Event, EventSink, Failure, Metrics, ModelSpec, Recipe, RecipeStep, RunControl, RunPlan,
-    Snapshot, Speed, Wanted, Weights,
+    ArtifactKind, Command, Event, EventSink, Failure, Metrics, Recipe, RecipeStep, RunControl, RunPlan, Snapshot,
+    Speed, Wanted, Weights,
 };
-use crate::train::{Outcome, Start, TrainJob, evaluate, train};
+use crate::train::{Outcome, Pruner, Start, TrainJob, evaluate, train};
 
-use super::{ranges, units, weights};
+use super::ranges;
 
 /// A network as the recipe leaves it, ready for `deploy`.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +52,7 @@ pub fn apply(
     sink: &dyn EventSink,
 ) -> Result<Applied, Failure> {
     let mut work = Work {
+        parent: plan,
         plan: plan.clone(),
         weights: weights.clone(),
         mask: None,
@@ -79,8 +80,13 @@ pub fn apply(
 /// Whether anything in the recipe buys speed. Zeroed weights buy none, half-precision ones none that can be promised; smaller networks and 8-bit kernels are
 /// measured for what they are.
 pub fn speed(recipe: &Recipe) -> Speed {
-    let masks = |step: &RecipeStep| matches!(step, RecipeStep::Weights { .. });
-    let speeds = |step: &RecipeStep| matches!(step, RecipeStep::Units { .. } | RecipeStep::Int8Static { .. });
+    let masks = |step: &RecipeStep| matches!(step, RecipeStep::Weights(_));
+    let speeds = |step: &RecipeStep| {
+        matches!(
+            step,
+            RecipeStep::Units(_) | RecipeStep::Blocks(_) | RecipeStep::Int8Static { .. }
+        )
+    };
     if recipe.steps.iter().any(masks) && !recipe.steps.iter().any(speeds) {
         Speed::Simulated
     } else {
@@ -89,36 +95,27 @@ pub fn speed(recipe: &Recipe) -> Speed {
 }
 
 /// The network between two steps.
-struct Work<'a> {
-    plan: RunPlan,
-    weights: Weights,
+pub(super) struct Work<'a> {
+    pub(super) parent: &'a RunPlan,
+    pub(super) plan: RunPlan,
+    pub(super) weights: Weights,
     /// What stays zero from the first weight pruning on.
-    mask: Option<Weights>,
+    pub(super) mask: Option<Weights>,
     form: Form,
     epochs: usize,
     total_epochs: usize,
-    dataset: &'a Dataset,
-    control: &'a RunControl,
+    pub(super) dataset: &'a Dataset,
+    pub(super) control: &'a RunControl,
     sink: &'a dyn EventSink,
 }
 
 impl Work<'_> {
     /// The step before which the person asked to stop, if so.
     fn apply(&mut self, step: &RecipeStep) -> Result<Option<usize>, Failure> {
-        match *step {
-            RecipeStep::Units { fraction, finetune } => {
-                let (model, weights, _) =
-                    units::prune(&self.plan.model, &self.weights, fraction).map_err(DeployError::into_failure)?;
-                self.replace(model, weights);
-                self.fine_tune(finetune)
-            }
-            RecipeStep::Weights { fraction, finetune } => {
-                let mask =
-                    weights::mask(&self.plan.model, &self.weights, fraction).map_err(DeployError::into_failure)?;
-                self.weights = weights::apply(&self.weights, &mask);
-                self.mask = Some(mask);
-                self.fine_tune(finetune)
-            }
+        match step {
+            RecipeStep::Units(step) => self.units(step),
+            RecipeStep::Weights(step) => self.weights(step),
+            RecipeStep::Blocks(step) => self.blocks(step),
             RecipeStep::Fp16 => {
                 self.form = Form::Fp16;
                 Ok(None)
@@ -130,7 +127,7 @@ impl Work<'_> {
                     &self.plan.model,
                     &self.weights,
                     samples,
-                    calibration,
+                    *calibration,
                     seed,
                 )?);
                 Ok(None)
@@ -138,16 +135,9 @@ impl Work<'_> {
         }
     }
 
-    /// Another network; zeros that were held are held in it too.
-    fn replace(&mut self, model: ModelSpec, weights: Weights) {
-        if self.mask.is_some() {
-            self.mask = Some(weights::mask_of_zeros(&model, &weights));
-        }
-        self.plan.model = model;
-        self.weights = weights;
-    }
-
-    fn fine_tune(&mut self, epochs: usize) -> Result<Option<usize>, Failure> {
+    /// Trains on for so many epochs, and prunes on the way where there is a pruner; the step before which the person asked to
+    /// stop, if so.
+    pub(super) fn fine_tune(&mut self, epochs: usize, pruner: Option<&dyn Pruner>) -> Result<Option<usize>, Failure> {
         if epochs == 0 {
             return Ok((self.control.requested() == Command::Stop).then_some(self.first_step()));
         }
@@ -157,17 +147,15 @@ impl Work<'_> {
             first_epoch: self.epochs,
             total_steps: self.total_epochs * self.plan.steps_per_epoch,
         };
-        let job = TrainJob {
-            plan: &self.plan,
-            dataset: self.dataset,
-            start: Start::FineTune {
-                weights: &self.weights,
-                mask: self.mask.as_ref(),
-                epochs,
-            },
+        let start = Start::FineTune {
+            weights: &self.weights,
+            mask: self.mask.as_ref(),
+            epochs,
         };
+        let job = TrainJob::new(&self.plan, self.dataset, start).pruned_by(pruner);
         match train(job, self.control, &sink)? {
             Outcome::Finished(trained) => {
+                self.plan.model = trained.model;
                 self.weights = trained.weights;
                 self.epochs += epochs;
                 Ok(None)
@@ -177,7 +165,7 @@ impl Work<'_> {
     }
 
     /// Of the next fine-tuning, counted over the recipe.
-    fn first_step(&self) -> usize {
+    pub(super) fn first_step(&self) -> usize {
         self.epochs * self.plan.steps_per_epoch
     }
 
@@ -255,6 +243,7 @@ impl EventSink for RecipeSink<'_> {
 mod tests {
     use std::sync::Mutex;
 
+    use super::super::weights;
     use super::*;
     use crate::data;
     use crate::spec::{DataConfig, LayerSpec, RunConfig};
@@ -290,11 +279,7 @@ mod tests {
         config.train.learning_rate = 0.01;
         let dataset = data::load(&config.data).unwrap();
         let plan = config.check(&dataset.summary).unwrap();
-        let job = TrainJob {
-            plan: &plan,
-            dataset: &dataset,
-            start: Start::Fresh,
-        };
+        let job = TrainJob::new(&plan, &dataset, Start::Fresh);
         let Outcome::Finished(trained) = train(job, &RunControl::default(), &Recorder::default()).unwrap() else {
             panic!("nobody asked to stop");
         };

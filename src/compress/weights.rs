@@ -2,30 +2,115 @@
 //! shrinks is the compressed file.
 
 use crate::deploy::{DeployError, check_weights};
-use crate::spec::{LayerSpec, ModelSpec, NamedTensor, Weights};
+use crate::spec::{Failure, LayerSpec, ModelSpec, NamedTensor, PruneWeights, WeightCriterion, WeightPattern, Weights};
+use crate::train::Evidence;
 
-/// The mask that zeroes exactly `round(fraction * n)` of the `n` weights of all dense layers and convolutions together,
-/// the smallest in magnitude first (Han et al. 2015); of equal ones the earlier goes first. Every layer keeps at least half of
-/// what it would keep if all were cut evenly: else a layer of small weights is cut away whole, and with it the network's
-/// function (layer collapse: Tanaka et al. 2020).
+/// The mask of `step` for these weights: 0 for the weights of the lowest scores by its criterion, of equal ones the earlier
+/// first, and before all for those that are zero already.
 ///
-/// The mask holds 0 or 1 for every such weight, under the name of its tensor; biases and batch norms are not in it.
-pub fn mask(model: &ModelSpec, weights: &Weights, fraction: f64) -> Result<Weights, DeployError> {
-    check_weights(model, weights)?;
-    let mut mask = prunable(model, weights);
-    let mut order: Vec<(f32, usize, usize)> = mask
+/// A global share is exactly `round(fraction * n)` of the `n` weights of all layers together; every tensor keeps at least half of
+/// what it would keep if all were cut evenly: else a layer of small weights is cut away whole, and with it the network's
+/// function (layer collapse: Tanaka et al. 2020). A share of each layer is exact in every tensor. In groups, as many weights stay
+/// of each as asked for; they lie along the inputs of a unit, at one place of its kernel, and a rest that fills no group stays.
+///
+/// The mask holds 0 or 1 for every such weight, under the name of its tensor; biases, norms and positions are not in it.
+pub fn mask(
+    model: &ModelSpec,
+    weights: &Weights,
+    step: &PruneWeights,
+    evidence: &Evidence<'_>,
+) -> Result<Weights, Failure> {
+    check_weights(model, weights).map_err(DeployError::into_failure)?;
+    let mut scores = prunable(model, weights, &step.protect);
+    if scores.tensors.is_empty() {
+        return Err(Failure::new(
+            "weights",
+            "no layer has weights that can be zeroed",
+            "protect fewer layers",
+        ));
+    }
+    judge(model, weights, step.criterion, evidence, &mut scores)?;
+    for (score, weight) in scores
+        .tensors
+        .iter_mut()
+        .zip(prunable(model, weights, &step.protect).tensors)
+    {
+        for (score, weight) in score.data.iter_mut().zip(weight.data) {
+            if weight == 0.0 {
+                *score = f32::NEG_INFINITY;
+            }
+        }
+    }
+    Ok(match step.pattern {
+        WeightPattern::Global(fraction) => lowest(&scores, fraction),
+        WeightPattern::Layer(fraction) => Weights {
+            tensors: scores
+                .tensors
+                .into_iter()
+                .flat_map(|tensor| lowest(&Weights { tensors: vec![tensor] }, fraction).tensors)
+                .collect(),
+        },
+        WeightPattern::Groups { keep, of } => Weights {
+            tensors: scores
+                .tensors
+                .iter()
+                .map(|tensor| in_groups(tensor, keep, of))
+                .collect(),
+        },
+    })
+}
+
+/// Puts the score of each weight in its place.
+fn judge(
+    model: &ModelSpec,
+    weights: &Weights,
+    criterion: WeightCriterion,
+    evidence: &Evidence<'_>,
+    scores: &mut Weights,
+) -> Result<(), Failure> {
+    let values = scores.tensors.iter_mut().flat_map(|tensor| &mut tensor.data);
+    if criterion == WeightCriterion::Magnitude {
+        values.for_each(|value| *value = value.abs());
+        return Ok(());
+    }
+    values.for_each(|value| *value = 0.0);
+    evidence.gradients(model, weights, |gradients| {
+        for tensor in &mut scores.tensors {
+            let pair = weights.get(&tensor.name).zip(gradients.get(&tensor.name));
+            let Some((weight, gradient)) = pair else {
+                continue;
+            };
+            let products = weight.data.iter().zip(&gradient.data).map(|(w, g)| w * g);
+            for (score, product) in tensor.data.iter_mut().zip(products) {
+                *score += match criterion {
+                    WeightCriterion::Movement => -product,
+                    WeightCriterion::Taylor | WeightCriterion::Magnitude => product * product,
+                };
+            }
+        }
+    })
+}
+
+/// Zero for `fraction` of all scores, the lowest first.
+fn lowest(scores: &Weights, fraction: f64) -> Weights {
+    let mut mask = scores.clone();
+    let mut order: Vec<(f32, usize, usize)> = scores
         .tensors
         .iter()
         .enumerate()
         .flat_map(|(tensor, values)| {
-            let magnitudes = values.data.iter().enumerate();
-            magnitudes.map(move |(index, value)| (value.abs(), tensor, index))
+            let scores = values.data.iter().enumerate();
+            scores.map(move |(index, value)| (*value, tensor, index))
         })
         .collect();
     order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
     let mut left = ((order.len() as f64 * fraction).round() as usize).min(order.len());
+    let is_one = scores.tensors.len() == 1;
     let removable = |values: &NamedTensor| {
         let length = values.data.len();
+        if is_one {
+            return length;
+        }
         length - (length as f64 * (1.0 - fraction) / 2.0) as usize
     };
     let mut removable: Vec<usize> = mask.tensors.iter().map(removable).collect();
@@ -39,12 +124,35 @@ pub fn mask(model: &ModelSpec, weights: &Weights, fraction: f64) -> Result<Weigh
             left -= 1;
         }
     }
-    Ok(mask)
+    mask
+}
+
+/// Zero for all but the `keep` highest scores of every `of` along the second dimension.
+fn in_groups(scores: &NamedTensor, keep: usize, of: usize) -> NamedTensor {
+    let [rows, columns] = [scores.shape[0], scores.shape[1]];
+    let size = scores.shape[2..].iter().product::<usize>();
+    let mut mask = NamedTensor {
+        data: vec![1.0; scores.data.len()],
+        ..scores.clone()
+    };
+    for row in 0..rows {
+        for place in 0..size {
+            for group in 0..columns / of {
+                let at = |column: usize| (row * columns + group * of + column) * size + place;
+                let mut order: Vec<usize> = (0..of).collect();
+                order.sort_by(|&a, &b| scores.data[at(b)].total_cmp(&scores.data[at(a)]));
+                for &column in &order[keep..] {
+                    mask.data[at(column)] = 0.0;
+                }
+            }
+        }
+    }
+    mask
 }
 
 /// The mask that holds the zeros that are there.
 pub fn mask_of_zeros(model: &ModelSpec, weights: &Weights) -> Weights {
-    let mut mask = prunable(model, weights);
+    let mut mask = prunable(model, weights, &[]);
     for value in mask.tensors.iter_mut().flat_map(|tensor| &mut tensor.data) {
         *value = if *value == 0.0 { 0.0 } else { 1.0 };
     }
@@ -68,22 +176,53 @@ pub fn apply(weights: &Weights, mask: &Weights) -> Weights {
     masked
 }
 
-/// The weights of the dense layers and convolutions, without biases.
-fn prunable(model: &ModelSpec, weights: &Weights) -> Weights {
-    let tensors = model
-        .layers
-        .iter()
-        .enumerate()
-        .filter(|(_, layer)| matches!(layer, LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. }))
-        .filter_map(|(layer, _)| weights.part(layer, "weight").cloned())
-        .collect();
+/// The mask that holds what either holds.
+pub fn both(first: &Weights, second: &Weights) -> Weights {
+    let mut both = first.clone();
+    for tensor in &second.tensors {
+        match both.get_mut(&tensor.name) {
+            Some(held) => held.data.iter_mut().zip(&tensor.data).for_each(|(a, b)| *a *= b),
+            None => both.tensors.push(tensor.clone()),
+        }
+    }
+    both
+}
+
+/// What layers multiply by, and the vectors of tokens, without biases; not of the layers in `protect`.
+fn prunable(model: &ModelSpec, weights: &Weights, protect: &[usize]) -> Weights {
+    let mut tensors = Vec::new();
+    for placed in model.walk().unwrap_or_default() {
+        let is_other = matches!(
+            placed.layer,
+            LayerSpec::BatchNorm | LayerSpec::LayerNorm | LayerSpec::Positions { .. } | LayerSpec::ClassToken
+        );
+        if is_other || protect.contains(&placed.index) {
+            continue;
+        }
+        let parts = placed.tensors().into_iter().filter(|(part, _)| part.contains("weight"));
+        tensors.extend(parts.filter_map(|(part, _)| weights.part(placed.index, part).cloned()));
+    }
     Weights { tensors }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deploy::fixtures::random_model;
+    use crate::compress::fixtures::Seen;
+    use crate::deploy::fixtures::{Family, random_model, random_of};
+    use crate::spec::RecipeStep;
+
+    fn step(text: &str) -> PruneWeights {
+        match text.parse().unwrap() {
+            RecipeStep::Weights(weights) => weights,
+            other => panic!("{other}"),
+        }
+    }
+
+    fn masked(model: &ModelSpec, weights: &Weights, text: &str) -> Weights {
+        let seen = Seen::of(model, 1);
+        mask(model, weights, &step(text), &seen.evidence()).unwrap()
+    }
 
     fn zeros(weights: &Weights) -> usize {
         weights
@@ -97,11 +236,11 @@ mod tests {
     #[test]
     fn the_fraction_is_exact_and_the_smallest_go() {
         for seed in 0..30 {
-            let (model, weights) = random_model(seed, 4);
-            let all = prunable(&model, &weights);
+            let (model, weights) = random_model(seed, 3);
+            let all = prunable(&model, &weights, &[]);
             let total: usize = all.tensors.iter().map(|tensor| tensor.data.len()).sum();
             for fraction in [0.01, 0.3, 0.5, 0.8, 0.99] {
-                let mask = mask(&model, &weights, fraction).unwrap();
+                let mask = masked(&model, &weights, &format!("weights:{fraction}"));
                 assert_eq!(zeros(&mask), (total as f64 * fraction).round() as usize);
                 let mut cut = Vec::new();
                 let mut kept_of_cuttable = Vec::new();
@@ -129,43 +268,132 @@ mod tests {
 
     #[test]
     fn a_layer_of_small_weights_is_not_cut_away() {
-        let (model, mut weights) = random_model(0, 4);
+        let (model, mut weights) = random_model(0, 3);
         let layer = model.layers.len() - 1;
         let output = weights.get_mut(&Weights::name(layer, "weight")).unwrap();
         for value in &mut output.data {
             *value *= 1e-3;
         }
-        let mask = mask(&model, &weights, 0.8).unwrap();
+        let mask = masked(&model, &weights, "weights:0.8");
         let kept: f32 = mask.part(layer, "weight").unwrap().data.iter().sum();
         assert!(kept >= 1.0, "{kept}");
     }
 
     #[test]
     fn equal_weights_still_give_an_exact_fraction() {
-        let (model, mut weights) = random_model(0, 4);
+        let (model, mut weights) = random_model(0, 3);
         for tensor in &mut weights.tensors {
             tensor.data.fill(0.5);
         }
-        let total: usize = prunable(&model, &weights)
+        let total: usize = prunable(&model, &weights, &[])
             .tensors
             .iter()
             .map(|tensor| tensor.data.len())
             .sum();
         assert_eq!(
-            zeros(&mask(&model, &weights, 0.5).unwrap()),
+            zeros(&masked(&model, &weights, "weights:0.5")),
             (total as f64 * 0.5).round() as usize
         );
     }
 
     #[test]
     fn biases_and_batch_norms_are_left_alone() {
-        let (model, weights) = random_model(3, 4);
-        let mask = mask(&model, &weights, 0.9).unwrap();
+        let (model, weights) = random_model(3, 3);
+        let mask = masked(&model, &weights, "weights:0.9");
         let masked = apply(&weights, &mask);
         for (before, after) in weights.tensors.iter().zip(&masked.tensors) {
             if mask.get(&before.name).is_none() {
                 assert_eq!(before, after);
             }
+        }
+    }
+
+    #[test]
+    fn every_layer_loses_its_share_or_every_group() {
+        for family in Family::ALL {
+            for seed in 0..8 {
+                let (model, weights) = random_of(family, seed, 3);
+                for tensor in masked(&model, &weights, "weights:0.5:scope=layer").tensors {
+                    let zeros = tensor.data.iter().filter(|value| **value == 0.0).count();
+                    assert_eq!(zeros, (tensor.data.len() as f64 * 0.5).round() as usize);
+                }
+                for tensor in masked(&model, &weights, "nm:2:4").tensors {
+                    let [rows, columns] = [tensor.shape[0], tensor.shape[1]];
+                    let size = tensor.shape[2..].iter().product::<usize>();
+                    let kept = weights.get(&tensor.name).unwrap();
+                    for (row, place, group) in (0..rows)
+                        .flat_map(|row| (0..size).map(move |place| (row, place)))
+                        .flat_map(|(row, place)| (0..columns / 4).map(move |group| (row, place, group)))
+                    {
+                        let at = |column: usize| (row * columns + group * 4 + column) * size + place;
+                        let stay = (0..4).filter(|&column| tensor.data[at(column)] == 1.0);
+                        assert_eq!(stay.clone().count(), 2);
+                        let smallest = stay
+                            .map(|column| kept.data[at(column)].abs())
+                            .fold(f32::INFINITY, f32::min);
+                        let gone = (0..4).filter(|&column| tensor.data[at(column)] == 0.0);
+                        assert!(gone.map(|column| kept.data[at(column)].abs()).fold(0.0, f32::max) <= smallest);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn protected_layers_stay_and_old_zeros_go_first() {
+        let (model, mut weights) = random_of(Family::Dense, 3, 3);
+        let mask = masked(&model, &weights, "weights:0.5:protect=0");
+        assert!(mask.part(0, "weight").is_none() && !mask.tensors.is_empty());
+        for criterion in ["magnitude", "taylor", "movement"] {
+            let first = masked(&model, &weights, &format!("weights:0.3:criterion={criterion}"));
+            weights = apply(&weights, &first);
+            let second = masked(&model, &weights, &format!("weights:0.6:criterion={criterion}"));
+            for (first, second) in first.tensors.iter().zip(&second.tensors) {
+                let is_back = |(first, second): (&f32, &f32)| *first == 0.0 && *second != 0.0;
+                assert!(!first.data.iter().zip(&second.data).any(is_back), "{criterion}");
+            }
+        }
+    }
+
+    /// Of one layer the gradient is known: that of the cross entropy.
+    #[test]
+    fn taylor_and_movement_go_by_gradient_times_weight() {
+        let model = ModelSpec {
+            input: crate::spec::Shape::Features { features: 5 },
+            layers: vec![LayerSpec::Dense { units: 3 }],
+        };
+        let weights = crate::deploy::fixtures::random_weights(&model, 2);
+        let mut seen = Seen::of(&model, 1);
+        seen.plan.config.train.batch_size = 1000;
+        seen.plan.config.train.label_smoothing = 0.0;
+        let samples = &seen.dataset.train;
+        let weight = &weights.part(0, "weight").unwrap().data;
+        let mut gradient = [0.0_f64; 15];
+        for row in 0..samples.len() {
+            let x = samples.row(row);
+            let logits = crate::deploy::fixtures::forward(&model, &weights, &x);
+            let total: f64 = logits.iter().map(|&logit| f64::from(logit).exp()).sum();
+            for class in 0..3 {
+                let target = f64::from(u8::from(class == row % 3));
+                let error = f64::from(logits[class]).exp() / total - target;
+                for feature in 0..5 {
+                    gradient[class * 5 + feature] += error * f64::from(x[feature]) / samples.len() as f64;
+                }
+            }
+        }
+        for (criterion, sign) in [("taylor", None), ("movement", Some(-1.0))] {
+            let mut order: Vec<usize> = (0..15).collect();
+            let score = |place: usize| {
+                let product = gradient[place] * f64::from(weight[place]);
+                sign.map_or(product * product, |sign: f64| sign * product)
+            };
+            order.sort_by(|&a, &b| score(a).total_cmp(&score(b)));
+            let text = format!("weights:0.4:criterion={criterion}");
+            let mask = mask(&model, &weights, &step(&text), &seen.evidence()).unwrap();
+            let mut gone: Vec<usize> = (0..15).filter(|&place| mask.tensors[0].data[place] == 0.0).collect();
+            let mut expected = order[..6].to_vec();
+            (gone.sort_unstable(), expected.sort_unstable());
+            assert_eq!(gone, expected, "{criterion}");
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What a recipe leaves of a network, by arithmetic alone: before anything is compressed, and without a word on accuracy
 //! or time, which only the measurement knows.
 
+use super::units::{plan_units, removable_blocks, removed_blocks, without_layers};
 use super::{model_bytes, multiply_adds, parameters, sum, weights};
-use crate::spec::{LayerSpec, ModelSpec, Recipe, RecipeStep};
+use crate::spec::{LayerSpec, ModelSpec, PruneBlocks, Recipe, RecipeStep};
 
 /// The size of a network in the three ways that a recipe changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +24,19 @@ pub fn as_trained(model: &ModelSpec) -> Expected {
     }
 }
 
-/// Of the network that `recipe` leaves.
+/// Of the network that `recipe` leaves. Which residual blocks go is decided on samples: here it is the smallest, so that no more
+/// is promised than will come.
 pub fn expected(model: &ModelSpec, recipe: &Recipe) -> Expected {
     let mut left = model.clone();
     for step in &recipe.steps {
-        if let RecipeStep::Units { fraction, .. } = *step {
-            left = without_units(&left, fraction);
+        match step {
+            RecipeStep::Units(units) => {
+                if let Ok(plan) = plan_units(&left, units) {
+                    left = plan.model;
+                }
+            }
+            RecipeStep::Blocks(blocks) => left = without_smallest_blocks(&left, blocks),
+            _ => {}
         }
     }
     let weight_bytes = match recipe.steps.last() {
@@ -42,23 +50,15 @@ pub fn expected(model: &ModelSpec, recipe: &Recipe) -> Expected {
     }
 }
 
-/// Units or filters that stay of `units` when `fraction` of them is removed: at least one.
-pub fn kept_units(units: usize, fraction: f64) -> usize {
-    let removed = (units as f64 * fraction).round() as usize;
-    units - removed.min(units.saturating_sub(1))
-}
-
-/// The network without `fraction` of the units of each layer but the last.
-pub fn without_units(model: &ModelSpec, fraction: f64) -> ModelSpec {
-    let mut left = model.clone();
-    let has_units = |layer: &LayerSpec| matches!(layer, LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. });
-    let output = left.layers.iter().rposition(has_units).unwrap_or_default();
-    for layer in &mut left.layers[..output] {
-        if let LayerSpec::Dense { units: count } | LayerSpec::Conv2d { filters: count, .. } = layer {
-            *count = kept_units(*count, fraction);
-        }
-    }
-    left
+fn without_smallest_blocks(model: &ModelSpec, step: &PruneBlocks) -> ModelSpec {
+    let mut blocks = removable_blocks(model);
+    blocks.retain(|block| !step.protect.iter().any(|layer| block.contains(layer)));
+    let count = removed_blocks(blocks.len(), step.fraction);
+    blocks.sort_by_key(|block| {
+        let walk = model.walk().unwrap_or_default();
+        walk[block.clone()].iter().map(weights).sum::<u64>()
+    });
+    without_layers(model, &blocks[..count])
 }
 
 /// A byte for each weight; for each unit a bias and two scales of 4 bytes, and a zero point.
@@ -75,8 +75,9 @@ fn int8_bytes(model: &ModelSpec) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::kept_units;
     use super::*;
-    use crate::spec::Shape;
+    use crate::spec::{PruneUnits, Shape};
 
     fn dense(units: &[usize]) -> ModelSpec {
         ModelSpec {
@@ -106,8 +107,9 @@ mod tests {
 
     #[test]
     fn the_output_keeps_its_units_and_every_layer_one() {
-        assert_eq!(without_units(&dense(&[8, 3, 2]), 0.99), dense(&[1, 1, 2]));
-        assert_eq!(without_units(&dense(&[]), 0.5), dense(&[]));
+        let left = |model: &ModelSpec, fraction: f64| plan_units(model, &PruneUnits::of(fraction, 0)).unwrap().model;
+        assert_eq!(left(&dense(&[8, 3, 2]), 0.99), dense(&[1, 1, 2]));
+        assert!(plan_units(&dense(&[]), &PruneUnits::of(0.5, 0)).is_err());
         assert_eq!(kept_units(16, 0.5), 8);
         assert_eq!(kept_units(0, 0.5), 0);
     }

@@ -3,10 +3,12 @@
 mod classical;
 mod expected;
 mod memory;
+mod units;
 
 pub use classical::{Cost, cost};
-pub use expected::{Expected, as_trained, expected, kept_units, without_units};
+pub use expected::{Expected, as_trained, expected};
 pub use memory::memory;
+pub use units::{UnitError, UnitPlan, kept_units, plan_units, removable_blocks, removed_blocks, without_layers};
 
 use std::ops::Range;
 

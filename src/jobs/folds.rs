@@ -5,6 +5,7 @@ use super::relay::Relay;
 use super::training::require_same_data;
 use super::worker::{Worker, name_of, sit};
 use super::{JobError, StoreSink, classical};
+use crate::compress;
 use crate::data;
 use crate::spec::{Ended, Event, EventSink, Failure, FoldScores, Metrics, RunConfig, RunId, RunPlan};
 use crate::store::NewRun;
@@ -48,11 +49,9 @@ impl Worker<'_> {
             let trained = if is_classical {
                 self.fit(&plan, &dataset, &relay)?.map(Scored::from)
             } else {
-                let job = TrainJob {
-                    plan: &plan,
-                    dataset: &dataset,
-                    start: Start::Fresh,
-                };
+                let curve = compress::in_training(&plan, &dataset);
+                let pruner = curve.as_ref().map(|curve| curve as &dyn train::Pruner);
+                let job = TrainJob::new(&plan, &dataset, Start::Fresh).pruned_by(pruner);
                 match train::train(job, self.control, &relay)? {
                     Outcome::Stopped { .. } => None,
                     Outcome::Finished(trained) => Some(Scored::from(trained)),

@@ -119,11 +119,7 @@ impl Worker<'_> {
             if config.model.architecture.is_classical() {
                 return self.fit_baseline(&plan, dataset);
             }
-            let job = TrainJob {
-                plan: &plan,
-                dataset,
-                start: Start::Fresh,
-            };
+            let job = TrainJob::new(&plan, dataset, Start::Fresh);
             Ok(match train::train(job, self.control, &Silent)? {
                 Outcome::Stopped { .. } => None,
                 Outcome::Finished(trained) => Some(Fitted {

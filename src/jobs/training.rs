@@ -3,13 +3,14 @@
 use super::admission::admit;
 use super::probing::note_speed_up;
 use super::proof::Subject;
-use super::worker::{Worker, name_of, sit};
+use super::worker::{Worker, describe_model, name_of, sit};
 use super::{JobError, StoreSink};
+use crate::compress;
 use crate::data::{self, Dataset};
 use crate::deploy::Form;
 use crate::spec::{ArtifactKind, Ended, Failure, RunConfig, RunId, RunPlan};
 use crate::store::{NewRun, StoreError};
-use crate::train::{self, Outcome, Start, TrainJob};
+use crate::train::{self, Outcome, Pruner, Start, TrainJob};
 
 impl Worker<'_> {
     pub fn train(&self, config: &RunConfig) -> Result<Vec<RunId>, JobError> {
@@ -61,12 +62,22 @@ impl Worker<'_> {
         if plan.config.model.architecture.is_classical() {
             return self.fit_from_nothing(plan, dataset, sink);
         }
-        let job = TrainJob { plan, dataset, start };
+        let curve = compress::in_training(plan, dataset);
+        let pruner = curve.as_ref().map(|curve| curve as &dyn Pruner);
+        let job = TrainJob::new(plan, dataset, start).pruned_by(pruner);
         Ok(match train::train(job, self.control, sink)? {
             Outcome::Stopped { step } => Ended::Stopped { step },
             Outcome::Finished(trained) => {
+                let pruned = RunPlan {
+                    model: trained.model,
+                    ..plan.clone()
+                };
+                if pruned.model != plan.model {
+                    self.store.update_plan(sink.lock(), &pruned)?;
+                    describe_model(sink, &pruned)?;
+                }
                 let scores = Subject {
-                    plan,
+                    plan: &pruned,
                     weights: &trained.weights,
                     form: &Form::Fp32,
                     dataset,

@@ -123,6 +123,25 @@ impl Network {
             .collect()
     }
 
+    /// What enters each layer in the answers to the samples `[samples, inputs]`, and of attention what its heads gather; row by row.
+    pub fn entering(&self, x: Tensor<2>) -> Vec<[Vec<f32>; 2]> {
+        let mut pass = Pass::new(&self.model, &x, None);
+        let mut x = x;
+        let mut found = Vec::with_capacity(self.layers.len());
+        for (layer, placed) in self.layers.iter().zip(&self.placed) {
+            let gathered = match layer {
+                Layer::Attention(attention) => {
+                    let mask = pass.mask.clone().filter(|_| placed.padded);
+                    numbers(attention.gathered(x.clone(), mask))
+                }
+                _ => Vec::new(),
+            };
+            found.push([numbers(x.clone()), gathered]);
+            x = pass.step(layer, placed, x);
+        }
+        found
+    }
+
     /// The value behind a range of layers.
     pub(super) fn through(&self, range: Range<usize>, x: Tensor<2>, pass: &mut Pass) -> Tensor<2> {
         let layers = self.layers[range.clone()].iter().zip(&self.placed[range]);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Architecture, Augmentation, ClassWeights, DatasetSummary, LayerSpec, LossKind, ModelSpec, MonitoredMetric,
-    OptimizerKind, Precision, RunConfig, SchedulePlan, Task, TrainConfig,
+    OptimizerKind, Precision, Pruning, RunConfig, SchedulePlan, Task, TrainConfig,
 };
 
 /// One thing that is wrong with a configuration.
@@ -368,6 +368,13 @@ impl TrainConfig {
                 "use 0 to below 1, such as 0.99",
             );
         }
+        if let Some(problem) = self.prune.as_ref().and_then(Pruning::problem) {
+            let remedy = "leave it to a recipe, or take the option out";
+            issues.push(ConfigIssue::new("train.prune", problem, remedy));
+        }
+        let mut require = |holds: bool, field: &str, value: &dyn ToString, remedy: &str| {
+            issues.extend(within(holds, field, value, remedy));
+        };
         if let Some(limit) = self.time_limit {
             require(above_0(limit), "time_limit", &limit, "use a positive number of seconds");
         }

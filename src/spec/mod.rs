@@ -39,13 +39,14 @@ pub use finding::{Finding, FindingKind};
 pub use ledger::MemoryLedger;
 pub use metrics::{Metrics, class_of};
 pub use model::{
-    ActivationKind, Axis, AxisRole, BATCH_NORM_EPSILON, CellKind, Coupling, LAYER_NORM_EPSILON, LEAKY_SLOPE, LayerSpec,
-    MASKED_SCORE, ModelSpec, Owners, PART_NAMES, Placed, PositionKind, PresetSize, Projection, Shape, ShapeError, Unit,
-    UnitGroup, UnitKind, sinusoidal,
+    ActivationKind, Axis, AxisRole, BATCH_NORM_EPSILON, CellKind, Coupling, Cut, KeptUnits, LAYER_NORM_EPSILON,
+    LEAKY_SLOPE, LayerSpec, MASKED_SCORE, ModelSpec, Owners, PART_NAMES, Placed, PositionKind, PresetSize, Projection,
+    Shape, ShapeError, Unit, UnitGroup, UnitKind, sinusoidal,
 };
 pub use quantization::{ActivationQuantization, QuantizationRanges, Range, symmetric_scale};
 pub use recipe::{
-    Choice, DEFAULT_CALIBRATION, FLAG, Knob, KnobKind, Recipe, RecipeError, RecipeStep, StepWord, Values, WORDS,
+    Choice, DEFAULT_CALIBRATION, FLAG, Knob, KnobKind, PruneBlocks, PruneUnits, PruneWeights, Pruning, Recipe,
+    RecipeError, RecipeStep, StepWord, UnitCriterion, UnitTarget, Values, WORDS, WeightCriterion, WeightPattern, When,
 };
 pub use run::{Artifact, Deployed, FoldScores, Latency, LatencySummary, Run, RunId, RunStatus, Speed, Verdict};
 pub use schedule::SchedulePlan;

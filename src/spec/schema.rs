@@ -35,7 +35,7 @@ const fn optional(path: &'static str, doc: &'static str, example: &'static str) 
 }
 
 /// All keys, in the order of the file.
-pub const KEYS: [Key; 76] = [
+pub const KEYS: [Key; 77] = [
     key(
         "data.source",
         "A set that ships with the program or is generated (trimtab datasets lists them), or a path to a table, a folder of images or texts, or another known format",
@@ -224,6 +224,11 @@ pub const KEYS: [Key; 76] = [
         "train.average",
         "Decay of a moving average of the weights, which is evaluated and kept; no average when left out",
         "0.99",
+    ),
+    optional(
+        "train.prune",
+        "What is pruned while training goes on, from begin to end of it along a cubic curve, such as weights:0.9 or units:0.5; nothing when left out",
+        "\"weights:0.9:begin=0.2:end=0.8\"",
     ),
     key(
         "train.precision",
@@ -468,6 +473,7 @@ mod tests {
         config.train.target = Some(StopTarget::default());
         config.train.time_limit = Some(60.0);
         config.train.average = Some(0.99);
+        config.train.prune = Some("weights:0.9:begin=0.2:end=0.8".parse().unwrap());
         config.data.steps = Some(50);
         config.data.vocabulary = Some(2000);
         config.data.image_size = Some(28);

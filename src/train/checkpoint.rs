@@ -8,7 +8,7 @@ use safetensors::{Dtype, SafeTensorError};
 use serde::{Deserialize, Serialize};
 
 use super::objective::Tally;
-use crate::spec::{NamedTensor, PART_NAMES, Weights};
+use crate::spec::{ModelSpec, NamedTensor, PART_NAMES, Weights};
 
 /// Key of the state's JSON in the file's metadata.
 const STATE: &str = "trimtab";
@@ -47,6 +47,9 @@ pub struct State {
     /// Whether the run is over before its last epoch.
     #[serde(default)]
     pub is_over: bool,
+    /// What pruning has left of the network, once units were removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelSpec>,
 }
 
 /// Where the plateau schedule stands.

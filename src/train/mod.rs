@@ -8,11 +8,13 @@ pub mod bench;
 mod checkpoint;
 mod ending;
 mod evaluation;
+mod evidence;
 mod failures;
 mod objective;
 mod optimizer;
 mod pictures;
 pub mod probe;
+mod pruning;
 mod replicas;
 mod report;
 mod session;
@@ -20,11 +22,13 @@ mod stepper;
 
 pub use checkpoint::{CheckpointError, weights_from_bytes, weights_to_bytes};
 pub use evaluation::{evaluate, metrics, outputs, sample_outputs};
+pub use evidence::Evidence;
 pub use optimizer::{Optimizer, Rule};
 pub use pictures::{attention, batch_gradients};
+pub use pruning::{Pruned, Pruner};
 
 use crate::data::Dataset;
-use crate::spec::{EventSink, Failure, Metrics, RunControl, RunPlan, Weights};
+use crate::spec::{EventSink, Failure, Metrics, ModelSpec, RunControl, RunPlan, Weights};
 
 /// What is to be trained.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +36,25 @@ pub struct TrainJob<'a> {
     pub plan: &'a RunPlan,
     pub dataset: &'a Dataset,
     pub start: Start<'a>,
+    /// Prunes the network on the way.
+    pub pruner: Option<&'a dyn Pruner>,
+}
+
+impl<'a> TrainJob<'a> {
+    pub fn new(plan: &'a RunPlan, dataset: &'a Dataset, start: Start<'a>) -> Self {
+        Self {
+            plan,
+            dataset,
+            start,
+            pruner: None,
+        }
+    }
+
+    /// The same job with a pruner, where there is one. A run is resumed with the pruner that it began with.
+    #[must_use]
+    pub fn pruned_by(self, pruner: Option<&'a dyn Pruner>) -> Self {
+        Self { pruner, ..self }
+    }
 }
 
 /// From where the training goes on.
@@ -65,7 +88,10 @@ pub enum Outcome {
 /// Weights and what they score, measured on the network in training; the exported file is scored by `deploy`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
-    /// With early stopping those of the best epoch, else the last; where an average is kept, that.
+    /// The plan's network, or what pruning in training left of it.
+    pub model: ModelSpec,
+    /// With early stopping those of the best epoch, else the last; where an average is kept, that. Where the network was pruned
+    /// in training, epochs before the end of that don't count.
     pub weights: Weights,
     /// Epoch (from 1) that `weights` are of.
     pub best_epoch: usize,

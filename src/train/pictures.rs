@@ -249,11 +249,7 @@ mod tests {
     }
 
     fn trained(plan: &RunPlan, dataset: &Dataset, watcher: &Watcher) {
-        let job = TrainJob {
-            plan,
-            dataset,
-            start: Start::Fresh,
-        };
+        let job = TrainJob::new(plan, dataset, Start::Fresh);
         train(job, &RunControl::default(), watcher).unwrap();
     }
 

@@ -3,19 +3,22 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use burn::tensor::Device;
+
 use super::checkpoint::{self, Best, Checkpoint, Parts, State, weights_to_bytes};
 use super::evaluation::{evaluate, metrics, sample_outputs};
 use super::failures::{self, damaged, unfit};
 use super::pictures::Pictures;
+use super::pruning::{Pace, Pruned, Pruner};
 use super::report::Reporter;
-use super::stepper::{self, Stepper, Strided, multiply};
+use super::stepper::{self, Stepper, Strided};
 use super::{Outcome, Start, TrainJob, Trained, ending};
 use crate::cost;
 use crate::data::{Batches, DataError, Dataset, Loader, Samples};
 use crate::nn::{self, Network, WeightError};
 use crate::spec::{
-    ArtifactKind, Command, Event, EventSink, Failure, Metrics, NamedTensor, RunControl, RunPlan, ScheduleKind,
-    SchedulePlan, StepRecord, Task, Weights,
+    ArtifactKind, Command, Event, EventSink, Failure, Metrics, RunControl, RunPlan, ScheduleKind, SchedulePlan,
+    StepRecord, Task, TrainConfig, Weights, units,
 };
 
 /// Between two checkpoints at the ends of epochs.
@@ -34,6 +37,9 @@ pub struct Session<'a> {
     pictures: Pictures<'a>,
     schedule: SchedulePlan,
     stepper: Stepper,
+    device: Device,
+    pruner: Option<&'a dyn Pruner>,
+    pace: Pace,
     state: State,
     /// Weights of the best epoch, where early stopping will restore them.
     best: Option<Weights>,
@@ -51,33 +57,28 @@ impl<'a> Session<'a> {
         let device = nn::device(job.plan.config.run.device)
             .map_err(failures::device)?
             .autodiff();
-        let model = &job.plan.model;
+        let mut plan = job.plan.clone();
         let mut resumed = None;
         let mut state = State::default();
-        let mut mask = None;
+        let mut held = None;
         let network = match job.start {
             Start::Fresh => stepper::first(job.plan, &device).map_err(WeightError::from),
             Start::Resume(bytes) => {
                 let checkpoint = Checkpoint::from_bytes(bytes).map_err(|error| damaged(&error))?;
                 let checkpoint = resumed.insert(checkpoint);
                 state = checkpoint.state.clone();
-                Network::from_weights(model, &checkpoint.weights, &device)
-            }
-            Start::FineTune {
-                weights,
-                mask: masked,
-                epochs,
-            } => {
-                state.fine_tune = Some(epochs);
-                if let Some(masked) = masked {
-                    let masked = Network::from_weights(model, &completed(masked, weights), &device);
-                    mask = Some(masked.map_err(|error| unfit(&error))?.parameters());
+                if let Some(model) = &state.model {
+                    plan.model = model.clone();
                 }
-                Network::from_weights(model, weights, &device)
+                Network::from_weights(&plan.model, &checkpoint.weights, &device)
+            }
+            Start::FineTune { weights, mask, epochs } => {
+                state.fine_tune = Some(epochs);
+                held = mask;
+                Network::from_weights(&plan.model, weights, &device)
             }
         };
         let network = network.map_err(|error| unfit(&error))?;
-        let mut plan = job.plan.clone();
         if let Some(epochs) = state.fine_tune {
             let train = &mut plan.config.train;
             train.epochs = epochs;
@@ -95,14 +96,13 @@ impl<'a> Session<'a> {
                 .check(&lengths, &statistics, stepper.optimizer.slots.len())
                 .map_err(|error| damaged(&error))?;
             stepper.optimizer.slots = checkpoint.slots;
-            (best, mask) = (checkpoint.best, checkpoint.mask);
+            (best, stepper.mask) = (checkpoint.best, checkpoint.mask);
             if let Some((average, [parameters, statistics])) = stepper.average.as_mut().zip(checkpoint.average) {
                 (average.parameters, average.statistics) = (parameters, statistics);
             }
-        } else if let Some(mask) = &mask {
-            stepper.start_from(|index, values| multiply(values, &mask[index]));
+        } else if let Some(mask) = held {
+            stepper.hold(mask, &device)?;
         }
-        stepper.mask = mask;
         let config = &plan.config;
         let (seed, batch_size) = (config.run.seed, config.train.batch_size);
         Ok(Self {
@@ -115,6 +115,9 @@ impl<'a> Session<'a> {
             reporter,
             pictures: Pictures::new(job.dataset, sink),
             stepper,
+            device,
+            pruner: job.pruner,
+            pace: Pace::default(),
             state,
             best,
             checkpointed: None,
@@ -145,6 +148,7 @@ impl<'a> Session<'a> {
                 if self.rests()? {
                     return Ok(Outcome::Stopped { step: self.state.step });
                 }
+                self.prune()?;
                 self.step(&mut batches)?;
             }
             self.end_epoch(epoch + 1)?;
@@ -156,7 +160,55 @@ impl<'a> Session<'a> {
         let early = self.plan.config.train.early_stopping;
         self.state.step >= self.plan.total_steps()
             || self.state.is_over
-            || early.is_some_and(|early| self.state.stale >= early.patience)
+            || (self.is_pruned() && early.is_some_and(|early| self.state.stale >= early.patience))
+    }
+
+    /// Whether pruning is over, or there is none.
+    fn is_pruned(&self) -> bool {
+        let total = self.plan.total_steps();
+        self.pruner.is_none_or(|pruner| self.state.step > pruner.last(total))
+    }
+
+    /// Prunes before the next step, where it is due.
+    fn prune(&mut self) -> Result<(), Failure> {
+        let (step, total) = (self.state.step, self.plan.total_steps());
+        match self.pruner {
+            Some(pruner) if pruner.is_due(step, total) => self.prune_by(pruner, step),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does what is due before `step`.
+    fn prune_by(&mut self, pruner: &dyn Pruner, step: usize) -> Result<(), Failure> {
+        let total = self.plan.total_steps();
+        let weights = self.stepper.network.to_weights();
+        let text = match pruner.prune(step, total, &self.plan.model, &weights)? {
+            None => return Ok(()),
+            Some(Pruned::Masked(mask)) => {
+                self.stepper.hold(&mask, &self.device)?;
+                let zeros = mask.tensors.iter().flat_map(|tensor| &tensor.data);
+                let [zeros, all] = zeros.fold([0.0, 0.0], |[zeros, all], value| {
+                    [zeros + f64::from(u8::from(*value == 0.0)), all + 1.0]
+                });
+                format!(
+                    "Step {step}: {:.1} % of the weights are zero",
+                    100.0 * zeros / f64::max(all, 1.0)
+                )
+            }
+            Some(Pruned::Smaller(cut)) => {
+                let before = cost::parameters(&self.plan.model);
+                self.plan.model = cut.model.clone();
+                self.stepper.shrink(&cut, &self.plan, self.dataset, &self.device)?;
+                self.pace.cut();
+                let after = cost::parameters(&cut.model);
+                self.state.model = Some(cut.model);
+                let [before, after] = [before, after].map(|count| units::count(count as f64));
+                format!("Step {step}: units were removed, {before} to {after} parameters")
+            }
+        };
+        // Only networks as small as they are to become are held against each other.
+        (self.state.best, self.best, self.state.stale) = (None, None, 0);
+        self.reporter.emit(Event::Note { text })
     }
 
     /// Obeys the control: waits out a pause; true when the run is to stop here.
@@ -208,6 +260,9 @@ impl<'a> Session<'a> {
         };
         let busy = began.elapsed();
         self.state.busy_secs += busy.as_secs_f64();
+        if self.pruner.is_some() {
+            self.pace.take(busy.as_secs_f64());
+        }
         self.reporter.step(record, samples, busy)
     }
 
@@ -255,7 +310,15 @@ impl<'a> Session<'a> {
                 .take(is_best, self.plan.config.train.step_epochs.max(1));
         }
         self.state.busy_secs += began.elapsed().as_secs_f64();
-        if let Some(text) = ending::reason(&self.plan.config.train, &self.state, epoch, &validation) {
+        let mut train = self.plan.config.train.clone();
+        if !self.is_pruned() {
+            train = TrainConfig {
+                target: None,
+                early_stopping: None,
+                ..train
+            };
+        }
+        if let Some(text) = ending::reason(&train, &self.state, epoch, &validation) {
             self.state.is_over = true;
             self.reporter.epoch(Event::Note { text });
         }
@@ -266,6 +329,17 @@ impl<'a> Session<'a> {
     }
 
     fn finish(&mut self) -> Result<Trained, Failure> {
+        if let Some(pruner) = self.pruner.filter(|_| !self.is_pruned()) {
+            // The time limit came first.
+            self.prune_by(pruner, pruner.last(self.plan.total_steps()))?;
+        }
+        if let Some([before, after]) = self.pace.change() {
+            let text = format!(
+                "A step took {before:.2} ms before units were removed, and {after:.2} ms since: {:.2} times as long",
+                after / before
+            );
+            self.reporter.emit(Event::Note { text })?;
+        }
         self.checkpoint()?;
         let epochs = self.state.step / self.plan.steps_per_epoch.max(1);
         let best = self.best.take().zip(self.state.best);
@@ -281,6 +355,7 @@ impl<'a> Session<'a> {
         self.save_weights(&weights)?;
         let network = network.as_ref().unwrap_or(&self.stepper.network);
         Ok(Trained {
+            model: self.plan.model.clone(),
             weights,
             best_epoch,
             epochs,
@@ -318,18 +393,5 @@ impl<'a> Session<'a> {
             .save(ArtifactKind::Checkpoint, &bytes.map_err(|error| damaged(&error))?)?;
         self.checkpointed = Some(Instant::now());
         Ok(())
-    }
-}
-
-/// `mask` with ones for the tensors of `weights` that it leaves out.
-fn completed(mask: &Weights, weights: &Weights) -> Weights {
-    let tensors = weights.tensors.iter().map(|tensor| {
-        mask.get(&tensor.name).cloned().unwrap_or_else(|| NamedTensor {
-            data: vec![1.0; tensor.data.len()],
-            ..tensor.clone()
-        })
-    });
-    Weights {
-        tensors: tensors.collect(),
     }
 }

@@ -103,11 +103,7 @@ pub(super) fn prepare(config: &RunConfig) -> Prepared {
 
 impl Prepared {
     pub fn run(&self, start: Start<'_>, recorder: &Recorder) -> Result<Outcome, Failure> {
-        let job = TrainJob {
-            plan: &self.plan,
-            dataset: &self.dataset,
-            start,
-        };
+        let job = TrainJob::new(&self.plan, &self.dataset, start);
         train(job, &recorder.control, recorder)
     }
 
@@ -121,11 +117,7 @@ impl Prepared {
 /// Does the steps up to `step` one by one, so that a stop falls exactly there.
 pub(super) fn stopped_at(prepared: &Prepared, step: usize) -> (Vec<u8>, Vec<StepRecord>) {
     let recorder = Recorder::default();
-    let job = TrainJob {
-        plan: &prepared.plan,
-        dataset: &prepared.dataset,
-        start: Start::Fresh,
-    };
+    let job = TrainJob::new(&prepared.plan, &prepared.dataset, Start::Fresh);
     let mut session = session::Session::open(&job, &recorder.control, &recorder).unwrap();
     session.stop_before = Some(step);
     assert_eq!(session.run().unwrap(), Outcome::Stopped { step });

@@ -73,11 +73,7 @@ fn epoch(data: &DataConfig, augment: &[Augmentation]) -> (f64, u64) {
     let dataset = data::load(&config.data).unwrap();
     let plan = config.check(&dataset.summary).unwrap();
     let peak = Peak::default();
-    let job = TrainJob {
-        plan: &plan,
-        dataset: &dataset,
-        start: Start::Fresh,
-    };
+    let job = TrainJob::new(&plan, &dataset, Start::Fresh);
     let began = Instant::now();
     train(job, &RunControl::default(), &peak).unwrap();
     let peak = *peak.0.lock().unwrap();

@@ -97,11 +97,7 @@ fn hold(cases: impl Iterator<Item = (RunPlan, Dataset)>, tolerance: f64) {
         let measured = phases(&plan, &dataset);
         nn::warm_up();
         let before = alloc::live_bytes();
-        let job = TrainJob {
-            plan: &plan,
-            dataset: &dataset,
-            start: Start::Fresh,
-        };
+        let job = TrainJob::new(&plan, &dataset, Start::Fresh);
         let began = Instant::now();
         let outcome = train(job, &RunControl::default(), &Nowhere).unwrap();
         let peak = alloc::peak_bytes() - before;

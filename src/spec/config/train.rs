@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::spec::Pruning;
+
 /// The training knobs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -45,6 +47,9 @@ pub struct TrainConfig {
     /// Decay of the exponential moving average of the weights that is evaluated and kept; none when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average: Option<f64>,
+    /// Prunes while training goes on; absent: nothing is pruned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prune: Option<Pruning>,
     pub precision: Precision,
     /// Computes activations again in the backward pass (Chen et al. 2016): less memory, more time.
     pub recompute: bool,
@@ -195,6 +200,7 @@ impl Default for TrainConfig {
             label_smoothing: 0.0,
             class_weights: ClassWeights::None,
             average: None,
+            prune: None,
             precision: Precision::F32,
             recompute: false,
             workers: 1,

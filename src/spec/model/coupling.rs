@@ -384,3 +384,137 @@ fn repeated(owners: &Owners, times: usize) -> Owners {
         .flat_map(|owner| std::iter::repeat_n(*owner, times))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Architecture, ModelConfig, PresetSize};
+
+    const IMAGE: Shape = Shape::Image {
+        channels: 1,
+        height: 28,
+        width: 28,
+    };
+
+    fn preset(architecture: Architecture) -> (ModelSpec, Coupling) {
+        let mut config = ModelConfig::preset(architecture, PresetSize::Small, IMAGE);
+        config.bidirectional = architecture == Architecture::Lstm;
+        let model = ModelSpec::from_config(&config, IMAGE, 10).unwrap();
+        let coupling = model.coupling().unwrap();
+        (model, coupling)
+    }
+
+    fn free(coupling: &Coupling) -> Vec<&UnitGroup> {
+        coupling.groups.iter().filter(|group| group.fixed.is_none()).collect()
+    }
+
+    #[test]
+    fn members_of_a_sum_share_a_group_with_the_shortcut() {
+        let (model, coupling) = preset(Architecture::Resnet);
+        let sums: Vec<usize> = (0..model.layers.len())
+            .filter(|&layer| model.layers[layer] == LayerSpec::Sum)
+            .collect();
+        for &sum in &sums {
+            let placed = model.walk().unwrap()[sum];
+            let group = coupling.outputs[sum][0].unwrap().group;
+            // The second convolution of the block, and the projection of one that has it.
+            let second = (0..sum).rfind(|&layer| matches!(model.layers[layer], LayerSpec::Conv2d { .. }));
+            assert!(coupling.groups[group].layers.contains(&second.unwrap()));
+            assert_eq!(
+                coupling.groups[group].layers.contains(&sum),
+                placed.projection().is_some()
+            );
+        }
+        // The first block adds the stem as it is.
+        assert!(coupling.groups[0].layers.len() >= 2 && coupling.groups[0].layers[0] == 0);
+        // Stem, a convolution within each block, a sum for each block that projects, and the output.
+        assert_eq!(coupling.groups.len(), 2 * sums.len() + 1);
+        assert_eq!(free(&coupling).len(), 2 * sums.len());
+    }
+
+    #[test]
+    fn a_depthwise_convolution_follows_what_it_reads() {
+        let (model, coupling) = preset(Architecture::Mobilenet);
+        for (layer, spec) in model.layers.iter().enumerate() {
+            if let LayerSpec::DepthwiseConv2d { .. } = spec {
+                let group = coupling.group_of(layer).unwrap();
+                assert!(coupling.groups[group].layers[0] < layer);
+                assert_eq!(coupling.own[layer], None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_cell_is_one_unit_in_both_directions() {
+        let (model, coupling) = preset(Architecture::Lstm);
+        let layer = model
+            .layers
+            .iter()
+            .position(|layer| matches!(layer, LayerSpec::Recurrent { .. }));
+        let layer = layer.unwrap();
+        let group = coupling.own[layer].unwrap();
+        let units = coupling.groups[group].units;
+        let backward = coupling
+            .axes
+            .iter()
+            .find(|axis| axis.part == "weight_hh_l0_reverse" && axis.axis == 0);
+        let owners = &backward.unwrap().owners;
+        assert_eq!(owners.len(), 4 * units);
+        assert_eq!(owners[3 * units + 2], Some(Unit { group, index: 2 }));
+        assert_eq!(coupling.outputs[layer][units + 2], Some(Unit { group, index: 2 }));
+    }
+
+    #[test]
+    fn a_transformer_has_heads_and_feed_forward_units_to_lose() {
+        let (model, coupling) = preset(Architecture::Transformer);
+        let count = |kind| free(&coupling).iter().filter(|group| group.kind == kind).count();
+        let blocks = model
+            .layers
+            .iter()
+            .filter(|layer| matches!(layer, LayerSpec::SelfAttention { .. }))
+            .count();
+        assert_eq!((count(UnitKind::Heads), count(UnitKind::Neurons)), (blocks, blocks));
+        assert!(coupling.groups.iter().any(|group| group.fixed == Some(NORMALISED)));
+        let widths: Vec<usize> = coupling
+            .groups
+            .iter()
+            .map(|group| {
+                if group.fixed.is_none() {
+                    group.units / 2
+                } else {
+                    group.units
+                }
+            })
+            .collect();
+        let smaller = model.with_widths(&coupling, &widths);
+        let heads = smaller
+            .layers
+            .iter()
+            .find(|layer| matches!(layer, LayerSpec::SelfAttention { .. }));
+        assert!(
+            matches!(
+                heads,
+                Some(LayerSpec::SelfAttention {
+                    head_width: Some(_),
+                    ..
+                })
+            ),
+            "{heads:?}"
+        );
+        assert_eq!(model.with_widths(&coupling, &coupling.widths()), model);
+    }
+
+    #[test]
+    fn behind_a_flatten_a_filter_is_its_image() {
+        let (model, coupling) = preset(Architecture::Cnn);
+        let flatten = model
+            .layers
+            .iter()
+            .position(|layer| *layer == LayerSpec::Flatten)
+            .unwrap();
+        let positions = model.walk().unwrap()[flatten].input.positions();
+        let owners = &coupling.outputs[flatten];
+        assert_eq!(owners[0], owners[positions - 1]);
+        assert_eq!(owners[positions].unwrap().index, 1);
+    }
+}

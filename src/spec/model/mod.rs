@@ -3,6 +3,7 @@
 
 mod build;
 mod coupling;
+mod cut;
 mod layer;
 mod preset;
 mod shape;
@@ -11,6 +12,7 @@ mod tensors;
 use serde::{Deserialize, Serialize};
 
 pub use coupling::{Axis, AxisRole, Coupling, Owners, Unit, UnitGroup, UnitKind};
+pub use cut::{Cut, KeptUnits};
 pub use layer::{ActivationKind, CellKind, LEAKY_SLOPE, LayerSpec, PositionKind};
 pub use preset::PresetSize;
 pub use shape::Shape;

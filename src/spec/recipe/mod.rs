@@ -1,6 +1,8 @@
 //! A compression recipe: steps in words, `units:0.5:finetune=3+int8-static`. What words there are stands in `words`.
 
 mod knob;
+mod prune;
+mod prune_words;
 mod words;
 
 use std::fmt;
@@ -10,6 +12,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use knob::{Choice, FLAG, Knob, KnobKind, Values};
+pub use prune::{
+    PruneBlocks, PruneUnits, PruneWeights, Pruning, UnitCriterion, UnitTarget, WeightCriterion, WeightPattern, When,
+};
 pub use words::{StepWord, WORDS};
 
 /// Steps applied in order to a finished run's network.
@@ -20,11 +25,12 @@ pub struct Recipe {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum RecipeStep {
-    /// Zeroes this fraction of all dense and convolution weights, the smallest in magnitude first, then trains on for
-    /// `finetune` epochs with the zeros held.
-    Weights { fraction: f64, finetune: usize },
-    /// Removes this fraction of the neurons and filters of every hidden layer, the smallest in L1 norm first.
-    Units { fraction: f64, finetune: usize },
+    /// Zeroes single weights, and holds the zeros from then on.
+    Weights(PruneWeights),
+    /// Removes whole units.
+    Units(PruneUnits),
+    /// Removes whole residual blocks.
+    Blocks(PruneBlocks),
     /// Stores weights in half precision.
     Fp16,
     /// Quantizes weights and activations to 8 bits with ranges seen on `calibration` training samples.
@@ -46,18 +52,12 @@ impl Recipe {
     /// The four of `trimtab demo`.
     pub fn demo() -> [Self; 4] {
         [
-            RecipeStep::Units {
-                fraction: 0.5,
-                finetune: 3,
-            },
+            RecipeStep::Units(PruneUnits::of(0.5, 3)),
             RecipeStep::Int8Static {
                 calibration: DEFAULT_CALIBRATION,
             },
             RecipeStep::Fp16,
-            RecipeStep::Weights {
-                fraction: 0.8,
-                finetune: 3,
-            },
+            RecipeStep::Weights(PruneWeights::of(0.8, 3)),
         ]
         .map(|step| Self { steps: vec![step] })
     }
@@ -99,8 +99,10 @@ impl RecipeStep {
     }
 
     pub fn finetune_epochs(&self) -> usize {
-        match *self {
-            Self::Weights { finetune, .. } | Self::Units { finetune, .. } => finetune,
+        match self {
+            Self::Weights(weights) => weights.finetune * weights.when.rounds(),
+            Self::Units(units) => units.finetune * units.when.rounds(),
+            Self::Blocks(blocks) => blocks.finetune,
             Self::Fp16 | Self::Int8Static { .. } => 0,
         }
     }
@@ -108,6 +110,16 @@ impl RecipeStep {
     /// Whether the step changes only how numbers are stored, so that nothing may follow it.
     pub fn is_storage(&self) -> bool {
         self.word().stores
+    }
+
+    /// Whether it is done along a training that it does not have.
+    fn waits_for_training(&self) -> bool {
+        let when = match self {
+            Self::Weights(weights) => weights.when,
+            Self::Units(units) => units.when,
+            _ => return false,
+        };
+        when != When::Once && self.finetune_epochs() == 0
     }
 
     /// Its row in the table of words.
@@ -158,6 +170,11 @@ impl FromStr for Recipe {
         if let Some(early) = steps[..steps.len() - 1].iter().find(|step| step.is_storage()) {
             return Err(wrong(format!(
                 "`{early}` must be the last step, since it fixes how the weights are stored"
+            )));
+        }
+        if let Some(idle) = steps.iter().find(|step| step.waits_for_training()) {
+            return Err(wrong(format!(
+                "`{idle}` prunes between or during epochs of fine-tuning; add finetune=3"
             )));
         }
         Ok(Self { steps })
@@ -294,6 +311,12 @@ mod tests {
             "units:0.5:finetune=3",
             "units:0.5:finetune=3+int8-static",
             "units:0.25+weights:0.5:finetune=1+fp16",
+            "units:macs=0.5:criterion=taylor:multiple=8:protect=0,3:finetune=2",
+            "units:size=0.5:schedule=iterative:steps=2:finetune=1",
+            "weights:0.9:criterion=movement:scope=layer:schedule=cubic:begin=0.2:end=0.8:finetune=4",
+            "weights:0.9:rewind=1:finetune=3",
+            "nm:2:4:criterion=taylor:finetune=1",
+            "blocks:0.5:protect=1:finetune=2",
         ] {
             assert_eq!(text.parse::<Recipe>().unwrap().to_string(), text);
         }
@@ -310,6 +333,14 @@ mod tests {
             ("", "not a step"),
             ("int3", "not a step"),
             ("units", "needs a fraction"),
+            ("units:0.5:macs=0.5", "one of"),
+            ("units:0.5:criterion=l3", "one of l1, l2, bn"),
+            ("units:0.5:protect=a", "numbers of layers"),
+            ("units:0.5:steps=3", "belongs to schedule"),
+            ("units:0.5:begin=0.8:end=0.2", "not before"),
+            ("units:0.5:schedule=iterative", "finetune"),
+            ("nm:4:2", "smaller"),
+            ("nm:2", "two numbers"),
             ("units:1.5", "between 0 and 1"),
             ("units:nan", "between 0 and 1"),
             ("units:x", "not a fraction"),

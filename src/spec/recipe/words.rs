@@ -1,8 +1,8 @@
 //! The words of the recipe language: the one table that says what each is called, which values it takes, how it becomes a step
 //! and how a step is written. A new step is a variant of [`RecipeStep`] and a row here.
 
-use super::RecipeStep;
 use super::knob::{Knob, KnobKind, Values};
+use super::{RecipeStep, prune_words};
 
 /// A word with all that is known of it.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ impl StepWord {
     }
 }
 
-const FINETUNE: Knob = Knob {
+pub const FINETUNE: Knob = Knob {
     name: "finetune",
     kind: KnobKind::Count { least: 0 },
     default: Some("0"),
@@ -62,71 +62,11 @@ const CALIBRATION: Knob = Knob {
 };
 
 /// All words, in the order of the menu.
-pub static WORDS: [StepWord; 4] = [
-    StepWord {
-        word: "units",
-        title: "Remove units",
-        about: "Removes whole neurons and filters: smaller and really faster; costs accuracy, so fine-tune",
-        example: "units:0.5:finetune=3",
-        places: &[Knob {
-            name: "fraction",
-            kind: KnobKind::Fraction,
-            default: None,
-            label: "Units and filters to remove",
-            unit: "",
-            doc: "Share of the units of each layer that is removed",
-        }],
-        options: &[FINETUNE],
-        stores: false,
-        read: |values| {
-            Ok(RecipeStep::Units {
-                fraction: values
-                    .number("fraction")
-                    .ok_or("units needs a fraction, as in units:0.5")?,
-                finetune: values.count("finetune").unwrap_or_default(),
-            })
-        },
-        write: |step| match step {
-            RecipeStep::Units { fraction, finetune } => Some(
-                Values::default()
-                    .with("fraction", Some(fraction))
-                    .with("finetune", Some(finetune)),
-            ),
-            _ => None,
-        },
-    },
-    StepWord {
-        word: "weights",
-        title: "Zero weights",
-        about: "Zeroes the smallest weights: the file packs smaller, but dense kernels do not get faster",
-        example: "weights:0.8:finetune=3",
-        places: &[Knob {
-            name: "fraction",
-            kind: KnobKind::Fraction,
-            default: None,
-            label: "Weights to zero",
-            unit: "",
-            doc: "Share of all weights that is zeroed",
-        }],
-        options: &[FINETUNE],
-        stores: false,
-        read: |values| {
-            Ok(RecipeStep::Weights {
-                fraction: values
-                    .number("fraction")
-                    .ok_or("weights needs a fraction, as in weights:0.5")?,
-                finetune: values.count("finetune").unwrap_or_default(),
-            })
-        },
-        write: |step| match step {
-            RecipeStep::Weights { fraction, finetune } => Some(
-                Values::default()
-                    .with("fraction", Some(fraction))
-                    .with("finetune", Some(finetune)),
-            ),
-            _ => None,
-        },
-    },
+pub static WORDS: [StepWord; 6] = [
+    prune_words::UNITS,
+    prune_words::BLOCKS,
+    prune_words::WEIGHTS,
+    prune_words::SPARSE_GROUPS,
     StepWord {
         word: "int8-static",
         title: "Quantize to int8",

@@ -13,7 +13,7 @@ use crate::app::widgets::field::{Field, GUTTER, Typed, problem_ui};
 use crate::spec::{KEYS, Shape};
 
 /// Every key with its label, in the order of the file.
-pub const LABELS: [(&str, &str); 72] = [
+pub const LABELS: [(&str, &str); 73] = [
     ("data.source", "Data set"),
     ("data.target", "Target column"),
     ("data.task", "Task"),
@@ -74,6 +74,7 @@ pub const LABELS: [(&str, &str); 72] = [
     ("train.label_smoothing", "Label smoothing"),
     ("train.class_weights", "Class weights"),
     ("train.average", "Weight average"),
+    ("train.prune", "Prune"),
     ("train.precision", "Precision"),
     ("train.recompute", "Recompute"),
     ("train.workers", "Workers"),

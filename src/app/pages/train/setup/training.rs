@@ -11,12 +11,12 @@ use crate::app::action::{Action, Actions, Panel};
 use crate::app::theme;
 use crate::app::widgets::field::{self, Field, Number};
 use crate::spec::{
-    ClassWeights, Device, EarlyStopping, LossKind, MonitoredMetric, OptimizerKind, Precision, RunConfig, ScheduleKind,
-    StopTarget, TrainConfig,
+    ClassWeights, Device, EarlyStopping, LossKind, MonitoredMetric, OptimizerKind, Precision, Pruning, RecipeError,
+    RunConfig, ScheduleKind, StopTarget, TrainConfig,
 };
 
 /// Fields that are folded away.
-const RARE: [&str; 14] = [
+const RARE: [&str; 15] = [
     "train.loss",
     "train.focal_gamma",
     "train.huber_delta",
@@ -24,6 +24,7 @@ const RARE: [&str; 14] = [
     "train.l1",
     "train.decay_all",
     "train.average",
+    "train.prune",
     "train.accumulate",
     "train.workers",
     "train.precision",
@@ -254,6 +255,14 @@ fn resources_ui(
         &options,
     );
     fields.switch(ui, "train.recompute", &mut train.recompute, &defaults.recompute);
+    let (key, prune) = ("train.prune", &mut train.prune);
+    fields.show(ui, key, prune, &defaults.prune, |ui, value, typed| {
+        let show = |prune: &Option<Pruning>| prune.as_ref().map_or_else(String::new, ToString::to_string);
+        field::text_ui(ui, value, typed, "weights:0.9", show, |text| match text.trim() {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(|error: RecipeError| error.problem),
+        })
+    });
 }
 
 /// When training ends before its last epoch.
