@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::spec::LayerChange;
+
 /// Train small neural networks, compress them, and measure what that cost and bought. Without a command, the window opens.
 #[derive(Debug, Parser)]
 #[command(name = "trimtab", version, disable_help_subcommand = true)]
@@ -81,6 +83,16 @@ pub enum Command {
         /// Steps joined by +: weights:0.8, units:0.5:finetune=3, fp16, int8-static
         #[arg(required = true, value_name = "RECIPE")]
         recipes: Vec<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Quantize or prune one layer of a finished run at a time: what each costs, on the validation split
+    Sensitivity {
+        /// Number (r12) or name
+        run: String,
+        /// What is done to a layer: int8, int4 or weights:0.8
+        #[arg(long, default_value = "int8")]
+        change: LayerChange,
         #[arg(long)]
         json: bool,
     },

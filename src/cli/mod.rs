@@ -7,6 +7,7 @@ mod probe;
 mod progress;
 mod report;
 mod runs;
+mod sensitivity;
 mod work;
 
 use std::io::{ErrorKind, Write as _};
@@ -90,6 +91,7 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
         Command::Cost { config, set, json } => work::cost(&config, &set, json),
         Command::Train(options) => work::train(store(place)?, options),
         Command::Compress { run, recipes, json } => work::compress(store(place)?, &run, &recipes, json),
+        Command::Sensitivity { run, change, json } => sensitivity::run(store(place)?, &run, change, json),
         Command::Compare { runs, json, csv } => work::compare(store(place)?, &runs, json, csv),
         Command::Export { run, to } => work::export(store(place)?, &run, &to),
         Command::Get { name } => work::get(store(place)?, name.as_deref()),

@@ -27,6 +27,7 @@ pub fn run(store: Store, options: &ProbeArguments, probe: Probe) -> Result<Strin
         Finding::Throughput { measured } => batches(&measured),
         Finding::Workers { batch_size, speeds } => workers(batch_size, &speeds),
         Finding::LearningCurve(curve) => learning_curve(&curve),
+        Finding::Sensitivity { .. } => return Err("the answer was to another question".into()),
     })
 }
 

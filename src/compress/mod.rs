@@ -1,15 +1,25 @@
 //! Smaller networks from trained ones: units removed, weights zeroed, numbers put on an 8-bit grid, and fine-tuning to make
 //! up for it. Nothing is measured here; that is for `deploy`, on the exported bytes.
 
+#[cfg(test)]
+mod agreement;
+mod correct;
+pub mod distil;
 mod during;
+mod equalize;
 #[cfg(test)]
 mod fixtures;
 mod pruning;
+mod quantize;
 mod ranges;
 mod recipe;
+mod sensitivity;
 pub mod units;
 pub mod weights;
 
 pub use during::{Curve, in_training};
-pub use ranges::ranges;
+pub use equalize::equalize;
+pub use quantize::{OnGrids, quantize};
+pub use ranges::{Observed, observe, ranges};
 pub use recipe::{Applied, Compressed, apply, speed};
+pub use sensitivity::{sensitivity, signal_to_noise};

@@ -1,61 +1,228 @@
-//! Calibration: which values the activations of a network take, seen on training samples.
+//! Calibration: which values the activations of a network take, seen on training samples, and the ranges that are made of
+//! them.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rand::seq::SliceRandom;
 
 use crate::data::{DataError, Samples};
 use crate::deploy::{DeployError, fold_batch_norm};
 use crate::nn::{self, Network};
-use crate::spec::{Device, Failure, ModelSpec, QuantizationRanges, Range, Weights, stream};
+use crate::spec::{
+    self, ActivationQuantization, Failure, ModelSpec, Quantization, QuantizationRanges, Range, RangeMethod, Weights,
+    stream,
+};
 
-/// Smallest and largest value of the input and of every layer's output of the batch-norm-folded network, over `count` of
-/// `samples` (all of them when there are fewer), drawn without replacement by `seed`.
+/// What was seen at one place of the batch-norm-folded network, and the range that was chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    pub seen: Range,
+    pub chosen: Range,
+    /// How many values lie in each of equal parts of `seen`; empty where the method needs none.
+    pub counts: Vec<u64>,
+}
+
+/// Parts of a histogram.
+const PARTS: usize = 2048;
+
+/// Ranges of the input and of every layer's output of the batch-norm-folded network, over some of `samples` (all of them when
+/// there are fewer), drawn without replacement by `seed`.
 pub fn ranges(
     model: &ModelSpec,
     weights: &Weights,
     samples: &Samples,
-    count: usize,
+    calibration: &Quantization,
     seed: u64,
 ) -> Result<QuantizationRanges, Failure> {
-    const BATCH: usize = 64;
-    let (model, weights) = fold_batch_norm(model, weights).map_err(DeployError::into_failure)?;
-    let failed = |what: String| Failure::new("calibration", what, "train the run again");
-    // The reference device, whatever the run trained on: the same weights must give the same file.
-    let device = nn::device(Device::Flex).map_err(|error| failed(error.to_string()))?;
-    let network = Network::from_weights(&model, &weights, &device).map_err(|error| failed(error.to_string()))?;
-    let mut rows: Vec<usize> = (0..samples.len()).collect();
-    rows.shuffle(&mut stream(seed, "calibration", 0));
-    rows.truncate(count);
-    let mut seen: Option<Vec<Range>> = None;
-    for rows in rows.chunks(BATCH) {
-        let batch = samples.gather(rows).map_err(DataError::into_failure)?;
-        let inputs = batch.inputs.all().map_err(DataError::into_failure)?.into_owned();
-        let mut batch = vec![Range::of(&inputs)];
-        let shape = [rows.len(), samples.shape.len()];
-        let outputs = network.forward_layers(Tensor::from_data(TensorData::new(inputs, shape), &device));
-        for output in outputs {
-            let values: Vec<f32> = output
-                .into_data()
-                .try_into_vec()
-                .map_err(|error| failed(format!("{error:?}")))?;
-            batch.push(Range::of(&values));
-        }
-        seen = Some(match seen {
-            None => batch,
-            Some(seen) => seen.into_iter().zip(batch).map(|(a, b)| a.union(b)).collect(),
-        });
-    }
-    let Some((&input, layers)) = seen.as_deref().and_then(<[Range]>::split_first) else {
-        return Err(Failure::new(
-            "calibration",
-            "there is no training sample",
-            "use a larger training split or a larger calibration",
-        ));
+    let observed = observe(model, weights, samples, calibration, seed)?;
+    let mut chosen = observed.iter().map(|observed| observed.chosen);
+    let Some(input) = chosen.next() else {
+        return Err(nothing_seen());
     };
     Ok(QuantizationRanges {
         input,
-        layers: layers.to_vec(),
+        layers: chosen.collect(),
+        protected: Vec::new(),
     })
+}
+
+/// As [`ranges`], with all that was seen: the input's place first, then that behind each layer.
+pub fn observe(
+    model: &ModelSpec,
+    weights: &Weights,
+    samples: &Samples,
+    calibration: &Quantization,
+    seed: u64,
+) -> Result<Vec<Observed>, Failure> {
+    let (model, weights) = fold_batch_norm(model, weights).map_err(DeployError::into_failure)?;
+    let view = View::new(samples, calibration.samples, seed)?;
+    let network = view.network(&model, &weights)?;
+    let mut observed: Vec<Observed> = Vec::new();
+    view.each(&network, |place, values| {
+        let range = Range::of(values);
+        match observed.get_mut(place) {
+            Some(observed) => observed.seen = observed.seen.union(range),
+            None => observed.push(Observed {
+                seen: range,
+                chosen: range,
+                counts: Vec::new(),
+            }),
+        }
+    })?;
+    if observed.is_empty() {
+        return Err(nothing_seen());
+    }
+    for observed in &mut observed {
+        observed.chosen = observed.seen;
+    }
+    if calibration.method == RangeMethod::MinMax {
+        return Ok(observed);
+    }
+    for observed in &mut observed {
+        observed.counts = vec![0; PARTS];
+    }
+    view.each(&network, |place, values| observed[place].count(values))?;
+    for observed in &mut observed {
+        observed.chosen = match calibration.method {
+            RangeMethod::MinMax => observed.seen,
+            RangeMethod::Percentile(percent) => observed.percentile(percent),
+            RangeMethod::MeanSquaredError => observed.least_error(),
+        };
+    }
+    Ok(observed)
+}
+
+fn nothing_seen() -> Failure {
+    Failure::new(
+        "calibration",
+        "there is no training sample",
+        "use a larger training split or a larger calibration",
+    )
+}
+
+impl Observed {
+    fn part_width(&self) -> f64 {
+        f64::from(self.seen.max - self.seen.min) / PARTS as f64
+    }
+
+    fn count(&mut self, values: &[f32]) {
+        let width = self.part_width();
+        let is_usable = width > 0.0 && width.is_finite();
+        for &value in values {
+            let part = f64::from(value - self.seen.min) / width;
+            let part = if is_usable { part as usize } else { 0 };
+            self.counts[part.min(PARTS - 1)] += 1;
+        }
+    }
+
+    /// Without what lies beyond the percentile at each end.
+    fn percentile(&self, percent: f64) -> Range {
+        let total: u64 = self.counts.iter().sum();
+        let beyond = total as f64 * (1.0 - percent / 100.0);
+        let cut = |counts: &mut dyn Iterator<Item = &u64>| {
+            let mut passed = 0;
+            counts
+                .take_while(|&&count| {
+                    passed += count;
+                    passed as f64 <= beyond
+                })
+                .count()
+        };
+        let (low, high) = (cut(&mut self.counts.iter()), cut(&mut self.counts.iter().rev()));
+        if low + high >= PARTS {
+            return self.seen;
+        }
+        Range {
+            min: (f64::from(self.seen.min) + low as f64 * self.part_width()) as f32,
+            max: (f64::from(self.seen.max) - high as f64 * self.part_width()) as f32,
+        }
+    }
+
+    /// The range with the least mean squared error of the values on its grid, one end after the other.
+    fn least_error(&self) -> Range {
+        const FRACTIONS: usize = 80;
+        let mut best = self.seen;
+        let mut error = self.error(best);
+        for end in [1, 0, 1] {
+            let whole = if end == 1 { self.seen.max } else { self.seen.min };
+            for step in 1..=FRACTIONS {
+                let end_value = whole * step as f32 / FRACTIONS as f32;
+                let range = if end == 1 {
+                    Range { max: end_value, ..best }
+                } else {
+                    Range { min: end_value, ..best }
+                };
+                if range.min > range.max {
+                    continue;
+                }
+                let candidate = self.error(range);
+                if candidate < error {
+                    (best, error) = (range, candidate);
+                }
+            }
+        }
+        best
+    }
+
+    fn error(&self, range: Range) -> f64 {
+        let grid = ActivationQuantization::covering(range);
+        let width = self.part_width();
+        let parts = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        let errors = parts.map(|(part, &count)| {
+            let value = (f64::from(self.seen.min) + (part as f64 + 0.5) * width) as f32;
+            count as f64 * f64::from(grid.nearest(value) - value).powi(2)
+        });
+        errors.sum()
+    }
+}
+
+/// The samples that calibration looks at.
+pub(super) struct View<'a> {
+    samples: &'a Samples,
+    rows: Vec<usize>,
+    device: Device,
+}
+
+impl<'a> View<'a> {
+    /// At most `count` samples, drawn by `seed`.
+    pub(super) fn new(samples: &'a Samples, count: usize, seed: u64) -> Result<Self, Failure> {
+        let mut rows: Vec<usize> = (0..samples.len()).collect();
+        rows.shuffle(&mut stream(seed, "calibration", 0));
+        rows.truncate(count);
+        if rows.is_empty() {
+            return Err(nothing_seen());
+        }
+        // The reference device, whatever the run trained on: the same weights must give the same file.
+        let device = nn::device(spec::Device::Flex).map_err(|error| failed(error.to_string()))?;
+        Ok(Self { samples, rows, device })
+    }
+
+    pub(super) fn network(&self, model: &ModelSpec, weights: &Weights) -> Result<Network, Failure> {
+        Network::from_weights(model, weights, &self.device).map_err(|error| failed(error.to_string()))
+    }
+
+    /// Hands the values at each place to `see`, batch by batch: those of the network's input, then those behind each layer.
+    pub(super) fn each(&self, network: &Network, mut see: impl FnMut(usize, &[f32])) -> Result<(), Failure> {
+        const BATCH: usize = 64;
+        for rows in self.rows.chunks(BATCH) {
+            let batch = self.samples.gather(rows).map_err(DataError::into_failure)?;
+            let inputs = batch.inputs.all().map_err(DataError::into_failure)?.into_owned();
+            see(0, &inputs);
+            let shape = [rows.len(), self.samples.shape.len()];
+            let outputs = network.forward_layers(Tensor::from_data(TensorData::new(inputs, shape), &self.device));
+            for (layer, output) in outputs.into_iter().enumerate() {
+                let values: Vec<f32> = output
+                    .into_data()
+                    .try_into_vec()
+                    .map_err(|error| failed(format!("{error:?}")))?;
+                see(layer + 1, &values);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(what: String) -> Failure {
+    Failure::new("calibration", what, "train the run again")
 }
 
 #[cfg(test)]
@@ -73,7 +240,7 @@ mod tests {
                 inputs: random_inputs(&model, 70, seed).into(),
                 targets: Targets::Classes(vec![0; 70]),
             };
-            let ranges = ranges(&model, &weights, &samples, 512, seed).unwrap();
+            let ranges = ranges(&model, &weights, &samples, &Quantization::default(), seed).unwrap();
             let (folded, folded_weights) = fold_batch_norm(&model, &weights).unwrap();
             assert_eq!(ranges.layers.len(), folded.layers.len());
             assert_eq!(ranges.input, Range::of(&samples.inputs.all().unwrap()));
@@ -100,7 +267,11 @@ mod tests {
             inputs: random_inputs(&model, 100, 2).into(),
             targets: Targets::Classes(vec![0; 100]),
         };
-        let draw = |seed| ranges(&model, &weights, &samples, 5, seed).unwrap();
+        let calibration = Quantization {
+            samples: 5,
+            ..Quantization::default()
+        };
+        let draw = |seed| ranges(&model, &weights, &samples, &calibration, seed).unwrap();
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));
     }
@@ -113,6 +284,76 @@ mod tests {
             inputs: Vec::new().into(),
             targets: Targets::Classes(Vec::new()),
         };
-        assert!(ranges(&model, &weights, &samples, 5, 0).is_err());
+        assert!(ranges(&model, &weights, &samples, &Quantization::default(), 0).is_err());
+    }
+
+    /// Many values about zero and one far away.
+    fn with_outlier() -> Observed {
+        let seen = Range { min: -2.0, max: 40.0 };
+        let mut observed = Observed {
+            seen,
+            chosen: seen,
+            counts: vec![0; PARTS],
+        };
+        let many: Vec<f32> = (-999..1000_i16).map(|value| f32::from(value) / 1000.0).collect();
+        for _ in 0..5 {
+            observed.count(&many);
+        }
+        observed.counts.iter_mut().for_each(|count| *count *= 100_000);
+        observed.count(&[40.0]);
+        observed
+    }
+
+    #[test]
+    fn a_percentile_cuts_what_lies_beyond_it() {
+        let observed = with_outlier();
+        let range = observed.percentile(99.9);
+        assert!(range.max < 1.1 && range.max > 0.9, "{range:?}");
+        assert!(range.min < -0.9 && range.min > -1.1, "{range:?}");
+        let whole = observed.percentile(100.0);
+        assert!(whole.max == 40.0 && whole.min < -0.99, "{whole:?}");
+        let half = observed.percentile(75.0);
+        assert!(
+            (half.max - 0.5).abs() < 0.05 && (half.min + 0.5).abs() < 0.05,
+            "{half:?}"
+        );
+    }
+
+    #[test]
+    fn the_least_error_is_below_that_of_all_values() {
+        let observed = with_outlier();
+        let range = observed.least_error();
+        assert!(observed.error(range) < 0.1 * observed.error(observed.seen), "{range:?}");
+        assert!(range.max < 2.0 && range.max > 0.9, "{range:?}");
+        let constant = Observed {
+            seen: Range { min: 2.0, max: 2.0 },
+            counts: vec![1; PARTS],
+            ..observed
+        };
+        assert!(constant.least_error().max > 0.0);
+    }
+
+    #[test]
+    fn every_method_gives_ranges_within_what_was_seen() {
+        let (model, weights) = random_model(3, 3);
+        let samples = Samples {
+            shape: model.input,
+            inputs: random_inputs(&model, 70, 3).into(),
+            targets: Targets::Classes(vec![0; 70]),
+        };
+        for method in [RangeMethod::Percentile(99.0), RangeMethod::MeanSquaredError] {
+            let calibration = Quantization {
+                method,
+                ..Quantization::default()
+            };
+            for observed in observe(&model, &weights, &samples, &calibration, 0).unwrap() {
+                let Observed { seen, chosen, counts } = observed;
+                assert!(
+                    chosen.min >= seen.min - 1e-5 && chosen.max <= seen.max + 1e-5,
+                    "{seen:?} {chosen:?}"
+                );
+                assert!(chosen.min <= chosen.max && counts.iter().sum::<u64>() > 0);
+            }
+        }
     }
 }

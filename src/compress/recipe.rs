@@ -1,15 +1,17 @@
 //! A recipe applied to a finished run: its steps in order, each with its fine-tuning.
 
+use std::sync::Arc;
+
 use crate::data::{DataError, Dataset};
 use crate::deploy::Form;
-use crate::nn::{self, Network};
+use crate::nn::{self, Grids, Network};
 use crate::spec::{
-    ArtifactKind, Command, Event, EventSink, Failure, Metrics, Recipe, RecipeStep, RunControl, RunPlan, Snapshot,
-    Speed, Wanted, Weights,
+    ArtifactKind, Command, Event, EventSink, Failure, Lesson, Metrics, ModelSpec, Protect, Quantization, Recipe,
+    RecipeStep, RunControl, RunPlan, Snapshot, Speed, Wanted, WeightGrid, Weights,
 };
-use crate::train::{Outcome, Pruner, Start, TrainJob, evaluate, train};
+use crate::train::{Outcome, Pruner, Start, Teacher, TrainJob, evaluate, train};
 
-use super::ranges;
+use super::{distil, quantize, weights};
 
 /// A network as the recipe leaves it, ready for `deploy`.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +58,8 @@ pub fn apply(
         plan: plan.clone(),
         weights: weights.clone(),
         mask: None,
+        teacher: None,
+        grids: None,
         form: Form::Fp32,
         epochs: 0,
         total_epochs: recipe.finetune_epochs(),
@@ -84,7 +88,12 @@ pub fn speed(recipe: &Recipe) -> Speed {
     let speeds = |step: &RecipeStep| {
         matches!(
             step,
-            RecipeStep::Units(_) | RecipeStep::Blocks(_) | RecipeStep::Int8Static { .. }
+            RecipeStep::Units(_)
+                | RecipeStep::Blocks(_)
+                | RecipeStep::Int8Static(_)
+                | RecipeStep::Int8Qat { .. }
+                | RecipeStep::Int8Dynamic { .. }
+                | RecipeStep::Distil(_)
         )
     };
     if recipe.steps.iter().any(masks) && !recipe.steps.iter().any(speeds) {
@@ -94,6 +103,9 @@ pub fn speed(recipe: &Recipe) -> Speed {
     }
 }
 
+/// Of the learning rate, what training on grids takes.
+const GRID_RATE: f64 = 0.1;
+
 /// The network between two steps.
 pub(super) struct Work<'a> {
     pub(super) parent: &'a RunPlan,
@@ -101,6 +113,10 @@ pub(super) struct Work<'a> {
     pub(super) weights: Weights,
     /// What stays zero from the first weight pruning on.
     pub(super) mask: Option<Weights>,
+    /// What every training learns from, from the first distillation on.
+    teacher: Option<Arc<Teacher>>,
+    /// What the next training computes on.
+    grids: Option<Arc<Grids>>,
     form: Form,
     epochs: usize,
     total_epochs: usize,
@@ -120,24 +136,93 @@ impl Work<'_> {
                 self.form = Form::Fp16;
                 Ok(None)
             }
-            RecipeStep::Int8Static { calibration } => {
-                let seed = self.plan.config.run.seed;
-                let samples = &self.dataset.train;
-                self.form = Form::Int8(ranges::ranges(
-                    &self.plan.model,
-                    &self.weights,
-                    samples,
-                    *calibration,
-                    seed,
-                )?);
+            RecipeStep::Int8Dynamic { protect } => {
+                let protect = Protect::Layers(protect.clone());
+                let protected = quantize::protected(&self.plan.model, &protect)?.unwrap_or_default();
+                self.form = Form::Int8Dynamic { protected };
                 Ok(None)
             }
+            RecipeStep::Int8Static(options) => self.put_on_grids(options, WeightGrid::Bytes, 0),
+            RecipeStep::Int8Qat { epochs, options } => self.put_on_grids(options, WeightGrid::Bytes, *epochs),
+            RecipeStep::Int4 { epochs, options } => self.put_on_grids(options, WeightGrid::Nibbles, *epochs),
+            RecipeStep::Distil(lesson) => self.distil(lesson),
         }
+    }
+
+    /// Calibrates, then trains for `epochs` epochs on the grids, whose ranges follow the activations for the first two thirds.
+    fn put_on_grids(
+        &mut self,
+        options: &Quantization,
+        dense: WeightGrid,
+        epochs: usize,
+    ) -> Result<Option<usize>, Failure> {
+        let on_grids = quantize::quantize(&self.plan, &self.weights, self.dataset, options, dense, self.control)?;
+        let plan = on_grids.plan()?;
+        self.form = on_grids.form();
+        self.replace(on_grids.model, on_grids.weights);
+        if epochs == 0 {
+            return Ok(None);
+        }
+        let still_from = epochs * self.plan.steps_per_epoch * 2 / 3;
+        let grids = Arc::new(Grids::new(plan, on_grids.ranges, still_from));
+        let config = self.plan.config.clone();
+        let train = &mut self.plan.config.train;
+        // What is left is fine work, on one set of ranges.
+        train.learning_rate *= GRID_RATE;
+        train.workers = 1;
+        train.average = None;
+        train.recompute = false;
+        self.grids = Some(Arc::clone(&grids));
+        let stopped = self.fine_tune(epochs, None);
+        self.grids = None;
+        self.plan.config = config;
+        let stopped = stopped?;
+        self.form = match dense {
+            WeightGrid::Nibbles => Form::Int4(grids.ranges()),
+            WeightGrid::Bytes | WeightGrid::Float => Form::Int8(grids.ranges()),
+        };
+        Ok(stopped)
+    }
+
+    /// Trains a student in place of the network, which later steps go on to learn from.
+    fn distil(&mut self, lesson: &Lesson) -> Result<Option<usize>, Failure> {
+        let student = distil::student(&self.plan, self.dataset, lesson)?;
+        let teacher = distil::teacher(&self.plan, &self.weights, lesson)?;
+        let parent = std::mem::replace(&mut self.plan, student);
+        self.mask = None;
+        self.teacher = Some(teacher);
+        let stopped = self.train(Start::Fresh, lesson.epochs, None)?;
+        self.plan.config.train = parent.config.train;
+        Ok(stopped)
+    }
+
+    /// Another network; zeros that were held are held in it too.
+    fn replace(&mut self, model: ModelSpec, weights: Weights) {
+        if self.mask.is_some() {
+            self.mask = Some(weights::mask_of_zeros(&model, &weights));
+        }
+        self.plan.model = model;
+        self.weights = weights;
     }
 
     /// Trains on for so many epochs, and prunes on the way where there is a pruner; the step before which the person asked to
     /// stop, if so.
     pub(super) fn fine_tune(&mut self, epochs: usize, pruner: Option<&dyn Pruner>) -> Result<Option<usize>, Failure> {
+        let (weights, mask) = (self.weights.clone(), self.mask.clone());
+        let start = Start::FineTune {
+            weights: &weights,
+            mask: mask.as_ref(),
+            epochs,
+        };
+        self.train(start, epochs, pruner)
+    }
+
+    fn train(
+        &mut self,
+        start: Start<'_>,
+        epochs: usize,
+        pruner: Option<&dyn Pruner>,
+    ) -> Result<Option<usize>, Failure> {
         if epochs == 0 {
             return Ok((self.control.requested() == Command::Stop).then_some(self.first_step()));
         }
@@ -147,12 +232,10 @@ impl Work<'_> {
             first_epoch: self.epochs,
             total_steps: self.total_epochs * self.plan.steps_per_epoch,
         };
-        let start = Start::FineTune {
-            weights: &self.weights,
-            mask: self.mask.as_ref(),
-            epochs,
-        };
-        let job = TrainJob::new(&self.plan, self.dataset, start).pruned_by(pruner);
+        let job = TrainJob::new(&self.plan, self.dataset, start)
+            .pruned_by(pruner)
+            .on_grids(self.grids.as_ref())
+            .taught_by(self.teacher.as_ref());
         match train(job, self.control, &sink)? {
             Outcome::Finished(trained) => {
                 self.plan.model = trained.model;

@@ -3,7 +3,7 @@
 
 use super::units::{plan_units, removable_blocks, removed_blocks, without_layers};
 use super::{model_bytes, multiply_adds, parameters, sum, weights};
-use crate::spec::{LayerSpec, ModelSpec, PruneBlocks, Recipe, RecipeStep};
+use crate::spec::{GROUP, LayerSpec, ModelSpec, PruneBlocks, Recipe, RecipeStep};
 
 /// The size of a network in the three ways that a recipe changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +41,10 @@ pub fn expected(model: &ModelSpec, recipe: &Recipe) -> Expected {
     }
     let weight_bytes = match recipe.steps.last() {
         Some(RecipeStep::Fp16) => model_bytes(&left) / 2,
-        Some(RecipeStep::Int8Static { .. }) => int8_bytes(&left),
+        Some(RecipeStep::Int8Static(_) | RecipeStep::Int8Qat { .. } | RecipeStep::Int8Dynamic { .. }) => {
+            quantized_bytes(&left, false)
+        }
+        Some(RecipeStep::Int4 { .. }) => quantized_bytes(&left, true),
         _ => model_bytes(&left),
     };
     Expected {
@@ -61,15 +64,20 @@ fn without_smallest_blocks(model: &ModelSpec, step: &PruneBlocks) -> ModelSpec {
     without_layers(model, &blocks[..count])
 }
 
-/// A byte for each weight; for each unit a bias and two scales of 4 bytes, and a zero point.
-fn int8_bytes(model: &ModelSpec) -> u64 {
+/// A byte for each weight of a dense layer or convolution, and for each unit a bias and two scales of 4 bytes, and a zero point;
+/// of a dense layer in four bits half a byte for each weight, a scale for each group and a bias. Other layers keep 32 bits.
+fn quantized_bytes(model: &ModelSpec, in_four_bits: bool) -> u64 {
     const FOR_A_UNIT: u64 = 13;
     sum(model, |placed| {
-        let units = match placed.layer {
-            LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. } => placed.output.channels() as u64,
-            _ => 0,
-        };
-        (weights(placed) + FOR_A_UNIT * units).saturating_sub(units)
+        let units = placed.output.channels() as u64;
+        match placed.layer {
+            LayerSpec::Dense { .. } if in_four_bits => {
+                let groups = placed.input.channels().div_ceil(GROUP) as u64;
+                units * (groups * (GROUP as u64 / 2 + 4) + 4)
+            }
+            layer if layer.is_product() => (weights(placed) + FOR_A_UNIT * units).saturating_sub(units),
+            _ => 4 * weights(placed),
+        }
     })
 }
 
@@ -98,6 +106,7 @@ mod tests {
         assert_eq!(of("weights:0.8:finetune=3"), whole);
         assert_eq!(of("fp16").weight_bytes * 2, whole.weight_bytes);
         assert_eq!(of("int8-static").weight_bytes, 48 + 13 * 10);
+        assert_eq!(of("int4").weight_bytes, (8 + 2) * (16 + 4 + 4));
         let halved = of("units:0.5+fp16");
         assert_eq!(
             (halved.multiply_adds, halved.weight_bytes),

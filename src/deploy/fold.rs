@@ -21,15 +21,7 @@ pub fn fold_batch_norm(model: &ModelSpec, weights: &Weights) -> Result<(ModelSpe
         let tensors = tensors_of(weights, &placed)?;
         match (placed.layer, folded.layers.last()) {
             (LayerSpec::Dropout { .. }, _) => continue,
-            (
-                LayerSpec::BatchNorm,
-                Some(
-                    LayerSpec::Dense { .. }
-                    | LayerSpec::Conv2d { .. }
-                    | LayerSpec::DepthwiseConv2d { .. }
-                    | LayerSpec::Conv1d { .. },
-                ),
-            ) => {
+            (LayerSpec::BatchNorm, Some(before)) if before.is_product() => {
                 fold(&mut folded_weights, folded.layers.len() - 1, &placed, &tensors)?;
                 continue;
             }
@@ -41,6 +33,19 @@ pub fn fold_batch_norm(model: &ModelSpec, weights: &Weights) -> Result<(ModelSpe
         folded.layers.push(placed.layer);
     }
     Ok((folded, folded_weights))
+}
+
+/// Of each layer that [`fold_batch_norm`] leaves of `model`, its index there.
+pub fn folded_layers(model: &ModelSpec) -> Vec<usize> {
+    let mut kept: Vec<usize> = Vec::new();
+    for (index, layer) in model.layers.iter().enumerate() {
+        let before = kept.last().map(|&before| model.layers[before]);
+        let is_folded = *layer == LayerSpec::BatchNorm && before.is_some_and(LayerSpec::is_product);
+        if !is_folded && !matches!(layer, LayerSpec::Dropout { .. }) {
+            kept.push(index);
+        }
+    }
+    kept
 }
 
 /// Fails where a tensor of `model` is missing in `weights`, has another shape than its layer or holds something that is not a

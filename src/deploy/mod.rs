@@ -7,16 +7,19 @@ mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod fold;
+#[cfg(test)]
+mod grid_tests;
 mod measure;
 mod onnx;
 mod referee;
 mod score;
 #[cfg(test)]
 mod tests;
+mod twin;
 
 pub use answering::{Answering, Session};
 pub use error::{BundleError, DeployError};
-pub use fold::{check_weights, fold_batch_norm};
+pub use fold::{check_weights, fold_batch_norm, folded_layers};
 pub use measure::{Candidate, LARGE_BATCH, Measured, measure, sha256};
 pub use onnx::{Form, INPUT_NAME, to_onnx};
 pub use referee::{Agreement, FLOAT_TOLERANCE, INT8_AGREEMENT, referee, second_opinion};

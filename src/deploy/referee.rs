@@ -3,10 +3,9 @@
 
 use rten::{Model, Value};
 
-use crate::runtime::onnx::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
-use crate::spec::{ActivationQuantization, Shape, class_of};
+use crate::spec::{ActivationQuantization, Range, Shape, class_of};
 
-use super::{DeployError, Form};
+use super::{DeployError, Form, twin};
 
 /// Largest difference between two engines in floating point, for outputs up to 1 in magnitude; of larger outputs, this share.
 pub const FLOAT_TOLERANCE: f64 = 1e-4;
@@ -101,8 +100,10 @@ impl Agreement {
 
 /// Holds `outputs`, what our runtime made of `inputs` with the file `bytes`, against what rten makes of them.
 ///
-/// Floating-point forms must lie within [`FLOAT_TOLERANCE`]; in int8 at least [`INT8_AGREEMENT`] of the rows must have the
-/// same class and the mean difference must be under half a step of the output's grid.
+/// Floating-point forms must lie within [`FLOAT_TOLERANCE`]; with grids of 8 bits at least [`INT8_AGREEMENT`] of the rows must
+/// have the same class and the mean difference must be under half a step of the output's grid, or of one that covers the
+/// outputs where they are on none. What rten cannot read it is given rewritten: `RNN` as a `GRU`, and 4-bit weights as the
+/// floating-point numbers that they stand for, so that its word on these is about the codes and not about the operator.
 pub fn referee(
     bytes: &[u8],
     form: &Form,
@@ -114,20 +115,20 @@ pub fn referee(
     let other = second_opinion(bytes, shape, inputs)?;
     let rows = inputs.len() / shape.len().max(1);
     let agreement = Agreement::between(outputs, &other, outputs.len() / rows.max(1));
-    match form {
-        Form::Fp32 | Form::Fp16 => agreement.require_float(outputs, BETWEEN),
-        Form::Int8(ranges) => {
-            let range = ranges.layers.last().copied().unwrap_or(ranges.input);
-            agreement.require_int8(ActivationQuantization::covering(range).scale, BETWEEN)
-        }
-    }
+    let range = match form {
+        Form::Fp32 | Form::Fp16 => return agreement.require_float(outputs, BETWEEN),
+        Form::Int4(_) if !twin::has_grids(bytes) => return agreement.require_float(outputs, BETWEEN),
+        Form::Int8(ranges) => ranges.at(ranges.layers.len()),
+        Form::Int4(_) | Form::Int8Dynamic { .. } => Range::of(outputs),
+    };
+    agreement.require_int8(ActivationQuantization::covering(range).scale, BETWEEN)
 }
 
 /// What rten makes of `inputs` (samples of shape `shape`, row-major) with the file `bytes`: all outputs, row-major.
 pub fn second_opinion(bytes: &[u8], shape: Shape, inputs: &[f32]) -> Result<Vec<f32>, DeployError> {
     const BATCH: usize = 64;
     let failed = |problem: String| DeployError::Referee { problem };
-    let model = Model::load(with_gates(bytes)).map_err(|error| failed(error.to_string()))?;
+    let model = Model::load(twin::readable(bytes)).map_err(|error| failed(error.to_string()))?;
     let mut outputs = Vec::new();
     for batch in inputs.chunks(BATCH * shape.len().max(1)) {
         let mut dimensions = shape.dimensions();
@@ -147,93 +148,6 @@ pub fn second_opinion(bytes: &[u8], shape: Shape, inputs: &[f32]) -> Result<Vec<
         outputs.extend(values);
     }
     Ok(outputs)
-}
-
-/// The file as rten can read it: it has no RNN operator, so each is written as a GRU whose gates are held open. With an update
-/// gate of `sigmoid(-HELD) = 0` and a reset gate of `sigmoid(HELD) = 1` its state is `tanh(W x + b + U h + c)`.
-fn with_gates(bytes: &[u8]) -> Vec<u8> {
-    let is_rnn = |node: &NodeProto| node.op_type() == "RNN";
-    match ModelProto::from_bytes(bytes) {
-        Ok(ModelProto {
-            graph: Some(mut graph), ..
-        }) if graph.node.iter().any(is_rnn) => {
-            for mut node in std::mem::take(&mut graph.node) {
-                if is_rnn(&node) && hold_gates(&mut node, &mut graph).is_none() {
-                    return bytes.to_vec();
-                }
-                graph.node.push(node);
-            }
-            ModelProto::new(graph).to_bytes()
-        }
-        _ => bytes.to_vec(),
-    }
-}
-
-/// Makes a GRU of an RNN, and adds what makes its weights; none where they are not as [`super::to_onnx`] writes them.
-fn hold_gates(node: &mut NodeProto, graph: &mut GraphProto) -> Option<()> {
-    const HELD: f32 = 100.0;
-    let [_, weight, state, bias] = &node.input[..] else {
-        return None;
-    };
-    let (weight, state, bias) = (weight.clone(), state.clone(), bias.clone());
-    let dims = |name: &str| {
-        let widened = graph
-            .node
-            .iter()
-            .find(|node| node.output.first().is_some_and(|output| output == name));
-        let name = widened.and_then(|node| node.input.first()).map_or(name, String::as_str);
-        let tensor = graph.initializer.iter().find(|tensor| tensor.name() == name)?;
-        let sizes: Option<Vec<usize>> = tensor.dims.iter().map(|&size| usize::try_from(size).ok()).collect();
-        <[usize; 3]>::try_from(sizes?).ok()
-    };
-    let ([directions, units, features], [_, _, states]) = (dims(&weight)?, dims(&state)?);
-    let along = |axis| AttributeProto::int("axis", axis);
-    let label = node.name().to_owned();
-    let name = |part: &str| format!("{label}_{part}");
-    for (place, part, depth) in [(1, &weight, features), (2, &state, states)] {
-        let [gates, joined] = [name(&format!("gates{place}")), name(&format!("joined{place}"))];
-        let zeros = vec![0.0; directions * 2 * units * depth];
-        graph
-            .initializer
-            .push(TensorProto::from_f32(&gates, &[directions, 2 * units, depth], &zeros));
-        graph
-            .node
-            .push(NodeProto::new("Concat", &joined, &[&gates, part], &[&joined]).with(along(1)));
-        node.input[place] = joined;
-    }
-    // Of update, reset and new: first those of the input, then those of the state.
-    let held = [vec![-HELD; units], vec![HELD; units]].concat().repeat(directions);
-    let [gates, none, axes, joined] = ["held", "none", "axes", "biases"].map(name);
-    graph
-        .initializer
-        .push(TensorProto::from_f32(&gates, &[directions, 2 * units], &held));
-    graph.initializer.push(TensorProto::from_f32(
-        &none,
-        &[directions, 2 * units],
-        &vec![0.0; held.len()],
-    ));
-    graph.initializer.push(TensorProto::from_i64(&axes, &[1], &[1]));
-    let halves = [(0, "input"), (units, "state")].map(|(start, part)| {
-        let [from, to, half] = ["from", "to", "half"].map(|end| name(&format!("{part}_{end}")));
-        graph
-            .initializer
-            .push(TensorProto::from_i64(&from, &[1], &[start as i64]));
-        graph
-            .initializer
-            .push(TensorProto::from_i64(&to, &[1], &[(start + units) as i64]));
-        graph
-            .node
-            .push(NodeProto::new("Slice", &half, &[&bias, &from, &to, &axes], &[&half]));
-        half
-    });
-    let parts = [gates.as_str(), &halves[0], &none, &halves[1]];
-    graph
-        .node
-        .push(NodeProto::new("Concat", &joined, &parts, &[&joined]).with(along(1)));
-    node.input[3] = joined;
-    node.op_type = Some("GRU".to_owned());
-    node.attribute.push(AttributeProto::int("linear_before_reset", 1));
-    Some(())
 }
 
 #[cfg(test)]

@@ -12,18 +12,18 @@ use crate::spec::{
     Shape, Task, Weights,
 };
 
-fn classes(count: usize) -> Task {
+pub fn classes(count: usize) -> Task {
     Task::Classification {
         classes: (0..count).map(|class| class.to_string()).collect(),
     }
 }
 
-fn run(bytes: &[u8], inputs: &[f32]) -> Vec<f32> {
+pub fn run(bytes: &[u8], inputs: &[f32]) -> Vec<f32> {
     Exported::load(bytes).unwrap().outputs(inputs).unwrap()
 }
 
 /// Ranges of the folded network over `inputs`.
-fn ranges(model: &ModelSpec, weights: &Weights, inputs: &[f32]) -> QuantizationRanges {
+pub fn ranges(model: &ModelSpec, weights: &Weights, inputs: &[f32]) -> QuantizationRanges {
     let (model, weights) = fold_batch_norm(model, weights).unwrap();
     let mut layers: Vec<Option<Range>> = vec![None; model.layers.len()];
     for sample in inputs.chunks_exact(model.input.len()) {
@@ -35,11 +35,12 @@ fn ranges(model: &ModelSpec, weights: &Weights, inputs: &[f32]) -> QuantizationR
     QuantizationRanges {
         input: Range::of(inputs),
         layers: layers.into_iter().map(Option::unwrap).collect(),
+        protected: Vec::new(),
     }
 }
 
 /// Networks of every family, and the simple ones.
-fn networks(seeds: u64, outputs: usize) -> Vec<(ModelSpec, Weights)> {
+pub fn networks(seeds: u64, outputs: usize) -> Vec<(ModelSpec, Weights)> {
     let simple = (0..seeds).map(|seed| random_model(seed, outputs));
     let families = Family::ALL.into_iter();
     simple
@@ -290,6 +291,7 @@ fn ranges_of_another_network_are_refused() {
     let form = Form::Int8(QuantizationRanges {
         input: nothing,
         layers: vec![nothing; 99],
+        protected: Vec::new(),
     });
     let error = to_onnx(&model, &weights, &classes(3), &form).unwrap_err().to_string();
     assert!(error.contains("99 layers"), "{error}");

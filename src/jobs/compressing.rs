@@ -13,11 +13,11 @@ use crate::store::NewRun;
 use crate::train;
 
 /// A finished run, ready to be compressed.
-struct Parent {
+pub(super) struct Parent {
     name: String,
-    plan: RunPlan,
-    weights: Weights,
-    dataset: Dataset,
+    pub plan: RunPlan,
+    pub weights: Weights,
+    pub dataset: Dataset,
 }
 
 impl Worker<'_> {
@@ -53,7 +53,7 @@ impl Worker<'_> {
         Ok(vec![child])
     }
 
-    fn parent(&self, run: RunId) -> Result<Parent, JobError> {
+    pub(super) fn parent(&self, run: RunId) -> Result<Parent, JobError> {
         let record = self.store.run(run)?;
         let place = || format!("run {run}");
         if record.folds.is_some() {

@@ -24,6 +24,7 @@ mod probing;
 mod proof;
 mod queue;
 mod relay;
+mod sensitivity;
 mod sink;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -49,7 +50,7 @@ pub use crate::train::probe::{
 
 use std::path::PathBuf;
 
-use crate::spec::{Recipe, RunConfig, RunId};
+use crate::spec::{LayerChange, Recipe, RunConfig, RunId};
 
 /// Something long that is done in the background.
 #[derive(Debug)]
@@ -68,6 +69,8 @@ pub enum Job {
     Export { run: RunId, to: PathBuf },
     /// Finds something out about a configuration by short trainings. It makes no run: [`Message::Found`] has the answer.
     Probe { config: RunConfig, probe: Probe },
+    /// Changes one layer of a finished run at a time, and scores what each costs. It makes no run: [`Message::Found`] has the answer.
+    Sensitivity { run: RunId, change: LayerChange },
     /// Gets a data set of the list of mirrors from the network, or goes on where that broke off.
     Get { name: String },
     /// A run that does what the test says.

@@ -12,7 +12,8 @@ use super::worker::Worker;
 use crate::classic;
 use crate::data::{self, DataError, Dataset, Samples};
 use crate::spec::{
-    ArtifactKind, Command, ConfigIssue, Event, EventSink, Failure, Metrics, RunConfig, RunId, RunPlan, units,
+    ArtifactKind, Command, ConfigIssue, Event, EventSink, Failure, Metrics, RunConfig, RunId, RunPlan, Sensitivity,
+    units,
 };
 use crate::train::probe::{
     self, BatchMeasure, Fitted, LargestBatch, LearningCurve, RATE_STEPS, RateRange, Watch, WorkerSpeed,
@@ -48,6 +49,10 @@ pub enum Finding {
         speeds: Vec<WorkerSpeed>,
     },
     LearningCurve(LearningCurve),
+    Sensitivity {
+        run: RunId,
+        sensitivity: Sensitivity,
+    },
 }
 
 /// How long the speed of workers is measured, alone and before a run.

@@ -37,7 +37,7 @@ impl Network {
             Some((last, earlier)) => (last.clone(), earlier),
             None => (0..self.layers.len(), [].as_slice()),
         };
-        let mut pass = Pass::new(self.model(), &x, Some(key));
+        let mut pass = Pass::new(self, &x, Some(key));
         let mut value = x;
         let mut entries = Vec::with_capacity(earlier.len());
         if !earlier.is_empty() {

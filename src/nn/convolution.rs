@@ -87,11 +87,16 @@ impl Convolution {
     }
 
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.apply(x, self.weight.val(), self.bias.val())
+    }
+
+    /// With other weights than its own.
+    pub fn apply(&self, x: Tensor<2>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<2> {
         let [samples, _] = x.dims();
         let [channels, height, width] = self.input;
         let options = ConvOptions::new([self.stride; 2], [self.padding; 2], [1; 2], self.groups);
         let x = x.reshape([samples, channels, height, width]);
-        conv2d(x, self.weight.val(), Some(self.bias.val()), options).flatten(1, 3)
+        conv2d(x, weight, Some(bias), options).flatten(1, 3)
     }
 
     pub fn parts(&self) -> Vec<(&'static str, Vec<f32>)> {
@@ -123,10 +128,15 @@ impl Convolution1d {
     }
 
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.apply(x, self.weight.val(), self.bias.val())
+    }
+
+    /// With other weights than its own.
+    pub fn apply(&self, x: Tensor<2>, weight: Tensor<3>, bias: Tensor<1>) -> Tensor<2> {
         let [samples, values] = x.dims();
         let x = x.reshape([samples, self.steps, values / self.steps]).swap_dims(1, 2);
         let options = ConvOptions::new([self.stride], [self.padding], [1], 1);
-        let y = conv1d(x, self.weight.val(), Some(self.bias.val()), options);
+        let y = conv1d(x, weight, Some(bias), options);
         y.swap_dims(1, 2).flatten(1, 2)
     }
 

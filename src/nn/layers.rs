@@ -7,6 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::attention::Attention;
 use super::convolution::{AveragePool, Convolution, Convolution1d, MaxPool};
+use super::grids::{Order, WeightRounding};
 use super::network::{Pass, numbers};
 use super::norm::{BatchNorm, LayerNorm};
 use super::pointwise::{Activation, Dropout};
@@ -153,6 +154,26 @@ impl Layer {
         }
     }
 
+    /// As [`forward`](Self::forward) of a dense layer or convolution whose weight and bias are put on grids first; other layers
+    /// give back their input.
+    pub fn forward_rounded(&self, x: Tensor<2>, rounding: WeightRounding) -> Tensor<2> {
+        match self {
+            Self::Dense(dense) => {
+                let (weight, bias) = rounding.put(dense.weight.val(), dense.bias.val(), Order::Columns);
+                dense.apply(x, weight, bias)
+            }
+            Self::Convolution(convolution) => {
+                let (weight, bias) = rounding.put(convolution.weight.val(), convolution.bias.val(), Order::Rows);
+                convolution.apply(x, weight, bias)
+            }
+            Self::Convolution1d(convolution) => {
+                let (weight, bias) = rounding.put(convolution.weight.val(), convolution.bias.val(), Order::Rows);
+                convolution.apply(x, weight, bias)
+            }
+            _ => x,
+        }
+    }
+
     /// All tensors as plain numbers in PyTorch's layout, by their names.
     pub fn parts(&self) -> Vec<(&'static str, Vec<f32>)> {
         match self {
@@ -194,15 +215,18 @@ impl Dense {
     }
 
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        self.apply(x, self.weight.val(), self.bias.val())
+    }
+
+    fn apply(&self, x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
         let [samples, values] = x.dims();
-        let (weight, bias) = (self.weight.val(), Some(self.bias.val()));
         if self.steps == 1 {
-            return linear(x, weight, bias);
+            return linear(x, weight, Some(bias));
         }
         let [inputs, units] = weight.dims();
         debug_assert_eq!(values, self.steps * inputs);
         let x = x.reshape([samples * self.steps, inputs]);
-        linear(x, weight, bias).reshape([samples, self.steps * units])
+        linear(x, weight, Some(bias)).reshape([samples, self.steps * units])
     }
 
     fn parts(&self) -> Vec<(&'static str, Vec<f32>)> {

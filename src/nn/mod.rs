@@ -4,6 +4,7 @@
 mod attention;
 mod backward;
 mod convolution;
+mod grids;
 mod initial;
 mod layers;
 mod network;
@@ -14,6 +15,7 @@ mod recurrent;
 mod steps;
 mod weights;
 
+pub use grids::Grids;
 pub use network::{DropoutKey, Network};
 pub use parameters::Parameter;
 pub use weights::WeightError;

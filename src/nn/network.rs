@@ -1,12 +1,13 @@
 //! The network: a list of layers that trains, evaluates, and lends its parameters to an optimizer as plain slices.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::WeightError;
 use super::layers::{Layer, Source};
+use super::{Grids, WeightError};
 use crate::spec::{AttentionLayer, Initialiser, ModelSpec, Placed, Shape, ShapeError, Weights};
 
 /// A [`ModelSpec`] with weights on a device. On an autodiff device it can be trained.
@@ -23,6 +24,9 @@ pub struct Network {
     /// Computes activations again in the backward pass.
     #[module(skip)]
     pub(super) recompute: bool,
+    /// Those that it computes on.
+    #[module(skip)]
+    grids: Option<Arc<Grids>>,
 }
 
 /// From which numbers a training step's dropout masks are drawn.
@@ -47,6 +51,7 @@ pub struct Pass {
     pub remembered: Vec<Tensor<2>>,
     /// `[samples, steps]`: 0 where a step is padding.
     pub mask: Option<Tensor<2>>,
+    grids: Option<Arc<Grids>>,
 }
 
 impl Network {
@@ -91,9 +96,17 @@ impl Network {
             layers: placed.iter().map(layer).collect(),
             placed,
             recompute: false,
+            grids: None,
             model: model.clone(),
             device: device.clone().without_autodiff(),
         })
+    }
+
+    /// The same network, computing as if on these grids of it. Copies share the grids.
+    #[must_use]
+    pub fn on_grids(mut self, grids: Arc<Grids>) -> Self {
+        self.grids = Some(grids);
+        self
     }
 
     /// A copy of all weights and running statistics, in PyTorch's layout and names.
@@ -107,13 +120,13 @@ impl Network {
 
     /// `[samples, inputs]` to `[samples, outputs]`, as a finished network answers: running statistics, no dropout.
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        let mut pass = Pass::new(&self.model, &x, None);
+        let mut pass = Pass::new(self, &x, None);
         self.through(0..self.layers.len(), x, &mut pass)
     }
 
     /// As [`forward`](Self::forward), with the output `[samples, values]` of every layer, in their order.
     pub fn forward_layers(&self, x: Tensor<2>) -> Vec<Tensor<2>> {
-        let mut pass = Pass::new(&self.model, &x, None);
+        let mut pass = Pass::new(self, &x, None);
         let layers = self.layers.iter().zip(&self.placed);
         layers
             .scan(x, |x, (layer, placed)| {
@@ -125,7 +138,7 @@ impl Network {
 
     /// What enters each layer in the answers to the samples `[samples, inputs]`, and of attention what its heads gather; row by row.
     pub fn entering(&self, x: Tensor<2>) -> Vec<[Vec<f32>; 2]> {
-        let mut pass = Pass::new(&self.model, &x, None);
+        let mut pass = Pass::new(self, &x, None);
         let mut x = x;
         let mut found = Vec::with_capacity(self.layers.len());
         for (layer, placed) in self.layers.iter().zip(&self.placed) {
@@ -159,7 +172,7 @@ impl Network {
         let network = self.valid();
         let x = TensorData::new(inputs.to_vec(), [1, inputs.len()]);
         let mut x = Tensor::from_data(x, &network.device);
-        let mut pass = Pass::new(&network.model, &x, None);
+        let mut pass = Pass::new(&network, &x, None);
         let mut found = Vec::new();
         for (layer, placed) in network.layers.iter().zip(&network.placed) {
             if let Layer::Attention(attention) = layer {
@@ -210,14 +223,15 @@ impl Network {
 }
 
 impl Pass {
-    /// At the input `x` of the network.
-    pub fn new(model: &ModelSpec, x: &Tensor<2>, training: Option<DropoutKey>) -> Self {
-        let is_text = matches!(model.input, Shape::Tokens { .. });
+    /// At the input `x` of `network`.
+    pub fn new(network: &Network, x: &Tensor<2>, training: Option<DropoutKey>) -> Self {
+        let is_text = matches!(network.model.input, Shape::Tokens { .. });
         Self {
             training,
             moves_statistics: true,
             remembered: Vec::new(),
             mask: is_text.then(|| super::steps::mask(x)),
+            grids: network.grids.clone(),
         }
     }
 
@@ -225,7 +239,18 @@ impl Pass {
         if !placed.padded {
             self.mask = None;
         }
-        layer.forward(x, self)
+        let Some(grids) = self.grids.clone() else {
+            return layer.forward(x, self);
+        };
+        let index = placed.index;
+        let step = self.training.filter(|_| self.moves_statistics).map(|key| key.step);
+        let x = if index == 0 { grids.entering(x, step) } else { x };
+        let x = grids.before(index, x, step);
+        let x = match grids.weights(index) {
+            Some(rounding) => layer.forward_rounded(x, rounding),
+            None => layer.forward(x, self),
+        };
+        grids.after(index, x, step)
     }
 }
 

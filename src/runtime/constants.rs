@@ -231,6 +231,14 @@ fn integers(tensor: &TensorProto) -> Result<Vec<i32>, LoadError> {
         .collect())
 }
 
+/// The values of a tensor of bytes, signed or not.
+pub(super) fn bytes(tensor: &TensorProto) -> Result<Vec<u8>, LoadError> {
+    match tensor.data_type() {
+        data_type::UINT8 | data_type::INT8 => raw(tensor),
+        _ => Err(refuse(tensor, "its element type must be int8 or uint8")),
+    }
+}
+
 /// The bytes of a tensor, as many as its shape and type say.
 fn raw(tensor: &TensorProto) -> Result<Vec<u8>, LoadError> {
     let width = match tensor.data_type() {

@@ -11,6 +11,8 @@ use prost::Message;
 pub const IR_VERSION: i64 = 8;
 /// The version of the default operator set that [`ModelProto::new`] declares, and the only one that is read.
 pub const OPSET_VERSION: i64 = 17;
+/// ONNX Runtime's own operators, where a network needs one.
+pub const MICROSOFT: &str = "com.microsoft";
 /// The symbolic name of the batch dimension.
 pub const BATCH: &str = "N";
 

@@ -17,6 +17,7 @@ mod run;
 mod schedule;
 mod schema;
 mod scores;
+mod sensitivity;
 mod snapshot;
 mod stream;
 pub mod units;
@@ -43,15 +44,19 @@ pub use model::{
     LEAKY_SLOPE, LayerSpec, MASKED_SCORE, ModelSpec, Owners, PART_NAMES, Placed, PositionKind, PresetSize, Projection,
     Shape, ShapeError, Unit, UnitGroup, UnitKind, sinusoidal,
 };
-pub use quantization::{ActivationQuantization, QuantizationRanges, Range, symmetric_scale};
+pub use quantization::{
+    ActivationQuantization, DEFAULT_PERCENTILE, GROUP, GridPlan, NibbleGroup, Protect, Quantization,
+    QuantizationRanges, Range, RangeMethod, WeightGrid, symmetric_scale, weight_scale, weight_steps,
+};
 pub use recipe::{
-    Choice, DEFAULT_CALIBRATION, FLAG, Knob, KnobKind, PruneBlocks, PruneUnits, PruneWeights, Pruning, Recipe,
+    Choice, DEFAULT_CALIBRATION, FLAG, Knob, KnobKind, Lesson, PruneBlocks, PruneUnits, PruneWeights, Pruning, Recipe,
     RecipeError, RecipeStep, StepWord, UnitCriterion, UnitTarget, Values, WORDS, WeightCriterion, WeightPattern, When,
 };
 pub use run::{Artifact, Deployed, FoldScores, Latency, LatencySummary, Run, RunId, RunStatus, Speed, Verdict};
 pub use schedule::SchedulePlan;
 pub use schema::{ConfigError, KEYS, Key, annotated_toml, apply_overrides, dotted, parse_config};
 pub use scores::{Calibration, CalibrationBin, ClassScore};
+pub use sensitivity::{LayerChange, LayerSensitivity, Sensitivity};
 pub use snapshot::{
     AnswersSeen, Attention, AttentionLayer, ClassAnswer, EXPLODING, FilterPicture, Filters, Forecast, ForecastWindow,
     GradientHealth, GradientSeen, Gradients, Histogram, RocCurve, SampleView, Snapshot, Surface, TargetAnswers,

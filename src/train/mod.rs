@@ -19,6 +19,7 @@ mod replicas;
 mod report;
 mod session;
 mod stepper;
+mod teacher;
 
 pub use checkpoint::{CheckpointError, weights_from_bytes, weights_to_bytes};
 pub use evaluation::{evaluate, metrics, outputs, sample_outputs};
@@ -26,8 +27,12 @@ pub use evidence::Evidence;
 pub use optimizer::{Optimizer, Rule};
 pub use pictures::{attention, batch_gradients};
 pub use pruning::{Pruned, Pruner};
+pub use teacher::{Teacher, TeacherError};
+
+use std::sync::Arc;
 
 use crate::data::Dataset;
+use crate::nn::Grids;
 use crate::spec::{EventSink, Failure, Metrics, ModelSpec, RunControl, RunPlan, Weights};
 
 /// What is to be trained.
@@ -38,6 +43,10 @@ pub struct TrainJob<'a> {
     pub start: Start<'a>,
     /// Prunes the network on the way.
     pub pruner: Option<&'a dyn Pruner>,
+    /// Trains the network for these grids, which follow its values: with one worker, and without an average of the weights.
+    pub grids: Option<&'a Arc<Grids>>,
+    /// Learns from this network's answers beside the truth.
+    pub teacher: Option<&'a Arc<Teacher>>,
 }
 
 impl<'a> TrainJob<'a> {
@@ -47,6 +56,8 @@ impl<'a> TrainJob<'a> {
             dataset,
             start,
             pruner: None,
+            grids: None,
+            teacher: None,
         }
     }
 
@@ -54,6 +65,18 @@ impl<'a> TrainJob<'a> {
     #[must_use]
     pub fn pruned_by(self, pruner: Option<&'a dyn Pruner>) -> Self {
         Self { pruner, ..self }
+    }
+
+    /// The same job on grids, where there are any. They are no part of a checkpoint.
+    #[must_use]
+    pub fn on_grids(self, grids: Option<&'a Arc<Grids>>) -> Self {
+        Self { grids, ..self }
+    }
+
+    /// The same job with a teacher, where there is one. It is no part of a checkpoint.
+    #[must_use]
+    pub fn taught_by(self, teacher: Option<&'a Arc<Teacher>>) -> Self {
+        Self { teacher, ..self }
     }
 }
 

@@ -1,7 +1,10 @@
 //! What training minimises, with its gradient in closed form, and the running score of an epoch.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use super::teacher::Teacher;
 use crate::data::{Batch, Dataset, Mixed, Targets};
 use crate::spec::{ClassWeights, LossKind, Metrics, TrainConfig, class_of};
 
@@ -22,6 +25,8 @@ pub struct Objective {
     class_weights: Vec<f64>,
     /// Standard deviations of a regression's targets in their own units.
     deviations: Vec<f64>,
+    /// Whose answers count beside the truth.
+    pub teacher: Option<Arc<Teacher>>,
 }
 
 /// Sums over the batches of an epoch, from which its metrics are made.
@@ -55,6 +60,13 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// Gives `share` of the loss to `sum`, a sum over the same rows.
+    pub fn blend(&mut self, share: f64, sum: f64) {
+        self.loss += share * (sum - self.loss);
+    }
+}
+
 impl Objective {
     /// As configured, with the weights of the classes by their rows in the training split.
     pub fn new(config: &TrainConfig, dataset: &Dataset) -> Self {
@@ -83,6 +95,7 @@ impl Objective {
             label_smoothing: config.label_smoothing,
             class_weights: Vec::new(),
             deviations: vec![1.0],
+            teacher: None,
         }
     }
 

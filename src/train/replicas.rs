@@ -191,8 +191,13 @@ pub fn descent(
     let mut loss = 0.0;
     let rows = batch.len();
     let Batch { inputs, targets, mixed } = batch;
+    let teacher = objective.teacher.as_ref();
+    let taught = teacher.map(|teacher| (teacher, teacher.outputs(&inputs, rows)));
     let gradients = network.gradients(inputs, rows, key, |outputs| {
-        let (part, gradient) = objective.differentiate(outputs, &targets, mixed.as_ref(), mass, &mut tally);
+        let (mut part, mut gradient) = objective.differentiate(outputs, &targets, mixed.as_ref(), mass, &mut tally);
+        if let Some((teacher, taught)) = &taught {
+            part = teacher.blend((outputs, taught), &targets, mass, part, &mut gradient, &mut tally);
+        }
         loss = part;
         if (part as f32).is_finite() {
             Ok(gradient)

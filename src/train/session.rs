@@ -1,5 +1,6 @@
 //! One sitting of a run: the loop over epochs and batches, and the places where it can rest.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -78,7 +79,10 @@ impl<'a> Session<'a> {
                 Network::from_weights(&plan.model, weights, &device)
             }
         };
-        let network = network.map_err(|error| unfit(&error))?;
+        let mut network = network.map_err(|error| unfit(&error))?;
+        if let Some(grids) = job.grids {
+            network = network.on_grids(Arc::clone(grids));
+        }
         if let Some(epochs) = state.fine_tune {
             let train = &mut plan.config.train;
             train.epochs = epochs;
@@ -88,6 +92,7 @@ impl<'a> Session<'a> {
             train.time_limit = None;
         }
         let mut stepper = Stepper::new(&plan, job.dataset, network, &device)?;
+        stepper.objective.teacher = job.teacher.cloned();
         let mut best = None;
         if let Some(mut checkpoint) = resumed {
             let lengths: Vec<usize> = stepper.network.parameters().iter().map(Vec::len).collect();

@@ -4,7 +4,7 @@ use half::f16;
 
 use crate::deploy::DeployError;
 use crate::deploy::fold::tensors_of;
-use crate::runtime::onnx::{AttributeProto, NodeProto, TensorProto, data_type};
+use crate::runtime::onnx::{AttributeProto, MICROSOFT, NodeProto, TensorProto, data_type};
 use crate::spec::{NamedTensor, Placed, Shape, Weights};
 
 use super::INPUT_NAME;
@@ -122,6 +122,14 @@ impl<'a> Writer<'a> {
         let mut node = NodeProto::new(operator, name, inputs, outputs);
         node.attribute = attributes;
         self.nodes.push(node);
+    }
+
+    /// Appends a node of ONNX Runtime's own operator set that reads the current value, and makes its output the current value.
+    pub(super) fn apply_foreign(&mut self, operator: &str, others: &[&str], attributes: Vec<AttributeProto>) {
+        self.apply(operator, others, attributes);
+        if let Some(node) = self.nodes.last_mut() {
+            node.domain = Some(MICROSOFT.to_owned());
+        }
     }
 
     /// The layer's number, and letters from its second node on.

@@ -1,6 +1,6 @@
 //! The integer grids of a layer: weights s8 symmetric for each output channel, biases int32 on the product of the scales.
 
-use crate::spec::symmetric_scale;
+use crate::spec::{symmetric_scale, weight_scale, weight_steps};
 
 /// Weights and biases of one layer on their integer grids: `weight = scales[o] * weights` and
 /// `bias = input_scale * scales[o] * biases` for output channel `o` (Jacob et al. 2018, section 2.4).
@@ -18,10 +18,6 @@ pub(super) struct Quantized {
 /// Quantizes `weights` (output channels outermost) and `biases`, one for each output channel. `None` where a scale would
 /// leave the range of a float.
 pub(super) fn quantize(weights: &[f32], biases: &[f32], input_scale: f32) -> Option<Quantized> {
-    // A bias may take half of an int32; the other half is the sum's.
-    const LARGEST_BIAS: f32 = (1_u32 << 30) as f32;
-    // Below this the product of the scales would run out of the floats' normal range.
-    const SMALLEST_PRODUCT: f32 = 1e-30;
     let size = weights.len() / biases.len();
     let mut quantized = Quantized {
         weights: Vec::with_capacity(weights.len()),
@@ -30,25 +26,11 @@ pub(super) fn quantize(weights: &[f32], biases: &[f32], input_scale: f32) -> Opt
         bias_scales: Vec::with_capacity(biases.len()),
     };
     for (channel, &bias) in weights.chunks_exact(size).zip(biases) {
-        let largest = channel
-            .iter()
-            .fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
-        let least = (bias.abs() / LARGEST_BIAS).max(SMALLEST_PRODUCT) / input_scale;
-        // A channel of zeros has only its bias to represent.
-        let scale = if largest > 0.0 {
-            symmetric_scale(largest).max(least)
-        } else {
-            least
-        };
+        let scale = weight_scale(largest(channel), bias, input_scale)?;
         let bias_scale = input_scale * scale;
-        if !bias_scale.is_normal() {
-            return None;
-        }
-        quantized.weights.extend(
-            channel
-                .iter()
-                .map(|weight| (weight / scale).round_ties_even().clamp(-127.0, 127.0) as i8),
-        );
+        quantized
+            .weights
+            .extend(channel.iter().map(|&weight| weight_steps(weight, scale) as i8));
         quantized
             .biases
             .push((f64::from(bias) / f64::from(bias_scale)).round_ties_even() as i32);
@@ -56,6 +38,23 @@ pub(super) fn quantize(weights: &[f32], biases: &[f32], input_scale: f32) -> Opt
         quantized.bias_scales.push(bias_scale);
     }
     Some(quantized)
+}
+
+/// The weights alone (`channels` output channels, outermost) and the scale of each channel.
+pub(super) fn quantize_weights(weights: &[f32], channels: usize) -> (Vec<i8>, Vec<f32>) {
+    let size = weights.len() / channels.max(1);
+    let mut quantized = Vec::with_capacity(weights.len());
+    let mut scales = Vec::with_capacity(channels);
+    for channel in weights.chunks_exact(size.max(1)) {
+        let scale = symmetric_scale(largest(channel));
+        quantized.extend(channel.iter().map(|&weight| weight_steps(weight, scale) as i8));
+        scales.push(scale);
+    }
+    (quantized, scales)
+}
+
+fn largest(channel: &[f32]) -> f32 {
+    channel.iter().fold(0.0, |largest, weight| largest.max(weight.abs()))
 }
 
 #[cfg(test)]

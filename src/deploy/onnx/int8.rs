@@ -3,12 +3,12 @@
 use crate::deploy::DeployError;
 use crate::runtime::onnx::{AttributeProto, TensorProto};
 use crate::spec::{
-    ActivationKind, ActivationQuantization, LayerSpec, ModelSpec, Placed, QuantizationRanges, Range, Shape,
+    ActivationQuantization, GridPlan, LayerSpec, ModelSpec, Placed, QuantizationRanges, Range, WeightGrid,
 };
 
 use super::graph::Writer;
 use super::grids;
-use super::layers::{Parameters, is_product};
+use super::layers::Parameters;
 
 /// Names of a grid's scale and zero point among the constants.
 #[derive(Clone)]
@@ -19,54 +19,91 @@ struct Grid {
 }
 
 impl Writer<'_> {
-    /// All layers, with the products on grids that cover `ranges`.
-    pub(super) fn int8_layers(
+    /// All layers, with the products on grids that cover `ranges`, dense layers as `dense`.
+    pub(super) fn layers_on_grids(
         &mut self,
         model: &ModelSpec,
         walk: &[Placed],
         ranges: &QuantizationRanges,
+        dense: WeightGrid,
     ) -> Result<(), DeployError> {
         check_ranges(model, ranges)?;
-        if walk.iter().all(stays_on_grid) {
-            self.chain_on_grids(walk, ranges)
+        let plan = GridPlan::of(model, dense, &ranges.protected)?;
+        if plan.is_chain {
+            self.chain_on_grids(walk, ranges, &plan)
         } else {
-            self.products_on_grids(walk, ranges)
+            self.products_on_grids(walk, ranges, &plan)
         }
     }
 
-    /// Every value on a grid.
-    fn chain_on_grids(&mut self, walk: &[Placed], ranges: &QuantizationRanges) -> Result<(), DeployError> {
-        let mut grid = self.quantize(ranges.input, "i");
+    /// Every value between two products in 8 bits on a grid.
+    fn chain_on_grids(
+        &mut self,
+        walk: &[Placed],
+        ranges: &QuantizationRanges,
+        plan: &GridPlan,
+    ) -> Result<(), DeployError> {
+        let mut grid = plan.places[0].then(|| self.quantize(ranges.input, "i"));
         let mut layers = walk.iter().peekable();
         while let Some(placed) = layers.next() {
             self.begin(placed);
-            if !is_product(placed.layer) {
+            if !placed.layer.is_product() {
                 self.layer(placed)?;
-                self.push_pair(&grid, &placed.index.to_string());
+                if let Some(grid) = &grid {
+                    self.push_pair(grid, &placed.index.to_string());
+                }
                 continue;
             }
-            let parameters = self.int8_parameters(placed, &grid)?;
-            self.product(placed, &parameters);
-            let last = layers.next_if(|next| next.layer == RELU).unwrap_or(placed);
-            grid = self.quantize(ranges.layers[last.index], &last.index.to_string());
+            self.product_on_grid(placed, plan.weights[placed.index], grid.as_ref())?;
+            let relu = layers.next_if(|next| next.layer == LayerSpec::RELU);
+            let last = relu.unwrap_or(placed);
+            grid = if plan.places[last.index + 1] {
+                Some(self.quantize(ranges.at(last.index + 1), &last.index.to_string()))
+            } else {
+                if let Some(relu) = relu {
+                    self.begin(relu);
+                    self.layer(relu)?;
+                }
+                None
+            };
         }
         Ok(())
     }
 
     /// The inputs of products with constant weights on grids, everything else in floating point.
-    fn products_on_grids(&mut self, walk: &[Placed], ranges: &QuantizationRanges) -> Result<(), DeployError> {
+    fn products_on_grids(
+        &mut self,
+        walk: &[Placed],
+        ranges: &QuantizationRanges,
+        plan: &GridPlan,
+    ) -> Result<(), DeployError> {
         for placed in walk {
             self.start(placed)?;
-            if !is_product(placed.layer) {
+            if !placed.layer.is_product() {
                 self.layer(placed)?;
                 continue;
             }
-            let before = placed.index.checked_sub(1).and_then(|layer| ranges.layers.get(layer));
             self.arrange_for(placed);
-            let grid = self.quantize(*before.unwrap_or(&ranges.input), &placed.index.to_string());
-            let parameters = self.int8_parameters(placed, &grid)?;
-            self.product(placed, &parameters);
+            let place = plan.inputs[placed.index];
+            let grid = place.map(|place| self.quantize(ranges.at(place), &placed.index.to_string()));
+            self.product_on_grid(placed, plan.weights[placed.index], grid.as_ref())?;
         }
+        Ok(())
+    }
+
+    /// A dense layer or convolution whose weights are stored as `weights`; those in 8 bits read `input`.
+    fn product_on_grid(
+        &mut self,
+        placed: &Placed,
+        weights: WeightGrid,
+        input: Option<&Grid>,
+    ) -> Result<(), DeployError> {
+        let parameters = match (weights, input) {
+            (WeightGrid::Bytes, Some(input)) => self.int8_parameters(placed, input)?,
+            (WeightGrid::Nibbles, _) => return self.nibble_product(placed),
+            _ => self.parameters(["w", "b"], placed)?,
+        };
+        self.product(placed, &parameters);
         Ok(())
     }
 
@@ -130,19 +167,6 @@ impl Writer<'_> {
     }
 }
 
-const RELU: LayerSpec = LayerSpec::Activation {
-    function: ActivationKind::Relu,
-};
-
-/// Whether the layer is a product, a ReLU, or one that only chooses or keeps values: its output is on a grid where its input is.
-fn stays_on_grid(placed: &Placed) -> bool {
-    match placed.layer {
-        LayerSpec::Dense { .. } | LayerSpec::Flatten => matches!(placed.output, Shape::Features { .. }),
-        LayerSpec::MaxPool { .. } => matches!(placed.input, Shape::Image { .. }),
-        layer => layer == RELU || matches!(layer, LayerSpec::Conv2d { .. }),
-    }
-}
-
 fn check_ranges(model: &ModelSpec, ranges: &QuantizationRanges) -> Result<(), DeployError> {
     const CALIBRATE: &str = "calibrate this network again";
     if ranges.layers.len() != model.layers.len() {
@@ -163,6 +187,12 @@ fn check_ranges(model: &ModelSpec, ranges: &QuantizationRanges) -> Result<(), De
                 ranges.input.min, ranges.input.max
             ),
             remedy: CALIBRATE,
+        });
+    }
+    if let Some(&layer) = ranges.protected.iter().find(|&&layer| layer >= model.layers.len()) {
+        return Err(DeployError::Mismatch {
+            problem: format!("layer {layer} is protected, and the network has {}", model.layers.len()),
+            remedy: "protect layers that there are",
         });
     }
     match ranges.layers.iter().position(|range| !usable(range)) {

@@ -16,7 +16,7 @@ impl Writer<'_> {
     pub(super) fn float_layers(&mut self, walk: &[Placed]) -> Result<(), DeployError> {
         for placed in walk {
             self.start(placed)?;
-            if is_product(placed.layer) {
+            if placed.layer.is_product() {
                 let parameters = self.parameters(["w", "b"], placed)?;
                 self.arrange_for(placed);
                 self.product(placed, &parameters);
@@ -223,17 +223,6 @@ impl Writer<'_> {
         work(self);
         std::mem::replace(&mut self.value, current)
     }
-}
-
-/// Whether the layer is a product with constant weights.
-pub(super) fn is_product(layer: LayerSpec) -> bool {
-    matches!(
-        layer,
-        LayerSpec::Dense { .. }
-            | LayerSpec::Conv2d { .. }
-            | LayerSpec::DepthwiseConv2d { .. }
-            | LayerSpec::Conv1d { .. }
-    )
 }
 
 /// Weights are `[outputs, inputs]`.

@@ -1,6 +1,7 @@
 //! What a step of a graph does with a batch. Values lie as in the file; where a fast primitive wants the channels last, each
 //! sample is brought there and back.
 
+use super::dynamic::DynamicProduct;
 use super::products::{Depthwise, Product, Scratch};
 use super::recurrent::Recurrent;
 use super::shape::{Dims, MAX_RANK, Shape, each_row, strides};
@@ -13,6 +14,7 @@ pub enum Kernel {
     Unary(Unary),
     Binary(Box<Binary>),
     Product(Box<Product>),
+    Dynamic(Box<DynamicProduct>),
     Depthwise(Box<Depthwise>),
     Recurrent(Box<Recurrent>),
     /// Products of matrices that are both values.
@@ -123,6 +125,7 @@ impl Kernel {
             }
             Self::Binary(binary) => binary.run(batch, sources, in_place, out),
             Self::Product(product) => product.run(input, out, scratch),
+            Self::Dynamic(product) => product.run(input, out, scratch),
             Self::Depthwise(depthwise) => depthwise.run(input, out),
             Self::Recurrent(recurrent) => recurrent.run(batch, input, out, room),
             &Self::MatMul { rows, inner, columns } => {
@@ -220,6 +223,7 @@ impl Kernel {
     pub fn weight_bytes(&self) -> usize {
         let floats = match self {
             Self::Product(product) => return product.weight_bytes(),
+            Self::Dynamic(product) => return product.weight_bytes(),
             Self::Depthwise(depthwise) => depthwise.weights.len() + depthwise.bias.len(),
             Self::Recurrent(recurrent) => return recurrent.weight_bytes(),
             Self::Binary(binary) => binary.constant.as_ref().map_or(0, |(_, values)| values.len()),

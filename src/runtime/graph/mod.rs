@@ -4,7 +4,9 @@
 //! `weighted`), values get their places in one arena (`plan`), and operations run one after another (`kernel`). Values lie as
 //! in the file. What is absent: operators beyond those that Trimtab exports, and shapes that depend on numbers.
 
+mod dynamic;
 mod kernel;
+mod nibbles;
 mod plan;
 mod products;
 mod read;
@@ -62,6 +64,8 @@ impl Plan {
         let staged = self.steps.staged;
         let floats = self.steps.arena.saturating_mul(batch);
         let floats = floats.saturating_add(staged.floats + staged.image + staged.result);
+        // Of each column a start and a scale.
+        let floats = floats.saturating_add(2 * staged.columns);
         let integers = staged.integers * if self.as_bytes { 1 } else { size_of::<i16>() };
         floats
             .saturating_mul(size_of::<f32>())
@@ -75,6 +79,7 @@ impl Plan {
             image: zeros(Some(staged.image))?,
             bytes: zeros(Some(staged.bytes))?,
             result: zeros(Some(staged.result))?,
+            columns: (zeros(Some(staged.columns))?, zeros(Some(staged.columns))?),
             ..Scratch::default()
         };
         scratch.staging.floats = zeros(Some(staged.floats))?;

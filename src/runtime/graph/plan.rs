@@ -42,6 +42,7 @@ pub struct Staged {
     pub image: usize,
     pub bytes: usize,
     pub result: usize,
+    pub columns: usize,
 }
 
 impl Staged {
@@ -52,6 +53,7 @@ impl Staged {
             image: self.image.max(other.image),
             bytes: self.bytes.max(other.bytes),
             result: self.result.max(other.result),
+            columns: self.columns.max(other.columns),
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Scratch {
     pub bytes: Vec<u8>,
     /// The result of one image.
     pub result: Vec<f32>,
+    /// Where the sums of each column start, and what they are multiplied with.
+    pub columns: (Vec<i32>, Vec<f32>),
 }
 
 /// A dense layer over rows, or a convolution.
@@ -52,6 +54,7 @@ impl Product {
             image,
             bytes,
             result,
+            ..
         } = scratch;
         let Some([channels, filters]) = self.channels else {
             self.rows(input, out, staging, bytes);

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::dynamic::Part;
 use super::kernel::{Binary, Function, Kernel, Unary};
+use super::nibbles::is_nibbles;
 use super::plan::Staged;
 use super::shape::{Dims, MAX_RANK, Shape};
 use crate::kernels::{Grid, InstructionSet};
@@ -45,16 +47,18 @@ pub struct Operation {
 
 /// What a name stands for, besides constants.
 #[derive(Clone, Copy)]
-enum Known {
+enum Known<'g> {
     Value(usize),
     /// A value on a grid, of which only the way back is known.
     Quantized(usize, Grid),
+    /// Something between the nodes of a dense layer that quantizes its input as it comes.
+    Part(Part<'g>),
 }
 
 pub struct Reader<'g> {
     pub set: InstructionSet,
     pub graph: Graph,
-    names: HashMap<&'g str, Known>,
+    names: HashMap<&'g str, Known<'g>>,
     /// How often each name is read.
     pub uses: HashMap<&'g str, usize>,
     /// Values that have been on a grid, with the grid and what they were before.
@@ -109,7 +113,7 @@ pub fn read(file: &File, set: InstructionSet) -> Result<Graph, LoadError> {
             constants.insert(name, constant);
             continue;
         }
-        if !node.proto.domain().is_empty() {
+        if !node.proto.domain().is_empty() && !is_nibbles(&node) {
             return Err(node.refuse("it is of another operator set than the standard one", USE_SUPPORTED));
         }
         // A ReLU that alone reads a product is the lower end of its result.
@@ -155,7 +159,11 @@ impl<'g> Reader<'g> {
     /// Adds what a node does; whether it also did the ReLU behind it.
     fn add(&mut self, node: &NodeOf<'g, '_>, relu: bool) -> Result<bool, LoadError> {
         let activation = |activation| Unary::Activation(activation);
+        if self.dynamic(node)? {
+            return Ok(false);
+        }
         match node.proto.op_type() {
+            "MatMulNBits" => return self.nibbles(node, relu),
             "Gemm" | "MatMul" | "Conv" => return self.product(node, relu),
             "BatchNormalization" => self.batch_norm(node)?,
             "LayerNormalization" => self.layer_norm(node)?,
@@ -218,7 +226,9 @@ impl<'g> Reader<'g> {
         let name = node.input(place).unwrap_or_default();
         match self.names.get(name) {
             Some(&Known::Value(value)) => Ok(value),
-            Some(Known::Quantized(..)) => Err(node.refuse(format!("its input `{name}` is quantized"), EXPORT_AGAIN)),
+            Some(Known::Quantized(..) | Known::Part(_)) => {
+                Err(node.refuse(format!("its input `{name}` is quantized"), EXPORT_AGAIN))
+            }
             None => {
                 let problem = format!("its input `{name}` is not made by a node before it");
                 Err(node.refuse(problem, EXPORT_AGAIN))
@@ -250,6 +260,18 @@ impl<'g> Reader<'g> {
             is_tokens: false,
         });
         Ok(root)
+    }
+
+    /// What a name stands for within a dense layer that quantizes its input as it comes.
+    pub fn part(&self, name: &str) -> Option<Part<'g>> {
+        match self.names.get(name) {
+            Some(&Known::Part(part)) => Some(part),
+            _ => None,
+        }
+    }
+
+    pub fn name_part(&mut self, name: &'g str, part: Part<'g>) {
+        self.names.insert(name, Known::Part(part));
     }
 
     /// Makes `value` what the node's output at a place is called.

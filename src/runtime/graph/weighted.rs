@@ -63,7 +63,7 @@ impl<'g> Reader<'g> {
     }
 
     /// Over the last axis, as rows.
-    fn dense(&mut self, node: &Node<'g, '_>, mut product: chain::Product, relu: bool) -> Result<(), LoadError> {
+    pub fn dense(&mut self, node: &Node<'g, '_>, mut product: chain::Product, relu: bool) -> Result<(), LoadError> {
         let value = self.value(node, 0)?;
         let shape = self.over_last_axis(node, value, -1)?;
         let inputs = shape.dims[shape.rank - 1];
@@ -166,6 +166,7 @@ impl<'g> Reader<'g> {
             image: if is_integer || channels.is_none() { 0 } else { input_len },
             bytes: if is_integer { rows * input_len } else { 0 },
             result: if channels.is_some() { output_len } else { 0 },
+            columns: 0,
         };
         let kernel = Kernel::Product(Box::new(Product {
             kernel: packed.kernel,

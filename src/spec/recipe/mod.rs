@@ -1,8 +1,10 @@
 //! A compression recipe: steps in words, `units:0.5:finetune=3+int8-static`. What words there are stands in `words`.
 
+mod distil;
 mod knob;
 mod prune;
 mod prune_words;
+mod quantize;
 mod words;
 
 use std::fmt;
@@ -11,6 +13,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Quantization;
+
+pub use distil::Lesson;
 pub use knob::{Choice, FLAG, Knob, KnobKind, Values};
 pub use prune::{
     PruneBlocks, PruneUnits, PruneWeights, Pruning, UnitCriterion, UnitTarget, WeightCriterion, WeightPattern, When,
@@ -33,8 +38,17 @@ pub enum RecipeStep {
     Blocks(PruneBlocks),
     /// Stores weights in half precision.
     Fp16,
-    /// Quantizes weights and activations to 8 bits with ranges seen on `calibration` training samples.
-    Int8Static { calibration: usize },
+    /// Stores weights in 8 bits; dense layers quantize their inputs as they come. `protect` are layers that stay as they are.
+    Int8Dynamic { protect: Vec<usize> },
+    /// Quantizes weights and activations to 8 bits with ranges seen on training samples.
+    Int8Static(Quantization),
+    /// As [`Int8Static`](Self::Int8Static), then trains on for `epochs` epochs as if on the grids, which follow the activations.
+    Int8Qat { epochs: usize, options: Quantization },
+    /// Stores the weights of dense layers in 4 bits and the convolutions as [`Int8Static`](Self::Int8Static), after `epochs` epochs
+    /// of training as if on the grids.
+    Int4 { epochs: usize, options: Quantization },
+    /// Trains a smaller network that learns from this one, in its place.
+    Distil(Lesson),
 }
 
 /// Calibration samples when a recipe does not say.
@@ -53,9 +67,7 @@ impl Recipe {
     pub fn demo() -> [Self; 4] {
         [
             RecipeStep::Units(PruneUnits::of(0.5, 3)),
-            RecipeStep::Int8Static {
-                calibration: DEFAULT_CALIBRATION,
-            },
+            RecipeStep::Int8Static(Quantization::default()),
             RecipeStep::Fp16,
             RecipeStep::Weights(PruneWeights::of(0.8, 3)),
         ]
@@ -103,7 +115,9 @@ impl RecipeStep {
             Self::Weights(weights) => weights.finetune * weights.when.rounds(),
             Self::Units(units) => units.finetune * units.when.rounds(),
             Self::Blocks(blocks) => blocks.finetune,
-            Self::Fp16 | Self::Int8Static { .. } => 0,
+            Self::Int8Qat { epochs, .. } | Self::Int4 { epochs, .. } => *epochs,
+            Self::Distil(lesson) => lesson.epochs,
+            Self::Fp16 | Self::Int8Static(_) | Self::Int8Dynamic { .. } => 0,
         }
     }
 
@@ -193,6 +207,8 @@ impl FromStr for RecipeStep {
 }
 
 fn parse_step(text: &str) -> Result<RecipeStep, String> {
+    // The short form of a word of its own: an option has no room for a second colon.
+    let text = text.replace(":protect=auto:", ":tolerate=");
     let mut parts = text.split(':');
     let name = parts.next().unwrap_or_default();
     let Some(word) = WORDS.iter().find(|word| word.word == name) else {
@@ -317,6 +333,16 @@ mod tests {
             "weights:0.9:rewind=1:finetune=3",
             "nm:2:4:criterion=taylor:finetune=1",
             "blocks:0.5:protect=1:finetune=2",
+            "int8-static:method=percentile:percentile=99.9:bias-correction:equalize",
+            "int8-static:calibration=64:method=mse:protect=0,4",
+            "int8-static:method=percentile:tolerate=0.5",
+            "int8-dynamic:protect=2",
+            "int8-qat",
+            "int8-qat:epochs=5:equalize",
+            "int4",
+            "int4:epochs=3:tolerate=1",
+            "distil:preset=tiny+int8-qat",
+            "distil:preset=small:epochs=3:temperature=2:weight=0.5",
         ] {
             assert_eq!(text.parse::<Recipe>().unwrap().to_string(), text);
         }
@@ -325,6 +351,12 @@ mod tests {
             demo,
             ["units:0.5:finetune=3", "int8-static", "fp16", "weights:0.8:finetune=3"]
         );
+    }
+
+    #[test]
+    fn protecting_by_itself_has_a_short_form() {
+        let short: Recipe = "int8-static:protect=auto:0.5".parse().unwrap();
+        assert_eq!(short.to_string(), "int8-static:tolerate=0.5");
     }
 
     #[test]
@@ -351,6 +383,15 @@ mod tests {
             ("fp16:0.5", "not expected"),
             ("fp16+units:0.5", "must be the last"),
             ("int8-static:calibration=0", "at least one"),
+            ("int8-static:method=best", "minmax, percentile, mse"),
+            ("int8-static:percentile=99", "belongs to method=percentile"),
+            ("int8-static:protect=1:tolerate=1", "not both"),
+            ("int8-static:protect=x", "numbers of layers"),
+            ("int4:epochs=x", "whole number"),
+            ("int8-dynamic:calibration=3", "not an option"),
+            ("distil", "preset=tiny"),
+            ("distil:preset=huge", "tiny, small, medium"),
+            ("int8-qat+fp16", "must be the last"),
         ] {
             let message = text.parse::<Recipe>().unwrap_err().to_string();
             assert!(message.contains(word), "{text}: {message}");

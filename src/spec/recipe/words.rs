@@ -2,7 +2,7 @@
 //! and how a step is written. A new step is a variant of [`RecipeStep`] and a row here.
 
 use super::knob::{Knob, KnobKind, Values};
-use super::{RecipeStep, prune_words};
+use super::{RecipeStep, distil, prune_words, quantize};
 
 /// A word with all that is known of it.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +52,7 @@ pub const FINETUNE: Knob = Knob {
     doc: "Epochs of training after the step; 0 leaves it as it is",
 };
 
-const CALIBRATION: Knob = Knob {
+pub const CALIBRATION: Knob = Knob {
     name: "calibration",
     kind: KnobKind::Count { least: 1 },
     default: Some("512"),
@@ -62,30 +62,16 @@ const CALIBRATION: Knob = Knob {
 };
 
 /// All words, in the order of the menu.
-pub static WORDS: [StepWord; 6] = [
+pub static WORDS: [StepWord; 10] = [
     prune_words::UNITS,
     prune_words::BLOCKS,
     prune_words::WEIGHTS,
     prune_words::SPARSE_GROUPS,
-    StepWord {
-        word: "int8-static",
-        title: "Quantize to int8",
-        about: "Weights and activations in 8 bits: about a quarter of the size, faster where integer kernels pay; small networks \
-                gain little",
-        example: "int8-static",
-        places: &[],
-        options: &[CALIBRATION],
-        stores: true,
-        read: |values| {
-            Ok(RecipeStep::Int8Static {
-                calibration: values.count("calibration").unwrap_or(super::DEFAULT_CALIBRATION),
-            })
-        },
-        write: |step| match step {
-            RecipeStep::Int8Static { calibration } => Some(Values::default().with("calibration", Some(calibration))),
-            _ => None,
-        },
-    },
+    quantize::INT8_STATIC,
+    quantize::INT8_QAT,
+    quantize::INT8_DYNAMIC,
+    quantize::INT4,
+    distil::DISTIL,
     StepWord {
         word: "fp16",
         title: "Store in fp16",

@@ -58,8 +58,11 @@ pub fn remarks(recipe: &Recipe) -> String {
     }
     match recipe.steps.last() {
         Some(RecipeStep::Fp16) => remarks.push("Half precision hardly changes answers or time."),
-        Some(RecipeStep::Int8Static { .. }) => {
+        Some(RecipeStep::Int8Static(_) | RecipeStep::Int8Qat { .. } | RecipeStep::Int8Dynamic { .. }) => {
             remarks.push("Integer kernels may be faster; a small network gains little.");
+        }
+        Some(RecipeStep::Int4 { .. }) => {
+            remarks.push("Four bits make the smallest file; dense layers compute in floating point all the same.");
         }
         _ => {}
     }

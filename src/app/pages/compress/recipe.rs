@@ -336,8 +336,12 @@ fn expected_ui(ui: &mut Ui, model: &Model, parent: &RunRow, chain: &Chain) {
         ));
         return;
     };
+    // The student of a distillation is not known before its training.
+    let is_known = !recipe.steps.iter().any(|step| matches!(step, RecipeStep::Distil(_)));
     let network = model.runs.open(parent.run.run).map(|open| &open.record.plan.model);
-    let figures = network.map(|network| (cost::as_trained(network), cost::expected(network, &recipe)));
+    let figures = network
+        .filter(|_| is_known)
+        .map(|network| (cost::as_trained(network), cost::expected(network, &recipe)));
     let grid = Grid::new("expected").num_columns(3).spacing([12.0, 2.0]);
     grid.min_row_height(18.0).show(ui, |ui| {
         let mut line = |name: &str, hover: &str, of: fn(&cost::Expected) -> u64, unit: fn(u64) -> String| {

@@ -120,8 +120,8 @@ fn a_typed_recipe_is_taken_and_a_wrong_one_says_why() {
     write(&mut stage, "weights:0.9+fp16");
     assert_eq!(recipe(&stage), "weights:0.9+fp16");
     assert!(says(&stage, "weights 90 %"));
-    write(&mut stage, "int4");
-    assert!(says(&stage, "`int4` is not a step"));
+    write(&mut stage, "int3");
+    assert!(says(&stage, "`int3` is not a step"));
     assert_eq!(recipe(&stage), "weights:0.9+fp16", "the chain stays as it was");
     press(&mut stage, "Compress");
     assert!(stage.state().asked.is_empty(), "what can't be read is not run");

@@ -1,0 +1,69 @@
+//! Dense layers whose weights are stored in four bits (`com.microsoft.MatMulNBits`). They are widened when the file is read, so
+//! here they save bytes of the file and nothing else.
+
+use super::read::Reader;
+use crate::runtime::LoadError;
+use crate::runtime::chain::{Bias, Product, Weights};
+use crate::runtime::constants::bytes;
+use crate::runtime::node::{EXPORT_AGAIN, Node, USE_SUPPORTED};
+use crate::runtime::onnx::MICROSOFT;
+
+/// What the only layout that is read has: 4 bits, groups of 32 weights.
+const GROUP: usize = 32;
+/// The code that stands for zero.
+const ZERO: f32 = 8.0;
+
+/// Whether the node is of this kind.
+pub fn is_nibbles(node: &Node<'_, '_>) -> bool {
+    node.proto.domain() == MICROSOFT && node.proto.op_type() == "MatMulNBits"
+}
+
+impl<'g> Reader<'g> {
+    /// Adds the layer; whether it did the ReLU behind it.
+    pub fn nibbles(&mut self, node: &Node<'g, '_>, relu: bool) -> Result<bool, LoadError> {
+        let size = |name: &str| usize::try_from(node.int(name, 0)).unwrap_or_default();
+        let [inputs, outputs] = ["K", "N"].map(size);
+        if node.int("bits", 4) != 4 || size("block_size") != GROUP || (3..5).any(|place| node.input(place).is_some()) {
+            return Err(node.refuse(
+                "only 4 bits in groups of 32 without zero points are supported",
+                USE_SUPPORTED,
+            ));
+        }
+        let codes = bytes(node.stored(1)?)?;
+        let scales = node.require(2)?.floats()?;
+        let groups = inputs.div_ceil(GROUP);
+        let fits =
+            |count: usize, each: usize| groups.checked_mul(outputs).and_then(|n| n.checked_mul(each)) == Some(count);
+        if inputs == 0 || outputs == 0 || !fits(codes.len(), GROUP / 2) || !fits(scales.len(), 1) {
+            return Err(node.refuse("its codes or scales do not fit its K and N", EXPORT_AGAIN));
+        }
+        let bias = match node.input(5) {
+            Some(_) => node.require(5)?.floats()?,
+            None => vec![0.0; outputs],
+        };
+        if bias.len() != outputs {
+            let problem = format!("its bias has {} values for {outputs} outputs", bias.len());
+            return Err(node.refuse(problem, EXPORT_AGAIN));
+        }
+        let mut weights = Vec::with_capacity(inputs * outputs);
+        for output in 0..outputs {
+            for input in 0..inputs {
+                let place = output * groups * GROUP + input;
+                let code = codes[place / 2] >> (4 * (place % 2)) & 15;
+                weights.push((f32::from(code) - ZERO) * scales[place / GROUP]);
+            }
+        }
+        let product = Product {
+            window: None,
+            outputs,
+            inputs,
+            weights: Weights::Single(weights),
+            bias: Bias::Float(bias),
+            relu: false,
+            input_grid: None,
+            output_grid: None,
+        };
+        self.dense(node, product, relu)?;
+        Ok(relu)
+    }
+}
