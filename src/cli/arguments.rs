@@ -188,7 +188,10 @@ pub enum Command {
         folds: u32,
     },
     /// Time training and inference of the reference networks
+    #[command(args_conflicts_with_subcommands = true)]
     Bench {
+        #[command(subcommand)]
+        part: Option<BenchPart>,
         #[arg(long, num_args = 1.., default_values = ["mlp784", "cnn28"], value_parser = ["mlp784", "cnn28"])]
         workload: Vec<String>,
         /// Samples a step
@@ -201,6 +204,24 @@ pub enum Command {
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         steps: u32,
         /// Print one compact object a line instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BenchPart {
+    /// Time the embedded runtime against the second engine (rten) on the same files, in turns, on one thread
+    Runtime {
+        /// Only the files whose name contains this
+        #[arg(long, value_name = "NAME")]
+        only: Option<String>,
+        /// Leave the files there, with inputs and what the runtime makes of them (NAME.onnx, NAME.inputs, NAME.outputs: f32, little endian)
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
+        /// For each line `NAME BATCH` of standard input, run one round of that file and print microseconds a call
+        #[arg(long, conflicts_with = "json")]
+        turns: bool,
         #[arg(long)]
         json: bool,
     },

@@ -3,6 +3,7 @@
 
 mod advise;
 mod arguments;
+mod bench;
 mod probe;
 mod progress;
 mod report;
@@ -117,13 +118,15 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
             let (points, folds) = (points as usize, folds as usize);
             probe::run(store(place)?, &options, Probe::LearningCurve { points, folds })
         }
+        Command::Bench { part: Some(part), .. } => bench::runtime(&part),
         Command::Bench {
+            part: None,
             workload,
             batch,
             threads,
             steps,
             json,
-        } => work::bench(&workload, batch, threads, steps, json),
+        } => bench::training(&workload, batch, threads, steps, json),
     }
 }
 

@@ -377,56 +377,6 @@ pub fn datasets(
     Ok(text)
 }
 
-pub fn bench(
-    workloads: &[String],
-    batch: u32,
-    threads: Option<u32>,
-    steps: u32,
-    json: bool,
-) -> Result<String, CommandError> {
-    let mut lines = String::new();
-    let mut rows = Vec::new();
-    for workload in workloads {
-        let row = jobs::bench(
-            workload,
-            batch as usize,
-            threads.map_or_else(cores, |threads| threads as usize),
-            steps as usize,
-        )?;
-        lines += &(serde_json::to_string(&row)? + "\n");
-        rows.push(vec![
-            row.workload.to_owned(),
-            row.batch.to_string(),
-            row.threads.to_string(),
-            format!("{:.3}", row.train_ms),
-            format!("{:.3}", row.train_ms_min),
-            format!("{:.0}", row.samples_per_s),
-            format!("{:.3}", row.infer_ms),
-            format!("{:.3}", row.infer_ms_min),
-            units::bytes(row.rss_growth_bytes),
-        ]);
-    }
-    if json {
-        return Ok(lines);
-    }
-    let titles = [
-        "workload",
-        "batch",
-        "threads",
-        "step ms",
-        "best",
-        "samples/s",
-        "inference ms",
-        "best",
-        "memory growth",
-    ];
-    Ok(report::table(&titles, &rows))
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 pub(super) fn read_config(path: &Path, set: &[String]) -> Result<RunConfig, CommandError> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("{}: {error}; `trimtab init` prints a configuration", path.display()))?;

@@ -1,7 +1,9 @@
 //! The second opinion on an exported file: another engine (rten) runs the very same bytes, and where the two disagree the
 //! export fails. It shares no code with our runtime, so an error would have to be made twice.
 
-use rten::{Model, Value};
+use std::sync::Arc;
+
+use rten::{Model, RunOptions, ThreadPool, Value};
 
 use crate::spec::{ActivationQuantization, Range, Shape, class_of};
 
@@ -127,27 +129,68 @@ pub fn referee(
 /// What rten makes of `inputs` (samples of shape `shape`, row-major) with the file `bytes`: all outputs, row-major.
 pub fn second_opinion(bytes: &[u8], shape: Shape, inputs: &[f32]) -> Result<Vec<f32>, DeployError> {
     const BATCH: usize = 64;
-    let failed = |problem: String| DeployError::Referee { problem };
-    let model = Model::load(twin::readable(bytes)).map_err(|error| failed(error.to_string()))?;
+    let referee = Referee::load(bytes, shape)?;
     let mut outputs = Vec::new();
-    for batch in inputs.chunks(BATCH * shape.len().max(1)) {
-        let mut dimensions = shape.dimensions();
-        dimensions.insert(0, batch.len() / shape.len().max(1));
-        let input = if let Shape::Tokens { .. } = shape {
-            let tokens: Vec<i32> = batch.iter().map(|&token| token as i32).collect();
-            Value::from_shape(&dimensions, tokens).map_err(|error| failed(error.to_string()))
-        } else {
-            Value::from_shape(&dimensions, batch.to_vec()).map_err(|error| failed(error.to_string()))
-        }?;
-        let output = model
-            .run_one(input.into(), None)
-            .map_err(|error| failed(error.to_string()))?;
-        let (_, values) = output
-            .into_shape_vec::<f32, 2>()
-            .map_err(|error| failed(error.to_string()))?;
-        outputs.extend(values);
+    for inputs in inputs.chunks(BATCH * shape.len().max(1)) {
+        outputs.extend(referee.batch(inputs)?.run()?);
     }
     Ok(outputs)
+}
+
+/// A file loaded in the second engine.
+pub struct Referee {
+    model: Model,
+    shape: Shape,
+    /// Of one thread.
+    options: RunOptions,
+}
+
+/// Samples ready to be run.
+pub struct RefereeBatch<'r> {
+    referee: &'r Referee,
+    input: Value,
+}
+
+impl Referee {
+    /// Loads a file that reads samples of `shape`.
+    pub fn load(bytes: &[u8], shape: Shape) -> Result<Self, DeployError> {
+        let one_thread = Arc::new(ThreadPool::with_num_threads(1));
+        Ok(Self {
+            model: Model::load(twin::readable(bytes)).map_err(|error| failed(&error))?,
+            shape,
+            options: RunOptions::default().with_thread_pool(Some(one_thread)),
+        })
+    }
+
+    /// Samples of the file's shape, row-major.
+    pub fn batch(&self, inputs: &[f32]) -> Result<RefereeBatch<'_>, DeployError> {
+        let mut dimensions = self.shape.dimensions();
+        dimensions.insert(0, inputs.len() / self.shape.len().max(1));
+        let input = if let Shape::Tokens { .. } = self.shape {
+            let tokens: Vec<i32> = inputs.iter().map(|&token| token as i32).collect();
+            Value::from_shape(&dimensions, tokens).map_err(|error| failed(&error))
+        } else {
+            Value::from_shape(&dimensions, inputs.to_vec()).map_err(|error| failed(&error))
+        }?;
+        Ok(RefereeBatch { referee: self, input })
+    }
+}
+
+impl RefereeBatch<'_> {
+    /// All outputs, row-major.
+    pub fn run(&self) -> Result<Vec<f32>, DeployError> {
+        let Referee { model, options, .. } = self.referee;
+        let output = model.run_one((&self.input).into(), Some(options.clone()));
+        let output = output.map_err(|error| failed(&error))?;
+        let (_, values) = output.into_shape_vec::<f32, 2>().map_err(|error| failed(&error))?;
+        Ok(values)
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> DeployError {
+    DeployError::Referee {
+        problem: error.to_string(),
+    }
 }
 
 #[cfg(test)]
