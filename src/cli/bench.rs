@@ -136,7 +136,9 @@ fn take_turns(files: &[ReferenceFile]) -> Result<(), CommandError> {
     let mut output = std::io::stdout().lock();
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        let asked = line.split_once(' ').and_then(|(name, batch)| Some((name, batch.trim().parse().ok()?)));
+        let asked = line
+            .split_once(' ')
+            .and_then(|(name, batch)| Some((name, batch.trim().parse().ok()?)));
         let answer = asked.and_then(|(name, batch)| turns.round(name, batch, ROUND_US));
         let time_us = answer.ok_or_else(|| format!("`{line}` is no file and batch that is timed"))?;
         writeln!(output, "{time_us}")?;

@@ -22,7 +22,5 @@ pub use error::{BundleError, DeployError};
 pub use fold::{check_weights, fold_batch_norm, folded_layers};
 pub use measure::{Candidate, LARGE_BATCH, Measured, measure, sha256};
 pub use onnx::{Form, INPUT_NAME, to_onnx};
-pub use referee::{
-    Agreement, FLOAT_TOLERANCE, INT8_AGREEMENT, Referee, RefereeBatch, referee, second_opinion,
-};
+pub use referee::{Agreement, FLOAT_TOLERANCE, INT8_AGREEMENT, Referee, RefereeBatch, referee, second_opinion};
 pub use score::{Exported, Scores, score};

@@ -124,7 +124,10 @@ fn products_of_any_network_run_on_integers() {
             let products = model.layers.iter().filter(|layer| {
                 matches!(
                     layer,
-                    LayerSpec::Dense { .. } | LayerSpec::Conv2d { .. } | LayerSpec::Conv1d { .. }
+                    LayerSpec::Dense { .. }
+                        | LayerSpec::Conv2d { .. }
+                        | LayerSpec::DepthwiseConv2d { .. }
+                        | LayerSpec::Conv1d { .. }
                 )
             });
             assert_eq!(

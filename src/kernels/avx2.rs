@@ -10,11 +10,11 @@
 
 use std::arch::x86_64::{
     __m128i, __m256, __m256i, _mm_load_si128, _mm_max_epu8, _mm_packus_epi16, _mm_set1_epi8, _mm_storeu_si128,
-    _mm256_add_epi32, _mm256_adds_epi16, _mm256_broadcast_ss, _mm256_castsi256_si128, _mm256_cmpgt_epi32,
-    _mm256_cvtepi8_epi16, _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_extracti128_si256,
-    _mm256_fmadd_ps, _mm256_load_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maskstore_ps,
-    _mm256_max_ps, _mm256_mul_ps, _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_ps,
+    _mm256_add_epi32, _mm256_add_ps, _mm256_adds_epi16, _mm256_broadcast_ss, _mm256_castsi256_si128,
+    _mm256_cmpgt_epi32, _mm256_cvtepi8_epi16, _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_cvtps_epi32,
+    _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_load_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_maskstore_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi16,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_ps,
 };
 
 use super::panels::{INTEGER_STEP, PANEL};
@@ -161,12 +161,34 @@ pub(super) unsafe fn store_integers(call: &IntegerCall<'_>, row: usize, panel: u
                     }
                 }
             }
-            IntegerStore::Floats { out, low } => {
+            IntegerStore::Floats { out, add, low } => {
                 let low = _mm256_set1_ps(low);
+                let values = with_added(add, place, columns, values);
                 let values = values.map(|values| _mm256_max_ps(values, low));
                 store_floats(out.add(place), columns, values);
             }
         }
+    }
+}
+
+/// Adds the first `columns` of sixteen floats at a place, where anything is to be added.
+///
+/// # Safety
+/// `add` must be null, or valid for `columns` floats at the place, and the processor must have AVX2.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn with_added(add: *const f32, place: usize, columns: usize, values: [__m256; 2]) -> [__m256; 2] {
+    if add.is_null() {
+        return values;
+    }
+    let mut added = [0.0_f32; PANEL];
+    // SAFETY: the caller's promise.
+    unsafe {
+        std::ptr::copy_nonoverlapping(add.add(place), added.as_mut_ptr(), columns.min(PANEL));
+        [
+            _mm256_add_ps(values[0], _mm256_loadu_ps(added.as_ptr())),
+            _mm256_add_ps(values[1], _mm256_loadu_ps(added.as_ptr().add(8))),
+        ]
     }
 }
 
@@ -244,12 +266,13 @@ unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const HALF: bool>(
         for panel in 0..PANELS {
             let columns = call.columns - panel * PANEL;
             for (row, sums) in sums.iter().enumerate() {
+                let place = (first + row) * call.pitch + panel * PANEL;
+                let values = with_added(call.add, place, columns, sums[panel]);
                 // The second operand comes through where one is not a number: NaN stays visible.
-                let values = sums[panel].map(|sums| _mm256_max_ps(low, sums));
                 store_floats(
-                    call.out.add((first + row) * call.pitch + panel * PANEL),
+                    call.out.add(place),
                     columns,
-                    values,
+                    values.map(|values| _mm256_max_ps(low, values)),
                 );
             }
         }

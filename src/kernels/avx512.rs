@@ -2,10 +2,11 @@
 #![expect(unsafe_code, reason = "vector loads and stores through raw pointers")]
 
 use std::arch::x86_64::{
-    __mmask16, _mm_mask_storeu_epi8, _mm256_load_si256, _mm512_add_epi32, _mm512_cvtepi32_ps, _mm512_cvtph_ps,
-    _mm512_cvtps_epi32, _mm512_cvtusepi32_epi8, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_load_ps,
-    _mm512_load_si512, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_max_epi32, _mm512_max_ps,
-    _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
+    __m512, __m512i, __mmask16, _mm_mask_storeu_epi8, _mm256_load_si256, _mm512_add_epi32, _mm512_add_ps,
+    _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_cvtusepi32_epi8, _mm512_dpbusd_epi32,
+    _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
+    _mm512_maskz_loadu_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_setzero_ps, _mm512_setzero_si512,
 };
 
 use super::panels::{INTEGER_STEP, PANEL};
@@ -58,7 +59,7 @@ unsafe fn float_row<const PANELS: usize, const HALF: bool>(call: &FloatCall<'_>)
 }
 
 /// A mask of the first `columns` of sixteen lanes.
-fn lanes(columns: usize) -> __mmask16 {
+pub(super) fn lanes(columns: usize) -> __mmask16 {
     if columns >= PANEL {
         __mmask16::MAX
     } else {
@@ -107,19 +108,36 @@ unsafe fn integer_tile<const ROWS: usize, const PANELS: usize>(
             let scale = _mm512_loadu_ps(call.scale.add(panel * PANEL));
             for (row, sums) in sums.iter().enumerate() {
                 let place = (first + row) * call.pitch + panel * PANEL;
-                let values = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[panel]), scale);
-                match call.store {
-                    IntegerStore::Bytes { out, zero_point, low } => {
-                        // Conversion rounds ties to even; the last step saturates at 255.
-                        let steps = _mm512_cvtps_epi32(values);
-                        let bytes = _mm512_add_epi32(steps, _mm512_set1_epi32(zero_point.into()));
-                        let bytes = _mm512_cvtusepi32_epi8(_mm512_max_epi32(bytes, _mm512_set1_epi32(low.into())));
-                        _mm_mask_storeu_epi8(out.add(place).cast(), mask, bytes);
-                    }
-                    IntegerStore::Floats { out, low } => {
-                        _mm512_mask_storeu_ps(out.add(place), mask, _mm512_max_ps(values, _mm512_set1_ps(low)));
-                    }
+                store_integers(call.store, place, mask, sums[panel], scale);
+            }
+        }
+    }
+}
+
+/// Scales sixteen sums and stores those of the mask as bytes or floats.
+///
+/// # Safety
+/// The store's pointers must be valid for these lanes at the place, and the processor must have the features named.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+pub(super) unsafe fn store_integers(store: IntegerStore, place: usize, mask: __mmask16, sums: __m512i, scale: __m512) {
+    let values = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
+    // SAFETY: the caller's promise.
+    unsafe {
+        match store {
+            IntegerStore::Bytes { out, zero_point, low } => {
+                // Conversion rounds ties to even; the last step saturates at 255.
+                let steps = _mm512_cvtps_epi32(values);
+                let bytes = _mm512_add_epi32(steps, _mm512_set1_epi32(zero_point.into()));
+                let bytes = _mm512_cvtusepi32_epi8(_mm512_max_epi32(bytes, _mm512_set1_epi32(low.into())));
+                _mm_mask_storeu_epi8(out.add(place).cast(), mask, bytes);
+            }
+            IntegerStore::Floats { out, add, low } => {
+                let mut values = values;
+                if !add.is_null() {
+                    values = _mm512_add_ps(values, _mm512_maskz_loadu_ps(mask, add.add(place)));
                 }
+                _mm512_mask_storeu_ps(out.add(place), mask, _mm512_max_ps(values, _mm512_set1_ps(low)));
             }
         }
     }
@@ -169,9 +187,13 @@ unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const HALF: bool>(
         for panel in 0..PANELS {
             let mask = lanes(call.columns - panel * PANEL);
             for (row, sums) in sums.iter().enumerate() {
+                let place = (first + row) * call.pitch + panel * PANEL;
+                let mut values = sums[panel];
+                if !call.add.is_null() {
+                    values = _mm512_add_ps(values, _mm512_maskz_loadu_ps(mask, call.add.add(place)));
+                }
                 // The second operand comes through where one is not a number: NaN stays visible.
-                let values = _mm512_max_ps(low, sums[panel]);
-                _mm512_mask_storeu_ps(call.out.add((first + row) * call.pitch + panel * PANEL), mask, values);
+                _mm512_mask_storeu_ps(call.out.add(place), mask, _mm512_max_ps(low, values));
             }
         }
     }

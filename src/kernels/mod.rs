@@ -2,8 +2,11 @@
 //!
 //! Each primitive has a plain twin, and a test that they agree: bit for bit where the arithmetic is of integers.
 
+mod depthwise;
 mod elementwise;
+mod functions;
 mod instruction_set;
+mod lanes;
 mod panels;
 mod product;
 mod scalar;
@@ -14,13 +17,24 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
+mod avx512_depthwise;
+#[cfg(target_arch = "x86_64")]
 mod avx_vnni;
 
-pub use elementwise::{Grid, ImageShape, Pool, average_pool, channels_first, channels_last, max_pool, place_rows};
+pub use depthwise::{Taps, depthwise_floats, depthwise_integers};
+pub use elementwise::{
+    ByteSum, Grid, ImageShape, Pair, Pool, Right, add_bytes, average_pool, channels_first, channels_last, combine,
+    dequantize, max_pool, place_rows, quantize,
+};
+pub use functions::{CellStep, Function, apply, gru_step, layer_norm, lstm_step, rnn_step, softmax};
 pub use instruction_set::InstructionSet;
 pub use panels::{FloatPanels, INTEGER_STEP, IntegerPanels, MatrixShape, PANEL};
-pub use product::{IntegerActivations, IntegerColumns, IntegerOutput, MAX_STEPS, float_product, integer_product};
+pub use product::{
+    FloatOutput, IntegerActivations, IntegerColumns, IntegerOutput, MAX_STEPS, float_product, integer_product,
+};
 pub use walk::{Walk, Window};
 
+#[cfg(test)]
+mod lane_tests;
 #[cfg(test)]
 mod tests;

@@ -112,6 +112,11 @@ impl IntegerPanels {
         self.shape
     }
 
+    /// Whether its activations are bytes rather than 16-bit integers.
+    pub fn reads_bytes(&self) -> bool {
+        IntegerOrder::of(self.set) == IntegerOrder::Quads
+    }
+
     /// Bytes that the packed weights take.
     pub fn bytes(&self) -> usize {
         size_of_val(self.lines.as_slice())
@@ -126,6 +131,49 @@ impl FloatPanels {
             set,
             shape,
             lines: FloatLines::Single(lines),
+        }
+    }
+
+    /// Room for matrices of up to so many lines, each sixteen columns at one depth.
+    pub fn room(set: InstructionSet, lines: usize) -> Option<Self> {
+        let mut room = Vec::new();
+        room.try_reserve_exact(lines).ok()?;
+        let shape = MatrixShape {
+            columns: 0,
+            runs: 1,
+            run_len: 0,
+        };
+        let lines = FloatLines::Single(room);
+        Some(Self { set, shape, lines })
+    }
+
+    /// Packs another matrix in the same room: `columns` and `depth` of `values`, whose neighbours along both are so far apart.
+    pub fn repack(&mut self, [columns, depth]: [usize; 2], values: &[f32], [along_columns, along_depth]: [usize; 2]) {
+        self.shape = MatrixShape {
+            columns,
+            runs: 1,
+            run_len: depth,
+        };
+        let FloatLines::Single(lines) = &mut self.lines else {
+            return;
+        };
+        lines.clear();
+        lines.resize(self.shape.panels() * depth, FloatLine([0.0; PANEL]));
+        for (panel, lines) in lines.chunks_exact_mut(depth.max(1)).enumerate() {
+            let first = panel * PANEL;
+            let count = (columns - first).min(PANEL);
+            if along_columns == 1 {
+                for (place, line) in lines.iter_mut().enumerate() {
+                    line.0[..count].copy_from_slice(&values[place * along_depth + first..][..count]);
+                }
+            } else {
+                for column in 0..count {
+                    let values = values[(first + column) * along_columns..].iter().step_by(along_depth);
+                    for (line, &value) in lines.iter_mut().zip(values) {
+                        line.0[column] = value;
+                    }
+                }
+            }
         }
     }
 

@@ -39,13 +39,20 @@ pub enum IntegerOutput<'a> {
         /// The smallest result: 0, or the zero point where a ReLU is fused.
         low: u8,
     },
-    /// `sum * scale`, at least `low`, rows of `columns` floats.
-    Floats {
-        /// Rows by columns.
-        out: &'a mut [f32],
-        /// The smallest result: 0 where a ReLU is fused, else minus infinity.
-        low: f32,
-    },
+    /// `sum * scale`, rows of `columns` floats.
+    Floats(FloatOutput<'a>),
+}
+
+/// Where floating-point results go, and what is still done to them: `max(result + add, low)`.
+pub struct FloatOutput<'a> {
+    /// Rows by columns.
+    pub out: &'a mut [f32],
+    /// Values from a row to the next: at least the number of columns.
+    pub pitch: usize,
+    /// Values that are added, where there are any, as far apart as those of `out`.
+    pub add: Option<&'a [f32]>,
+    /// The smallest result: 0 where a ReLU is fused, else minus infinity.
+    pub low: f32,
 }
 
 /// Vectors that an integer product applies to its columns, padded to whole panels.
@@ -79,7 +86,7 @@ pub(super) struct IntegerCall<'a> {
 #[derive(Clone, Copy)]
 pub(super) enum IntegerStore {
     Bytes { out: *mut u8, zero_point: u8, low: u8 },
-    Floats { out: *mut f32, low: f32 },
+    Floats { out: *mut f32, add: *const f32, low: f32 },
 }
 
 /// One call of a floating-point kernel: all rows of one or more panels.
@@ -92,6 +99,8 @@ pub(super) struct FloatCall<'a> {
     pub panel_pitch: usize,
     pub bias: *const f32,
     pub out: *mut f32,
+    /// Null where nothing is added.
+    pub add: *const f32,
     pub low: f32,
     /// Elements from an output row to the next.
     pub pitch: usize,
@@ -156,30 +165,18 @@ pub fn integer_product(
     assert!(walk.span(rows, INTEGER_STEP) <= len && walk.runs() == shape.runs && walk.run_len == shape.run_len);
     assert!(columns.start.len() >= shape.padded_columns() && columns.scale.len() >= shape.padded_columns());
     assert!(panels.bytes() == shape.panels() * panel_pitch && panels.set.is_available());
-    let (store, room) = match output {
+    let (store, pitch) = match output {
         IntegerOutput::Bytes { out, zero_point, low } => {
-            let room = out.len();
-            (
-                IntegerStore::Bytes {
-                    out: out.as_mut_ptr(),
-                    zero_point,
-                    low,
-                },
-                room,
-            )
+            assert!(out.len() >= rows * shape.columns);
+            let out = out.as_mut_ptr();
+            (IntegerStore::Bytes { out, zero_point, low }, shape.columns)
         }
-        IntegerOutput::Floats { out, low } => {
-            let room = out.len();
-            (
-                IntegerStore::Floats {
-                    out: out.as_mut_ptr(),
-                    low,
-                },
-                room,
-            )
+        IntegerOutput::Floats(output) => {
+            let (pitch, low) = (output.pitch, output.low);
+            let (out, add) = output.pointers(rows, shape.columns);
+            (IntegerStore::Floats { out, add, low }, pitch)
         }
     };
-    assert!(room >= rows * shape.columns);
     let kernels = match panels.set {
         #[cfg(target_arch = "x86_64")]
         InstructionSet::Avx2 => &avx2::INTEGER,
@@ -204,28 +201,27 @@ pub fn integer_product(
                 start: columns.start.as_ptr().add(column),
                 scale: columns.scale.as_ptr().add(column),
                 store: store.at(column),
-                pitch: shape.columns,
+                pitch,
                 columns: shape.columns - column,
             });
         }
     });
 }
 
-/// Multiplies floating-point activations with floating-point weights, adds `bias` (padded to whole panels) and raises each
-/// result to at least `low`: `rows` output rows of `panels.shape().columns` columns. Sizes that do not fit together panic.
+/// Multiplies floating-point activations with floating-point weights and adds `bias` (padded to whole panels): `rows` output
+/// rows of `panels.shape().columns` columns. Sizes that do not fit together panic.
 pub fn float_product(
     activations: &[f32],
     walk: &Walk,
     rows: usize,
     panels: &FloatPanels,
     bias: &[f32],
-    low: f32,
-    out: &mut [f32],
+    output: FloatOutput<'_>,
 ) {
     let shape = panels.shape;
     let depth = shape.runs * shape.run_len;
     assert!(walk.span(rows, 1) <= activations.len() && walk.runs() == shape.runs && walk.run_len == shape.run_len);
-    assert!(bias.len() >= shape.padded_columns() && out.len() >= rows * shape.columns && panels.set.is_available());
+    assert!(bias.len() >= shape.padded_columns() && panels.set.is_available());
     let (lines, panel_pitch, kernels) = match (&panels.lines, panels.set) {
         (FloatLines::Single(lines), set) => {
             let kernels = match set {
@@ -249,7 +245,9 @@ pub fn float_product(
         }
     };
     assert!(panels.bytes() == shape.panels() * panel_pitch);
-    let (base, out) = (activations.as_ptr(), out.as_mut_ptr());
+    let base = activations.as_ptr();
+    let (pitch, low) = (output.pitch, output.low);
+    let (out, add) = output.pointers(rows, shape.columns);
     kernels.for_each_panel(rows, shape.panels(), |kernel, panel| {
         let column = panel * PANEL;
         // SAFETY: as in `integer_product`.
@@ -262,8 +260,9 @@ pub fn float_product(
                 panel_pitch,
                 bias: bias.as_ptr().add(column),
                 out: out.add(column),
+                add: further(add, column),
                 low,
-                pitch: shape.columns,
+                pitch,
                 columns: shape.columns - column,
             });
         }
@@ -282,6 +281,41 @@ impl<F: Copy> Kernels<F> {
     }
 }
 
+impl FloatOutput<'_> {
+    /// Rows one below the other, with nothing added.
+    pub fn plain(out: &mut [f32], columns: usize, low: f32) -> FloatOutput<'_> {
+        FloatOutput {
+            out,
+            pitch: columns,
+            add: None,
+            low,
+        }
+    }
+
+    /// Where the results go and what is added to them, after checking that so many rows fit.
+    fn pointers(self, rows: usize, columns: usize) -> (*mut f32, *const f32) {
+        let needed = rows.saturating_sub(1) * self.pitch + columns;
+        assert!(rows == 0 || (self.pitch >= columns && self.out.len() >= needed));
+        assert!(rows == 0 || self.add.is_none_or(|add| add.len() >= needed));
+        (
+            self.out.as_mut_ptr(),
+            self.add.map_or(std::ptr::null(), <[f32]>::as_ptr),
+        )
+    }
+}
+
+/// A pointer some elements further on; null stays null.
+///
+/// # Safety
+/// What is pointed to must reach so far.
+unsafe fn further(add: *const f32, elements: usize) -> *const f32 {
+    if add.is_null() {
+        return add;
+    }
+    // SAFETY: the caller's promise.
+    unsafe { add.add(elements) }
+}
+
 impl IntegerStore {
     /// The same store, some elements further on.
     ///
@@ -296,8 +330,9 @@ impl IntegerStore {
                     zero_point,
                     low,
                 },
-                Self::Floats { out, low } => Self::Floats {
+                Self::Floats { out, add, low } => Self::Floats {
                     out: out.add(elements),
+                    add: further(add, elements),
                     low,
                 },
             }

@@ -64,7 +64,10 @@ unsafe fn integer_tile<const ROWS: usize>(call: &IntegerCall<'_>, first: usize, 
                     IntegerStore::Bytes { out, zero_point, low } => {
                         *out.add(place) = Grid { scale: 1.0, zero_point }.round(value).max(low);
                     }
-                    IntegerStore::Floats { out, low } => *out.add(place) = value.max(low),
+                    IntegerStore::Floats { out, add, low } => {
+                        let value = if add.is_null() { value } else { value + *add.add(place) };
+                        *out.add(place) = value.max(low);
+                    }
                 }
             }
         }
@@ -103,7 +106,13 @@ unsafe fn float_tile<const ROWS: usize, const HALF: bool>(
         }
         for (row, sums) in sums.iter().enumerate() {
             for (column, &sum) in sums.iter().enumerate().take(call.columns) {
-                *call.out.add((first + row) * call.pitch + column) = if sum < call.low { call.low } else { sum };
+                let place = (first + row) * call.pitch + column;
+                let sum = if call.add.is_null() {
+                    sum
+                } else {
+                    sum + *call.add.add(place)
+                };
+                *call.out.add(place) = if sum < call.low { call.low } else { sum };
             }
         }
     }

@@ -96,7 +96,7 @@ fn integer_products_equal_plain_loops_bit_for_bit() {
             .map(|_| rng.random_range(0.0001..0.01))
             .collect();
         let (zero_point, low) = (37_u8, 30_u8);
-        let (mut expected_bytes, mut expected_floats) = (Vec::new(), Vec::new());
+        let (mut expected_bytes, mut expected_floats, mut expected_plain) = (Vec::new(), Vec::new(), Vec::new());
         for row in 0..rows {
             for column in 0..shape.columns {
                 let mut sum = start[column];
@@ -108,6 +108,7 @@ fn integer_products_equal_plain_loops_bit_for_bit() {
                 let steps = (sum as f32 * scale[column]).round_ties_even();
                 expected_bytes.push((steps + f32::from(zero_point)).clamp(f32::from(low), 255.0) as u8);
                 expected_floats.push((sum as f32 * scale[column]).max(-5.0));
+                expected_plain.push(sum as f32 * scale[column]);
             }
         }
         for set in available() {
@@ -131,13 +132,37 @@ fn integer_products_equal_plain_loops_bit_for_bit() {
             assert_eq!(out.pop(), Some(211));
             assert_eq!(out, expected_bytes, "{set}, {rows} rows of {shape:?}");
             let mut out = vec![0.5_f32; rows * shape.columns + 1];
-            let output = IntegerOutput::Floats {
-                out: &mut out,
-                low: -5.0,
-            };
+            let output = IntegerOutput::Floats(FloatOutput::plain(&mut out, shape.columns, -5.0));
             integer_product(activations, &walk, rows, &panels, columns, output);
             assert_eq!(out.pop(), Some(0.5));
             assert_eq!(out, expected_floats, "{set}, {rows} rows of {shape:?}");
+            // Rows further apart, and a sum with other values.
+            let pitch = shape.columns + 3;
+            let add: Vec<f32> = (0..rows * pitch).map(|place| place as f32).collect();
+            let mut out = vec![0.5_f32; rows * pitch];
+            let output = FloatOutput {
+                out: &mut out,
+                pitch,
+                add: Some(&add),
+                low: f32::NEG_INFINITY,
+            };
+            integer_product(
+                activations,
+                &walk,
+                rows,
+                &panels,
+                columns,
+                IntegerOutput::Floats(output),
+            );
+            for (place, &found) in out.iter().enumerate() {
+                let (row, column) = (place / pitch, place % pitch);
+                let expected = if column < shape.columns {
+                    expected_plain[row * shape.columns + column] + place as f32
+                } else {
+                    0.5
+                };
+                assert_eq!(found, expected, "{set}, {rows} rows of {shape:?}");
+            }
         }
     }
 }
@@ -175,8 +200,25 @@ fn float_products_are_near_plain_loops() {
             assert_eq!(single.bytes(), 2 * half.bytes());
             let [single, half] = [single, half].map(|panels| {
                 let mut out = vec![0.5_f32; rows * shape.columns + 1];
-                float_product(&values, &walk, rows, &panels, &bias, -0.25, &mut out);
+                let output = FloatOutput::plain(&mut out, shape.columns, -0.25);
+                float_product(&values, &walk, rows, &panels, &bias, output);
                 assert_eq!(out.pop(), Some(0.5));
+                let pitch = shape.columns + 2;
+                let add = vec![2.0; rows * pitch];
+                let mut apart = vec![0.5_f32; rows * pitch];
+                let output = FloatOutput {
+                    out: &mut apart,
+                    pitch,
+                    add: Some(&add),
+                    low: 1.75,
+                };
+                float_product(&values, &walk, rows, &panels, &bias, output);
+                for (row, apart) in out.chunks(shape.columns).zip(apart.chunks(pitch)) {
+                    assert_eq!(apart[shape.columns..], [0.5; 2]);
+                    for (found, apart) in row.iter().zip(apart) {
+                        assert!((found + 2.0 - apart).abs() < 1e-6, "{set}: {found} {apart}");
+                    }
+                }
                 out
             });
             assert_eq!(single, half);
@@ -210,8 +252,7 @@ fn a_row_has_the_same_result_in_any_batch() {
             19,
             &panels,
             &bias,
-            f32::NEG_INFINITY,
-            &mut all,
+            FloatOutput::plain(&mut all, 90, f32::NEG_INFINITY),
         );
         for (row, expected) in values.chunks(61).zip(all.chunks(90)) {
             let mut alone = vec![0.0; 90];
@@ -221,8 +262,7 @@ fn a_row_has_the_same_result_in_any_batch() {
                 1,
                 &panels,
                 &bias,
-                f32::NEG_INFINITY,
-                &mut alone,
+                FloatOutput::plain(&mut alone, 90, f32::NEG_INFINITY),
             );
             assert_eq!(alone, expected, "{set}");
         }
@@ -245,8 +285,7 @@ fn what_is_not_a_number_stays_visible_in_floats() {
             2,
             &panels,
             &[0.0; PANEL],
-            0.0,
-            &mut out,
+            FloatOutput::plain(&mut out, 3, 0.0),
         );
         assert!(out[..3].iter().all(|value| value.is_nan()), "{set}");
         assert_eq!(out[3..], [0.0; 3], "{set}");
@@ -283,7 +322,7 @@ fn quantizing_rounds_ties_to_even_and_clamps() {
 fn channels_go_last_and_back() {
     let image = [1, 2, 3, 10, 20, 30];
     let mut last = [0; 6];
-    channels_last(&image, 2, &mut last, |value| value);
+    channels_last(&image, 2, &mut last);
     assert_eq!(last, [1, 10, 2, 20, 3, 30]);
     let mut first = [0; 6];
     channels_first(&last, 2, &mut first);
@@ -315,7 +354,10 @@ fn pooling_equals_plain_loops() {
             let values: Vec<f32> = (0..input.len()).map(|_| rng.random_range(-1.0..1.0)).collect();
             let mut largest = vec![0.0; out[0] * out[1] * channels];
             let (mut mean, mut padded_mean) = (largest.clone(), largest.clone());
-            max_pool(&values, &pool, &mut largest);
+            for set in available() {
+                largest.fill(0.0);
+                max_pool(set, &values, &pool, &mut largest);
+            }
             average_pool(&values, &pool, false, &mut mean);
             average_pool(&values, &pool, true, &mut padded_mean);
             for (i, &found) in largest.iter().enumerate() {

@@ -45,6 +45,16 @@ impl Walk {
 
     /// The windows of an image with channels last, in the order of the result's pixels.
     pub fn window(window: &Window) -> Self {
+        // Neighbouring pixels of an undilated window lie next to each other: they are one run.
+        Self::over(window, window.dilation[1] == 1)
+    }
+
+    /// The same windows with a run for each of their pixels: for work on each channel by itself.
+    pub fn taps(window: &Window) -> Self {
+        Self::over(window, false)
+    }
+
+    fn over(window: &Window, joins: bool) -> Self {
         let Window {
             channels,
             padded_width,
@@ -54,8 +64,7 @@ impl Walk {
             dilation,
         } = *window;
         let line = padded_width * channels;
-        // Neighbouring pixels of an undilated window lie next to each other: they are one run.
-        let (taps, run_len) = if dilation[1] == 1 {
+        let (taps, run_len) = if joins {
             (1, kernel[1] * channels)
         } else {
             (kernel[1], channels)

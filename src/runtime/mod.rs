@@ -2,23 +2,25 @@
 //!
 //! The reason for an engine of its own is that static int8 must be *fast*, not only small: quantize/dequantize pairs around
 //! convolutions and dense layers are fused into integer kernels, and only then do time and memory shrink with the format.
-//! A file in which every node reads the one before it is read into a chain of layers (`read`), the chain is rewritten
-//! (`passes`), and laid out in memory (`plan`); any other file is a `graph`.
+//! A file is read into operations on values, several nodes into one where a kernel does the work of all (`read`), which are laid out
+//! in memory (`plan`) and run (`session`, `kernel`).
 //! What is absent: several inputs or outputs, and operators beyond those of the networks that Trimtab exports.
 
-mod chain;
 mod constants;
+mod dynamic;
 mod error;
 mod file;
-mod graph;
+mod kernel;
+mod layers;
+mod matmul;
 mod node;
 pub mod onnx;
-mod passes;
 mod plan;
 mod products;
 mod read;
+mod recurrent;
 mod session;
-mod steps;
+mod shape;
 
 pub use error::{LoadError, RunError};
 pub use session::Session;
@@ -29,16 +31,10 @@ use plan::Plan;
 
 /// A network that is ready to run: packed weights and a plan.
 pub struct Model {
-    engine: Engine,
+    plan: Plan,
     set: InstructionSet,
     input_shape: Vec<usize>,
     output_name: String,
-}
-
-/// The two ways to run a file.
-enum Engine {
-    Chain(Plan),
-    Graph(graph::Plan),
 }
 
 impl Model {
@@ -56,30 +52,12 @@ impl Model {
             });
         }
         let file = File::read(bytes)?;
-        let engine = if read::is_chain(&file) {
-            let layers = passes::optimise(read::read(&file)?);
-            Engine::Chain(plan::plan(&file.input_shape, &layers, set)?)
-        } else {
-            Engine::Graph(graph::Plan::read(&file, set)?)
-        };
-        Ok(Self::new(file, engine, set))
-    }
-
-    /// Loads a file as a graph even where it is a chain.
-    #[cfg(test)]
-    fn graph_from_onnx(bytes: &[u8], set: InstructionSet) -> Result<Self, LoadError> {
-        let file = File::read(bytes)?;
-        let engine = Engine::Graph(graph::Plan::read(&file, set)?);
-        Ok(Self::new(file, engine, set))
-    }
-
-    fn new(file: File, engine: Engine, set: InstructionSet) -> Self {
-        Self {
-            engine,
+        Ok(Self {
+            plan: plan::plan(read::read(&file, set)?),
             set,
             input_shape: file.input_shape,
             output_name: file.output_name,
-        }
+        })
     }
 
     /// Room to run batches of up to `max_batch` samples.
@@ -99,44 +77,17 @@ impl Model {
 
     /// Values of the output for one sample.
     pub fn output_len(&self) -> usize {
-        match &self.engine {
-            Engine::Chain(plan) => plan.output_len,
-            Engine::Graph(plan) => plan.output_len,
-        }
+        self.plan.parts.last().map_or(0, |part| part.output_len)
     }
 
     /// Bytes of the packed weights, with biases and scales.
     pub fn weight_bytes(&self) -> usize {
-        match &self.engine {
-            Engine::Chain(plan) => plan.weight_bytes,
-            Engine::Graph(plan) => plan.weight_bytes(),
-        }
+        self.plan.weight_bytes
     }
 
     /// Bytes of the memory that a session for `batch` samples works in.
     pub fn arena_bytes(&self, batch: usize) -> usize {
-        let plan = match &self.engine {
-            Engine::Chain(plan) => plan,
-            Engine::Graph(plan) => return plan.arena_bytes(batch),
-        };
-        let &Plan {
-            arena_floats,
-            arena_bytes,
-            staged_floats,
-            staged_integers,
-            ..
-        } = plan;
-        let floats = arena_floats.saturating_mul(batch).saturating_add(staged_floats);
-        let integers = staged_integers
-            * if session::stages_bytes(self.set) {
-                1
-            } else {
-                size_of::<i16>()
-            };
-        floats
-            .saturating_mul(size_of::<f32>())
-            .saturating_add(arena_bytes.saturating_mul(batch))
-            .saturating_add(integers)
+        session::arena_bytes(&self.plan, batch)
     }
 
     /// Bytes that running batches of `batch` samples takes: weights and arena.
@@ -146,18 +97,12 @@ impl Model {
 
     /// Names of the layers that run on integer kernels, in their order.
     pub fn int8_layers(&self) -> Vec<String> {
-        match &self.engine {
-            Engine::Chain(plan) => plan.integer_layers.clone(),
-            Engine::Graph(plan) => plan.integer_layers().to_vec(),
-        }
+        self.plan.integer_layers.clone()
     }
 
     /// Below what the numbers of the input must be, where it is of tokens.
     pub fn vocabulary(&self) -> Option<usize> {
-        match &self.engine {
-            Engine::Chain(_) => None,
-            Engine::Graph(plan) => plan.vocabulary(),
-        }
+        self.plan.vocabulary
     }
 
     /// The instruction set of the kernels.

@@ -1,28 +1,28 @@
 //! A node of a file with what is needed to understand it: its settings, and the constants that it reads.
 
 use super::LoadError;
-use super::chain::{Bias, ConvWindow, Product, Weights};
 use super::constants::{Constant, Constants, Numbers, grid};
 use super::onnx::{AttributeProto, NodeProto, TensorProto, data_type};
+use super::products::{Bias, ConvWindow, Product, Weights};
 use crate::kernels::Grid;
 
-pub(super) const EXPORT_AGAIN: &str = "export the model again";
-pub(super) const USE_SUPPORTED: &str = "use the layers that this program exports, or run the file in another engine";
+pub const EXPORT_AGAIN: &str = "export the model again";
+pub const USE_SUPPORTED: &str = "use the layers that this program exports, or run the file in another engine";
 
-pub(super) struct Node<'g, 'c> {
+pub struct Node<'g, 'c> {
     pub proto: &'g NodeProto,
     pub constants: &'c Constants<'g>,
 }
 
 impl<'g> Node<'g, '_> {
-    pub(super) fn name(&self) -> &'g str {
+    pub fn name(&self) -> &'g str {
         match self.proto.name() {
             "" => self.proto.output.first().map_or("", String::as_str),
             name => name,
         }
     }
 
-    pub(super) fn refuse(&self, problem: impl Into<String>, remedy: &'static str) -> LoadError {
+    pub fn refuse(&self, problem: impl Into<String>, remedy: &'static str) -> LoadError {
         let (node, operator) = (self.name().to_owned(), self.proto.op_type().to_owned());
         LoadError::Node {
             node,
@@ -33,7 +33,7 @@ impl<'g> Node<'g, '_> {
     }
 
     /// The name of its only output.
-    pub(super) fn output(&self) -> Result<&'g str, LoadError> {
+    pub fn output(&self) -> Result<&'g str, LoadError> {
         match self.proto.output.as_slice() {
             [output, rest @ ..] if !output.is_empty() && rest.iter().all(String::is_empty) => Ok(output),
             _ => Err(self.refuse("it must have exactly one output", EXPORT_AGAIN)),
@@ -41,7 +41,7 @@ impl<'g> Node<'g, '_> {
     }
 
     /// What the node makes of constants alone, if that is what it does.
-    pub(super) fn constant(&self) -> Result<Option<Constant<'g>>, LoadError> {
+    pub fn constant(&self) -> Result<Option<Constant<'g>>, LoadError> {
         let Some(values) = self.input(0).and_then(|name| self.constants.stored(name)) else {
             return Ok(None);
         };
@@ -65,7 +65,7 @@ impl<'g> Node<'g, '_> {
     }
 
     /// A dense layer or convolution whose bias, if it has one, is input 2.
-    pub(super) fn product(
+    pub fn product(
         &self,
         weights: Constant<'g>,
         outputs: usize,
@@ -111,17 +111,56 @@ impl<'g> Node<'g, '_> {
         })
     }
 
-    pub(super) fn grid(&self) -> Result<Grid, LoadError> {
+    /// A dense layer whose weights are `[outputs, inputs]`.
+    pub fn dense(&self) -> Result<Product, LoadError> {
+        let plain = self.float("alpha", 1.0) == 1.0 && self.float("beta", 1.0) == 1.0;
+        if !plain || self.int("transA", 0) != 0 || self.int("transB", 0) != 1 {
+            return Err(self.refuse(
+                "only transB = 1, transA = 0 and alpha = beta = 1 are supported",
+                EXPORT_AGAIN,
+            ));
+        }
+        let weights = self.require(1)?;
+        let &[outputs, inputs] = weights.dims()?.as_slice() else {
+            return Err(self.refuse("its weights must have two dimensions", EXPORT_AGAIN));
+        };
+        self.product(weights, outputs, inputs, None)
+    }
+
+    /// What a batch norm multiplies each channel with, and then adds.
+    pub fn scale_and_shift(&self) -> Result<(Vec<f32>, Vec<f32>), LoadError> {
+        if self.int("training_mode", 0) != 0 {
+            return Err(self.refuse("it is in training mode", EXPORT_AGAIN));
+        }
+        let epsilon = self.float("epsilon", 1e-5);
+        let vector = |index: usize| self.require(index)?.floats();
+        let (gamma, beta, mean, variance) = (vector(1)?, vector(2)?, vector(3)?, vector(4)?);
+        if gamma.is_empty()
+            || [&beta, &mean, &variance]
+                .iter()
+                .any(|values| values.len() != gamma.len())
+        {
+            return Err(self.refuse("its four vectors differ in length", EXPORT_AGAIN));
+        }
+        let scale: Vec<f32> = gamma
+            .iter()
+            .zip(&variance)
+            .map(|(gamma, var)| gamma / (var + epsilon).sqrt())
+            .collect();
+        let shift = beta
+            .iter()
+            .zip(mean.iter().zip(&scale))
+            .map(|(beta, (mean, scale))| beta - mean * scale)
+            .collect();
+        Ok((scale, shift))
+    }
+
+    pub fn grid(&self) -> Result<Grid, LoadError> {
         grid(self.stored(1)?, self.input(2).map(|_| self.stored(2)).transpose()?)
     }
 
-    /// The window over images of a node whose kernel is written out.
-    pub(super) fn window(&self) -> Result<ConvWindow, LoadError> {
-        self.window_over(2, None)
-    }
-
     /// The window over images (two `axes`) or steps (one); its kernel is that of the weights where it is not written out.
-    pub(super) fn window_over(&self, axes: usize, weights: Option<[usize; 2]>) -> Result<ConvWindow, LoadError> {
+    pub fn window_over(&self, axes: usize, weights: Option<[usize; 2]>) -> Result<ConvWindow, LoadError> {
         let padding = self
             .attribute("auto_pad")
             .map_or(&b"NOTSET"[..], |attribute| attribute.s());
@@ -157,7 +196,7 @@ impl<'g> Node<'g, '_> {
         })
     }
 
-    pub(super) fn input(&self, index: usize) -> Option<&'g str> {
+    pub fn input(&self, index: usize) -> Option<&'g str> {
         self.proto
             .input
             .get(index)
@@ -165,34 +204,34 @@ impl<'g> Node<'g, '_> {
             .filter(|name| !name.is_empty())
     }
 
-    pub(super) fn require(&self, index: usize) -> Result<Constant<'g>, LoadError> {
+    pub fn require(&self, index: usize) -> Result<Constant<'g>, LoadError> {
         let constant = self.input(index).and_then(|name| self.constants.get(name));
         constant.ok_or_else(|| self.refuse(format!("its input {index} must be a constant"), EXPORT_AGAIN))
     }
 
-    pub(super) fn stored(&self, index: usize) -> Result<&'g TensorProto, LoadError> {
+    pub fn stored(&self, index: usize) -> Result<&'g TensorProto, LoadError> {
         let tensor = self.input(index).and_then(|name| self.constants.stored(name));
         tensor.ok_or_else(|| self.refuse(format!("its input {index} must be a stored constant"), EXPORT_AGAIN))
     }
 
-    pub(super) fn attribute(&self, name: &str) -> Option<&'g AttributeProto> {
+    pub fn attribute(&self, name: &str) -> Option<&'g AttributeProto> {
         self.proto.attribute.iter().find(|attribute| attribute.name() == name)
     }
 
-    pub(super) fn int(&self, name: &str, default: i64) -> i64 {
+    pub fn int(&self, name: &str, default: i64) -> i64 {
         self.attribute(name)
             .and_then(|attribute| attribute.i)
             .unwrap_or(default)
     }
 
-    pub(super) fn float(&self, name: &str, default: f32) -> f32 {
+    pub fn float(&self, name: &str, default: f32) -> f32 {
         self.attribute(name)
             .and_then(|attribute| attribute.f)
             .unwrap_or(default)
     }
 
     /// A list of sizes, each small enough to be multiplied without care.
-    pub(super) fn sizes<const N: usize>(&self, name: &str, default: [usize; N]) -> Result<[usize; N], LoadError> {
+    pub fn sizes<const N: usize>(&self, name: &str, default: [usize; N]) -> Result<[usize; N], LoadError> {
         let Some(attribute) = self.attribute(name) else {
             return Ok(default);
         };

@@ -1,313 +1,310 @@
-//! Turns a chain of layers into steps with packed weights, and gives every value its place in memory.
+//! Gives every value of a graph its place in an arena of floats or one of bytes, from the operation that makes it to the last that
+//! reads it, and cuts the graph in two where images or steps end and single rows begin.
 //!
-//! A value is alive from the step that makes it to the next, so two neighbours of a chain lie at opposite ends of one arena:
-//! it is as long as the largest pair. Floats and bytes have an arena each.
+//! The first part runs some samples at a time, so that its values stay in the cache; the second runs the whole batch, so that
+//! the weights of its dense layers are read once.
 
-use super::LoadError;
-use super::chain::{ConvWindow, Kind, Layer, Pooling, Product};
-use super::node::EXPORT_AGAIN;
-use super::products::{MAX_VALUES, PackedKernel, Shape, image_of, lowest, pack, window_out};
-use super::steps::{ByteStep, FloatStep, QuantizeStep, WidenStep};
-use crate::kernels::{Grid, ImageShape, InstructionSet, Pool};
+use super::kernel::Kernel;
+use super::layers::Staged;
+use super::read::{Graph, Operation, Value};
 
-/// A network that is ready to run.
-pub(super) struct Plan {
-    pub steps: Vec<Step>,
-    /// Values of one sample of the output.
-    pub output_len: usize,
-    /// Floats of the arena for one sample.
-    pub arena_floats: usize,
-    /// Bytes of the arena for one sample.
-    pub arena_bytes: usize,
-    /// Floats that the largest padded image takes.
-    pub staged_floats: usize,
-    /// Bytes, widened or not, that the largest staged input takes.
-    pub staged_integers: usize,
-    /// Bytes of packed weights and of the vectors beside them.
+/// Bytes of values that the first part of a network works in at a time: a good part of a core's second cache.
+const CACHED: usize = 384 << 10;
+/// Weights above this size are worth reading for many samples at once.
+const HEAVY: usize = 192 << 10;
+/// As many, as long as their values take no more than this.
+const MANY: usize = 16;
+const LARGE: usize = 4 << 20;
+
+/// A graph that is ready to run.
+pub struct Plan {
+    pub parts: Vec<Part>,
+    pub staged: Staged,
+    /// Lines and columns of the largest packed value.
+    pub packing: [usize; 2],
     pub weight_bytes: usize,
-    /// Names of the layers that run on integer kernels.
     pub integer_layers: Vec<String>,
+    /// Below what the numbers of the input must be, where they are tokens.
+    pub vocabulary: Option<usize>,
 }
 
-/// What is done, and where the result lies.
-pub(super) struct Step {
-    pub action: Action,
-    pub to: Slot,
+/// Steps that run one after another, for some samples at a time.
+pub struct Part {
+    pub steps: Vec<Step>,
+    /// Samples that are run at a time; none where all are.
+    pub block: Option<usize>,
+    /// Floats and bytes of the arenas for one sample.
+    pub floats: usize,
+    pub bytes: usize,
+    /// Values of a sample that it reads.
+    pub input_len: usize,
+    /// Values of a sample of its result, and whether they are bytes.
+    pub output_len: usize,
+    pub to_bytes: bool,
 }
 
-pub(super) enum Action {
-    Float(FloatStep),
-    Byte(ByteStep),
-    Quantize(QuantizeStep),
-    Widen(WidenStep),
-}
-
-/// A place in an arena.
-#[derive(Clone, Copy)]
-pub(super) struct Slot {
-    /// Values of a sample.
+/// What is done, and where everything lies; places and lengths are for a batch of one.
+pub struct Step {
+    pub kernel: Kernel,
+    pub sources: Vec<Source>,
+    pub target: Target,
     pub len: usize,
-    /// At the end of the arena rather than at its beginning.
-    pub at_end: bool,
+    /// Floats behind the result that the step works in.
+    pub room: usize,
+    pub to_bytes: bool,
+    /// The first source is where the result will be.
+    pub in_place: bool,
 }
 
-/// Plans a network for an instruction set.
-pub(super) fn plan(input_shape: &[usize], layers: &[Layer], set: InstructionSet) -> Result<Plan, LoadError> {
-    let mut planner = Planner::new(input_shape, set)?;
-    for layer in layers {
-        planner.add(layer)?;
-    }
-    planner.finish()
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Source {
+    Input,
+    Floats { start: usize, len: usize },
+    Bytes { start: usize, len: usize },
 }
 
-struct Planner {
-    set: InstructionSet,
-    plan: Plan,
-    shape: Shape,
-    holds_bytes: bool,
-    /// The input is still as the caller gave it, with the channels first.
-    is_untouched: bool,
-    last: Option<(bool, Slot)>,
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// At this place of the arena.
+    Arena(usize),
+    /// In the result of the part; only what the step works in is in the arena, at this place.
+    Result(usize),
 }
 
-impl Planner {
-    fn new(input_shape: &[usize], set: InstructionSet) -> Result<Self, LoadError> {
-        let (image, is_flat) = match *input_shape {
-            [channels, height, width] => (
-                ImageShape {
-                    height,
-                    width,
-                    channels,
-                },
-                false,
-            ),
-            _ => (
-                ImageShape {
-                    height: 1,
-                    width: 1,
-                    channels: input_shape.iter().product(),
-                },
-                true,
-            ),
-        };
-        let values = input_shape.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
-        if values.is_none_or(|values| values > MAX_VALUES) {
-            let problem = format!("its input of shape {input_shape:?} is too large");
-            return Err(LoadError::File { problem });
-        }
-        let plan = Plan {
-            steps: Vec::new(),
-            output_len: 0,
-            arena_floats: 0,
-            arena_bytes: 0,
-            staged_floats: 0,
-            staged_integers: 0,
-            weight_bytes: 0,
-            integer_layers: Vec::new(),
-        };
-        let shape = Shape { image, is_flat };
-        Ok(Self {
-            set,
-            plan,
-            shape,
-            holds_bytes: false,
-            is_untouched: true,
-            last: None,
-        })
-    }
+/// A piece of an arena that is taken.
+struct Block {
+    root: usize,
+    start: usize,
+    len: usize,
+}
 
-    fn finish(mut self) -> Result<Plan, LoadError> {
-        if self.holds_bytes {
-            return Err(LoadError::File {
-                problem: "its output is quantized, which no DequantizeLinear undoes".into(),
-            });
-        }
-        if self.plan.steps.is_empty() {
-            // The input is the output: a copy.
-            self.push(Action::Float(FloatStep::ChannelsFirst { channels: 1 }), self.shape);
-        } else if !self.shape.is_in_file_order() {
-            let channels = self.shape.image.channels;
-            self.push(Action::Float(FloatStep::ChannelsFirst { channels }), self.shape);
-        }
-        self.plan.output_len = self.shape.len();
-        Ok(self.plan)
+impl Part {
+    /// The most samples that are run at a time of a batch.
+    pub fn most(&self, batch: usize) -> usize {
+        self.block.unwrap_or(usize::MAX).min(batch)
     }
+}
 
-    fn add(&mut self, layer: &Layer) -> Result<(), LoadError> {
-        let expects_bytes = match &layer.kind {
-            Kind::Dequantize(_) => true,
-            Kind::Product(product) => product.input_grid.is_some(),
-            Kind::Pool(Pooling::Max { .. }) | Kind::Flatten => self.holds_bytes,
-            _ => false,
+/// Plans a graph.
+pub fn plan(mut graph: Graph) -> Plan {
+    drop_unread(&mut graph);
+    let mut plan = Plan {
+        parts: Vec::new(),
+        staged: Staged::default(),
+        packing: [0; 2],
+        weight_bytes: 0,
+        integer_layers: Vec::new(),
+        vocabulary: graph.vocabulary,
+    };
+    let output = graph.values[graph.output].root;
+    if graph.operations.is_empty() {
+        // The input is the output: a copy.
+        let len = graph.values[0].shape.len();
+        plan.parts.push(Part {
+            steps: vec![Step {
+                kernel: Kernel::Copy,
+                sources: vec![Source::Input],
+                target: Target::Result(0),
+                len,
+                room: 0,
+                to_bytes: false,
+                in_place: false,
+            }],
+            block: None,
+            floats: 0,
+            bytes: 0,
+            input_len: len,
+            output_len: len,
+            to_bytes: false,
+        });
+        return plan;
+    }
+    for operation in &graph.operations {
+        plan.staged = plan.staged.largest(operation.staged);
+        if let Kernel::MatMul(product) = &operation.kernel {
+            let [lines, columns] = product.room();
+            plan.packing = [plan.packing[0].max(lines), plan.packing[1].max(columns)];
+        }
+        plan.weight_bytes += operation.kernel.weight_bytes();
+        plan.integer_layers.extend(operation.integer.clone());
+    }
+    let (rows_from, crossing) = cut(&graph);
+    let values = &graph.values;
+    let mut first = graph.operations;
+    let second = first.split_off(rows_from);
+    if first.is_empty() {
+        plan.parts.push(part(values, second, 0, output, false));
+    } else if second.is_empty() {
+        plan.parts.push(part(values, first, 0, output, true));
+    } else {
+        plan.parts.push(part(values, first, 0, crossing, true));
+        plan.parts.push(part(values, second, crossing, output, false));
+    }
+    plan
+}
+
+/// From which operation on every value is one row for each sample and all depend on one value alone, and that value. Without such an
+/// operation, the number of operations.
+fn cut(graph: &Graph) -> (usize, usize) {
+    let mut at = (graph.operations.len(), 0);
+    for (index, operation) in graph.operations.iter().enumerate().rev() {
+        let shape = graph.values[operation.out].shape;
+        if shape.rank != 2 || shape.batch != 0 || shape.dims[0] != 1 {
+            break;
+        }
+        let made_before = |root: usize| {
+            let before = &graph.operations[..index];
+            root == 0 || before.iter().any(|operation| operation.out == root)
         };
-        if expects_bytes != self.holds_bytes {
-            let found = if self.holds_bytes { "quantized" } else { "real" };
-            return Err(layer.refuse(format!("it follows {found} values"), EXPORT_AGAIN));
+        let mut crossing = None;
+        let mut is_alone = true;
+        let sources = graph.operations[index..]
+            .iter()
+            .flat_map(|operation| &operation.sources);
+        for root in sources
+            .map(|&source| graph.values[source].root)
+            .filter(|&root| made_before(root))
+        {
+            is_alone &= *crossing.get_or_insert(root) == root;
         }
-        if self.is_untouched && !matches!(layer.kind, Kind::Flatten | Kind::Quantize(_)) {
-            if !self.shape.is_in_file_order() {
-                let channels = self.shape.image.channels;
-                self.push(Action::Float(FloatStep::ChannelsLast { channels }), self.shape);
-            }
-            self.is_untouched = false;
+        if let (Some(crossing), true) = (crossing, is_alone)
+            && (crossing != 0 || index == 0)
+        {
+            at = (index, crossing);
         }
-        match &layer.kind {
-            Kind::Flatten => {
-                self.shape.is_flat = true;
-                if self.is_untouched {
-                    let channels = self.shape.len();
-                    self.shape.image = ImageShape {
-                        height: 1,
-                        width: 1,
-                        channels,
-                    };
+    }
+    at
+}
+
+/// Plans operations that make `output` of `input`.
+fn part(values: &[Value], operations: Vec<Operation>, input: usize, output: usize, in_blocks: bool) -> Part {
+    let root = |value: usize| values[value].root;
+    let mut last_read = vec![0; values.len()];
+    for (index, operation) in operations.iter().enumerate() {
+        for &source in &operation.sources {
+            last_read[root(source)] = index;
+        }
+    }
+    let mut part = Part {
+        steps: Vec::with_capacity(operations.len()),
+        block: None,
+        floats: 0,
+        bytes: 0,
+        input_len: values[input].shape.len(),
+        output_len: values[output].shape.len(),
+        to_bytes: values[output].grid.is_some(),
+    };
+    // A grid that is made of all samples needs all of them.
+    let needs_all = operations
+        .iter()
+        .any(|operation| matches!(operation.kernel, Kernel::Dynamic(_)));
+    let weights: usize = operations.iter().map(|operation| operation.kernel.weight_bytes()).sum();
+    // Of floats and of bytes, in the order of their places.
+    let mut arenas: [Vec<Block>; 2] = [Vec::new(), Vec::new()];
+    for (index, operation) in operations.into_iter().enumerate() {
+        for blocks in &mut arenas {
+            blocks.retain(|block| last_read[block.root] >= index);
+        }
+        let roots: Vec<usize> = operation.sources.iter().map(|&source| root(source)).collect();
+        let place = |blocks: &[Block], root: usize| blocks.iter().position(|block| block.root == root);
+        let sources = roots
+            .iter()
+            .map(|&root| {
+                let find = |arena: usize| place(&arenas[arena], root).map(|at| &arenas[arena][at]);
+                match (find(0), find(1)) {
+                    (Some(&Block { start, len, .. }), _) => Source::Floats { start, len },
+                    (_, Some(&Block { start, len, .. })) => Source::Bytes { start, len },
+                    _ => Source::Input,
                 }
-            }
-            Kind::Quantize(grid) => {
-                let arranges = self.is_untouched && !self.shape.is_in_file_order();
-                let channels = if arranges { self.shape.image.channels } else { 1 };
-                self.is_untouched = false;
-                self.push(Action::Quantize(QuantizeStep { grid: *grid, channels }), self.shape);
-            }
-            Kind::Dequantize(grid) => self.push(Action::Widen(WidenStep::Dequantize(*grid)), self.shape),
-            Kind::Activation(activation) => {
-                self.push(Action::Float(FloatStep::Activation(*activation)), self.shape);
-            }
-            Kind::ScaleShift { scale, shift } => self.scale_shift(layer, scale, shift)?,
-            Kind::Pool(pooling) => self.pool(layer, *pooling)?,
-            Kind::Product(product) => self.product(layer, product)?,
-        }
-        Ok(())
-    }
-
-    /// Appends a step and finds the place of its result, which has the given shape from here on.
-    fn push(&mut self, action: Action, shape: Shape) {
-        let to_bytes = matches!(action, Action::Byte(_) | Action::Quantize(_));
-        self.plan.weight_bytes += match &action {
-            Action::Float(step) => step.weight_bytes(),
-            Action::Byte(ByteStep::Product { layer, .. }) | Action::Widen(WidenStep::Product { layer, .. }) => {
-                layer.weight_bytes()
-            }
-            _ => 0,
-        };
-        let beside = self.last.filter(|(bytes, _)| *bytes == to_bytes).map(|(_, slot)| slot);
-        let to = Slot {
-            len: shape.len(),
-            at_end: beside.is_some_and(|slot| !slot.at_end),
-        };
-        let arena = if to_bytes {
-            &mut self.plan.arena_bytes
+            })
+            .collect();
+        let to_bytes = values[operation.out].grid.is_some();
+        let blocks = &mut arenas[usize::from(to_bytes)];
+        let len = values[operation.out].shape.len();
+        let room = operation.kernel.room();
+        let is_result = operation.out == output;
+        let reused = roots.split_first().and_then(|(first, others)| {
+            let at = place(blocks, *first)?;
+            let dies = last_read[*first] == index && !others.contains(first) && blocks[at].len == len;
+            (operation.kernel.works_in_place() && dies && room == 0 && !is_result).then_some(at)
+        });
+        let target = if let Some(at) = reused {
+            blocks[at].root = operation.out;
+            Target::Arena(blocks[at].start)
         } else {
-            &mut self.plan.arena_floats
-        };
-        *arena = (*arena).max(to.len + beside.map_or(0, |slot| slot.len));
-        self.plan.steps.push(Step { action, to });
-        self.shape = shape;
-        self.holds_bytes = to_bytes;
-        self.last = Some((to_bytes, to));
-    }
-
-    fn scale_shift(&mut self, layer: &Layer, scale: &[f32], shift: &[f32]) -> Result<(), LoadError> {
-        let expected = if self.shape.is_flat {
-            self.shape.len()
-        } else {
-            self.shape.image.channels
-        };
-        if scale.len() != expected {
-            return Err(layer.refuse(
-                format!("it has {} channels, its input {expected}", scale.len()),
-                EXPORT_AGAIN,
-            ));
-        }
-        let shape = self.shape;
-        let in_memory = |values: &[f32]| -> Vec<f32> {
-            let place = |i| if shape.is_flat { shape.place_in_file(i) } else { i };
-            (0..expected).map(|i| values[place(i)]).collect()
-        };
-        let step = FloatStep::ScaleShift {
-            scale: in_memory(scale),
-            shift: in_memory(shift),
-        };
-        self.push(Action::Float(step), shape);
-        Ok(())
-    }
-
-    fn pool(&mut self, layer: &Layer, pooling: Pooling) -> Result<(), LoadError> {
-        let ImageShape {
-            height,
-            width,
-            channels,
-        } = self.image(layer)?;
-        let (kernel, stride, pads) = match pooling {
-            Pooling::Max { kernel, stride, pads }
-            | Pooling::Average {
-                kernel, stride, pads, ..
-            } => (kernel, stride, pads),
-            Pooling::GlobalAverage => ([height, width], [1, 1], [0; 4]),
-        };
-        if (0..4).any(|side| pads[side] >= kernel[side % 2]) {
-            return Err(layer.refuse("its padding is not smaller than its window", EXPORT_AGAIN));
-        }
-        let window = ConvWindow {
-            kernel,
-            stride,
-            pads,
-            dilation: [1, 1],
-        };
-        let out = window_out(layer, &window, self.shape.image)?;
-        let pool = Pool {
-            input: self.shape.image,
-            out,
-            kernel,
-            stride,
-            pad: [pads[0], pads[1]],
-        };
-        let action = match pooling {
-            Pooling::Max { .. } if self.holds_bytes => Action::Byte(ByteStep::MaxPool(pool)),
-            Pooling::Max { .. } => Action::Float(FloatStep::MaxPool(pool)),
-            Pooling::Average { counts_padding, .. } => Action::Float(FloatStep::AveragePool { pool, counts_padding }),
-            Pooling::GlobalAverage => Action::Float(FloatStep::AveragePool {
-                pool,
-                counts_padding: false,
-            }),
-        };
-        let image = ImageShape {
-            height: out[0],
-            width: out[1],
-            channels,
-        };
-        self.push(action, Shape { image, is_flat: false });
-        Ok(())
-    }
-
-    fn product(&mut self, layer: &Layer, product: &Product) -> Result<(), LoadError> {
-        let packed = pack(layer, product, self.shape, self.set)?;
-        self.plan.staged_floats = self.plan.staged_floats.max(packed.staged_floats);
-        self.plan.staged_integers = self.plan.staged_integers.max(packed.staged_integers);
-        let low = lowest(product);
-        let action = match (packed.kernel, product.output_grid) {
-            (PackedKernel::Float(layer), _) => Action::Float(FloatStep::Product(*layer)),
-            (PackedKernel::Integer(packed), grid) => {
-                self.plan.integer_layers.push(layer.name.clone());
-                match grid {
-                    Some(Grid { zero_point, .. }) => {
-                        let low = if product.relu { zero_point } else { 0 };
-                        Action::Byte(ByteStep::Product {
-                            layer: packed,
-                            zero_point,
-                            low,
-                        })
-                    }
-                    None => Action::Widen(WidenStep::Product { layer: packed, low }),
-                }
+            let needed = if is_result { room } else { len + room };
+            let (at, start) = free_place(blocks, needed);
+            let end = if to_bytes { &mut part.bytes } else { &mut part.floats };
+            *end = (*end).max(start + needed);
+            if is_result {
+                Target::Result(start)
+            } else {
+                let root = operation.out;
+                blocks.insert(at, Block { root, start, len });
+                Target::Arena(start)
             }
         };
-        self.push(action, packed.out);
-        Ok(())
+        part.steps.push(Step {
+            kernel: operation.kernel,
+            sources,
+            target,
+            len,
+            room,
+            to_bytes,
+            in_place: reused.is_some(),
+        });
+    }
+    if in_blocks && !needs_all {
+        let sample = (part.floats * size_of::<f32>() + part.bytes).max(1);
+        let many = if weights > HEAVY { MANY.min(LARGE / sample) } else { 1 };
+        part.block = Some((CACHED / sample).max(many).max(1));
+    }
+    part
+}
+
+/// Removes the operations whose results nobody reads.
+fn drop_unread(graph: &mut Graph) {
+    let mut read = vec![false; graph.values.len()];
+    read[graph.values[graph.output].root] = true;
+    let mut kept: Vec<bool> = Vec::with_capacity(graph.operations.len());
+    for operation in graph.operations.iter().rev() {
+        let needed = read[operation.out];
+        kept.push(needed);
+        if needed {
+            for &source in &operation.sources {
+                read[graph.values[source].root] = true;
+            }
+        }
+    }
+    graph.operations.retain(|_| kept.pop().unwrap_or(true));
+}
+
+/// The first place where so much fits between the taken blocks: its index among them, and where it begins.
+fn free_place(blocks: &[Block], len: usize) -> (usize, usize) {
+    let mut start = 0;
+    for (index, block) in blocks.iter().enumerate() {
+        if block.start >= start + len {
+            return (index, start);
+        }
+        start = start.max(block.start + block.len);
+    }
+    (blocks.len(), start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(root: usize, start: usize, len: usize) -> Block {
+        Block { root, start, len }
     }
 
-    /// The current value, which must be an image.
-    fn image(&self, layer: &Layer) -> Result<ImageShape, LoadError> {
-        image_of(layer, self.shape)
+    #[test]
+    fn the_first_gap_that_fits_is_taken() {
+        let blocks = [block(1, 0, 4), block(2, 6, 2), block(3, 20, 5)];
+        assert_eq!(free_place(&blocks, 2), (1, 4));
+        assert_eq!(free_place(&blocks, 3), (2, 8));
+        assert_eq!(free_place(&blocks, 13), (3, 25));
+        assert_eq!(free_place(&[], 7), (0, 0));
     }
 }

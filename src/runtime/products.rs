@@ -1,228 +1,313 @@
-//! Dense layers and convolutions with their weights packed for the kernels, in floats or in integers.
+//! Products with constant weights, as the file describes them and as they run: packed for the kernels, in floats or in integers.
+
+use half::f16;
 
 use super::LoadError;
-use super::chain::{Bias, ConvWindow, Layer, Product, Weights};
-use super::node::EXPORT_AGAIN;
-use super::steps::{FloatLayer, IntegerLayer, PaddedImage, STAGED_ROWS};
+use super::constants::scaled;
+use super::layers::{Columns, FloatLayer, FloatWeights, IntegerLayer, IntegerWeights, Layer, PaddedImage};
+use super::node::{EXPORT_AGAIN, Node};
 use crate::kernels::{
-    FloatPanels, Grid, INTEGER_STEP, ImageShape, InstructionSet, IntegerPanels, MAX_STEPS, MatrixShape, Walk, Window,
+    FloatPanels, Grid, ImageShape, InstructionSet, IntegerPanels, MAX_STEPS, MatrixShape, PANEL, Taps, Walk, Window,
 };
 
 /// The most values of a sample at any point of a network: a bound on what a damaged file can ask for.
-pub(super) const MAX_VALUES: usize = 1 << 26;
-pub(super) const SMALLER: &str = "use a smaller network or image";
+pub const MAX_VALUES: usize = 1 << 26;
+pub const SMALLER: &str = "use a smaller network or image";
 
-/// Shape of a value; in memory the channels are always last.
+/// A dense layer or a convolution.
+pub struct Product {
+    /// The window of a convolution; a dense layer has none.
+    pub window: Option<ConvWindow>,
+    /// Outputs of a dense layer, filters of a convolution.
+    pub outputs: usize,
+    /// Inputs of a dense layer, channels that each filter of a convolution reads.
+    pub inputs: usize,
+    /// `[outputs, inputs, height, width]`.
+    pub weights: Weights,
+    pub bias: Bias,
+    pub relu: bool,
+    /// The grid of the input, where the layer runs on integers.
+    pub input_grid: Option<Grid>,
+    /// The grid of the output, where it is quantized in the store.
+    pub output_grid: Option<Grid>,
+}
+
+/// Sizes are height before width; pads are above, left, below, right.
 #[derive(Clone, Copy)]
-pub(super) struct Shape {
-    pub image: ImageShape,
-    /// Flattened, in the file's eyes, with the channels first.
-    pub is_flat: bool,
+pub struct ConvWindow {
+    pub kernel: [usize; 2],
+    pub stride: [usize; 2],
+    pub dilation: [usize; 2],
+    pub pads: [usize; 4],
 }
 
-impl Shape {
-    pub(super) fn len(self) -> usize {
-        self.image.len()
-    }
-
-    /// Where the value at a place in memory is in the file's order.
-    pub(super) fn place_in_file(self, place: usize) -> usize {
-        let ImageShape {
-            height,
-            width,
-            channels,
-        } = self.image;
-        place % channels * (height * width) + place / channels
-    }
-
-    /// Whether memory and file agree on the order.
-    pub(super) fn is_in_file_order(self) -> bool {
-        self.image.channels == 1 || self.image.height * self.image.width == 1
-    }
+pub enum Weights {
+    Single(Vec<f32>),
+    Half(Vec<f16>),
+    /// One scale for each output.
+    Integer {
+        values: Vec<i8>,
+        scales: Vec<f32>,
+    },
 }
 
-/// A packed layer.
-pub(super) struct Packed {
-    pub kernel: PackedKernel,
-    pub out: Shape,
-    /// Floats that its padded image takes.
-    pub staged_floats: usize,
-    /// Bytes, widened or not, that its staged input takes.
-    pub staged_integers: usize,
+pub enum Bias {
+    Float(Vec<f32>),
+    /// One scale for each output.
+    Integer {
+        values: Vec<i32>,
+        scales: Vec<f32>,
+    },
 }
 
-pub(super) enum PackedKernel {
-    Float(Box<FloatLayer>),
-    /// For the input's grid.
-    Integer(Box<IntegerLayer>),
+pub enum Packed {
+    Float(FloatLayer),
+    Integer(IntegerLayer),
 }
 
-/// Packs a dense layer or convolution for inputs of `shape`.
-pub(super) fn pack(layer: &Layer, product: &Product, shape: Shape, set: InstructionSet) -> Result<Packed, LoadError> {
-    let found = if product.window.is_some() {
-        image_of(layer, shape)?.channels
-    } else {
-        shape.len()
-    };
-    if product.window.is_none() && !shape.is_flat {
-        return Err(layer.refuse("its input is an image", "put a Flatten before it"));
+impl Product {
+    /// Whether a scale and shift of so many channels can be folded into the weights without changing their form.
+    pub fn takes(&self, channels: usize) -> bool {
+        channels == self.outputs && matches!(self.weights, Weights::Single(_))
     }
-    if found != product.inputs {
-        let problem = format!("its weights are for {} inputs, it has {found}", product.inputs);
-        return Err(layer.refuse(problem, EXPORT_AGAIN));
-    }
-    let image = ImageShape {
-        height: 1,
-        width: 1,
-        channels: product.outputs,
-    };
-    let (walk, padded, out) = match &product.window {
-        None => (
-            Walk::rows(product.inputs, product.inputs),
-            None,
-            Shape { image, is_flat: true },
-        ),
-        Some(window) => {
-            let (walk, padded, [height, width]) = padded_window(layer, window, shape)?;
-            (
-                walk,
-                Some(padded),
-                Shape {
-                    image: ImageShape { height, width, ..image },
-                    is_flat: false,
-                },
-            )
+
+    /// Folds scale and shift behind the product into its weights (Jacob et al. 2018).
+    pub fn fold(&mut self, scale: &[f32], shift: &[f32]) {
+        if let Weights::Single(weights) = &mut self.weights {
+            let inner = weights.len() / self.outputs;
+            for (filter, scale) in weights.chunks_exact_mut(inner).zip(scale) {
+                for weight in filter {
+                    *weight *= scale;
+                }
+            }
         }
-    };
-    within_bounds(layer, &[out.image.height, out.image.width, out.image.channels])?;
-    let order = WeightOrder {
-        shape,
-        window: product.window,
-    };
-    let matrix = MatrixShape {
-        columns: product.outputs,
-        runs: walk.runs(),
-        run_len: walk.run_len(),
-    };
-    if let (Weights::Integer { .. }, Some(grid)) = (&product.weights, product.input_grid) {
-        let kernel = integer_kernel(layer, product, grid, shape.len(), set, (walk, padded, matrix, &order))?;
-        return Ok(Packed {
-            staged_integers: kernel.staged_len,
-            kernel: PackedKernel::Integer(Box::new(kernel)),
-            out,
-            staged_floats: 0,
-        });
+        let bias = self.bias.to_floats();
+        let bias = bias
+            .iter()
+            .zip(scale.iter().zip(shift))
+            .map(|(bias, (scale, shift))| bias * scale + shift);
+        self.bias = Bias::Float(bias.collect());
     }
-    let inner = product.weights.len() / product.outputs;
-    let place = |column: usize, run, depth| column * inner + order.place_in_filter(run, depth);
-    let panels = match &product.weights {
-        Weights::Single(values) => FloatPanels::pack(set, matrix, |c, r, d| values[place(c, r, d)]),
-        Weights::Half(values) => FloatPanels::pack_half(set, matrix, |c, r, d| values[place(c, r, d)]),
-        Weights::Integer { .. } => return Err(layer.refuse("its input is not quantized", EXPORT_AGAIN)),
-    };
-    let mut bias = product.bias.to_floats();
-    bias.resize(matrix.padded_columns(), 0.0);
-    let staged = padded.as_ref().filter(|image| image.padded_len != image.input.len());
-    Ok(Packed {
-        staged_floats: staged.map_or(0, |image| image.padded_len),
-        staged_integers: 0,
-        out,
-        kernel: PackedKernel::Float(Box::new(FloatLayer {
-            panels,
-            bias,
-            low: lowest(product),
-            walk,
-            image: padded,
-        })),
-    })
-}
 
-fn integer_kernel(
-    layer: &Layer,
-    product: &Product,
-    grid: Grid,
-    input_len: usize,
-    set: InstructionSet,
-    (walk, image, matrix, order): (Walk, Option<PaddedImage>, MatrixShape, &WeightOrder),
-) -> Result<IntegerLayer, LoadError> {
-    let Weights::Integer {
-        values,
-        scales: weight_scales,
-    } = &product.weights
-    else {
-        return Err(layer.refuse("its weights are not integers", EXPORT_AGAIN));
-    };
-    let inner = values.len() / product.outputs;
-    let panels = IntegerPanels::pack(set, matrix, |column, run, depth| {
-        values[column * inner + order.place_in_filter(run, depth)]
-    });
-    let mut start = vec![0; matrix.padded_columns()];
-    let mut scale = vec![0.0; matrix.padded_columns()];
-    for (column, filter) in values.chunks_exact(inner).enumerate() {
-        let bias = match &product.bias {
-            Bias::Integer { values, .. } => i64::from(values[column]),
-            Bias::Float(_) => 0,
+    /// Whether weights and bias are integers whose products are on the bias's grid for an input on `grid`.
+    pub fn fits(&self, grid: Grid) -> bool {
+        let Weights::Integer { scales, .. } = &self.weights else {
+            return false;
         };
-        let sum: i64 = filter.iter().map(|&weight| i64::from(weight)).sum();
-        let magnitude: i64 = filter.iter().map(|&weight| i64::from(weight).abs()).sum();
-        let largest = bias.abs() + 255 * magnitude;
-        // In the order of operations of ONNX Runtime, whose results must be met bit for bit.
-        scale[column] = grid.scale * weight_scales[column];
-        if let Some(out) = product.output_grid {
-            scale[column] /= out.scale;
+        match &self.bias {
+            Bias::Float(values) => values.iter().all(|&value| value == 0.0),
+            Bias::Integer {
+                scales: bias_scales, ..
+            } => scales.iter().zip(bias_scales).all(|(weight, bias)| {
+                let product = weight * grid.scale;
+                (product - bias).abs() <= 1e-4 * product
+            }),
         }
-        let steps = largest as f32 * scale[column];
-        if largest > i64::from(i32::MAX) || !steps.is_finite() {
-            return Err(layer.refuse(format!("the sums of output {column} can leave 32 bits"), SMALLER));
-        }
-        if product.output_grid.is_some() && steps > MAX_STEPS {
-            let problem = format!("output {column} can be {steps} steps of its grid");
-            return Err(layer.refuse(problem, "quantize again with more calibration samples"));
-        }
-        // The sums wrap, so a start beyond 32 bits still ends at the right sum.
-        start[column] = (bias - i64::from(grid.zero_point) * sum) as i32;
     }
-    let (walk, staged_len) = if let Some(image) = &image {
-        let span = walk.span(image.out_pixels, INTEGER_STEP).max(image.padded_len);
-        (walk, span)
-    } else {
-        let pitch = input_len.next_multiple_of(INTEGER_STEP);
-        (Walk::rows(input_len, pitch), pitch * STAGED_ROWS)
-    };
-    let zero_point = grid.zero_point;
-    Ok(IntegerLayer {
-        panels,
-        start,
-        scale,
-        walk,
-        image,
-        zero_point,
-        input_len,
-        staged_len,
-    })
+
+    /// Makes floats of integer weights and biases: they compute in floats because their input does.
+    pub fn leave_integers(&mut self) {
+        if let Weights::Integer { values, scales } = &self.weights {
+            self.weights = Weights::Single(scaled(values, scales, f32::from));
+        }
+        self.bias = Bias::Float(self.bias.to_floats());
+    }
+
+    fn low(&self) -> f32 {
+        if self.relu { 0.0 } else { f32::NEG_INFINITY }
+    }
+
+    /// Packs the weights for inputs that lie as `image` says; of a dense layer it is the image that has been flattened.
+    pub fn pack(&self, node: &Node<'_, '_>, image: ImageShape, set: InstructionSet) -> Result<Packed, LoadError> {
+        let is_depthwise = self.window.is_some() && self.inputs != image.channels;
+        let (walk, padded) = match &self.window {
+            None => {
+                let pitch = if self.input_grid.is_some() {
+                    self.inputs.next_multiple_of(crate::kernels::INTEGER_STEP)
+                } else {
+                    self.inputs
+                };
+                (Walk::rows(self.inputs, pitch), None)
+            }
+            Some(window) => {
+                let (walk, padded) = padded_window(node, window, image, is_depthwise)?;
+                (walk, Some(padded))
+            }
+        };
+        let pixels = padded.as_ref().map_or(1, |image| image.out_pixels);
+        let output_len = within_bounds(node, &[pixels, self.outputs])?;
+        let place = Place {
+            image,
+            window: self.window,
+        };
+        match (&self.weights, self.input_grid) {
+            (Weights::Integer { values, scales }, Some(grid)) => Ok(Packed::Integer(Layer {
+                weights: self.integer_weights(values, is_depthwise, &walk, &place, set),
+                columns: self.columns(node, values, scales, grid)?,
+                walk,
+                image: padded,
+                input_len: image.len(),
+                output_len,
+                low: self.low(),
+            })),
+            (Weights::Integer { .. }, None) => Err(node.refuse("its input is not quantized", EXPORT_AGAIN)),
+            _ => {
+                let mut bias = self.bias.to_floats();
+                bias.resize(self.outputs.next_multiple_of(PANEL), 0.0);
+                Ok(Packed::Float(Layer {
+                    weights: self.float_weights(is_depthwise, &walk, &place, set),
+                    columns: bias,
+                    walk,
+                    image: padded,
+                    input_len: image.len(),
+                    output_len,
+                    low: self.low(),
+                }))
+            }
+        }
+    }
+
+    fn matrix(&self, walk: &Walk) -> MatrixShape {
+        MatrixShape {
+            columns: self.outputs,
+            runs: walk.runs(),
+            run_len: walk.run_len(),
+        }
+    }
+
+    fn integer_weights(
+        &self,
+        values: &[i8],
+        is_depthwise: bool,
+        walk: &Walk,
+        place: &Place,
+        set: InstructionSet,
+    ) -> IntegerWeights {
+        let inner = values.len() / self.outputs;
+        if is_depthwise {
+            return IntegerWeights::Taps(Taps::pack(set, self.outputs, inner, |channel, tap| {
+                values[channel * inner + tap]
+            }));
+        }
+        IntegerWeights::Panels(IntegerPanels::pack(set, self.matrix(walk), |column, run, depth| {
+            values[column * inner + place.in_filter(run, depth)]
+        }))
+    }
+
+    fn float_weights(&self, is_depthwise: bool, walk: &Walk, place: &Place, set: InstructionSet) -> FloatWeights {
+        let inner = self.weights.len() / self.outputs;
+        if is_depthwise {
+            let weight = |channel: usize, tap: usize| self.weights.at(channel * inner + tap);
+            return FloatWeights::Taps(Taps::pack(set, self.outputs, inner, weight));
+        }
+        let matrix = self.matrix(walk);
+        let at = |column: usize, run, depth| column * inner + place.in_filter(run, depth);
+        FloatWeights::Panels(match &self.weights {
+            Weights::Half(values) => FloatPanels::pack_half(set, matrix, |c, r, d| values[at(c, r, d)]),
+            weights => FloatPanels::pack(set, matrix, |c, r, d| weights.at(at(c, r, d))),
+        })
+    }
+
+    /// Starts and scales of an integer layer's outputs.
+    fn columns(
+        &self,
+        node: &Node<'_, '_>,
+        values: &[i8],
+        weight_scales: &[f32],
+        grid: Grid,
+    ) -> Result<Columns, LoadError> {
+        let inner = values.len() / self.outputs;
+        let padded = self.outputs.next_multiple_of(PANEL);
+        let (mut start, mut scale) = (vec![0; padded], vec![0.0; padded]);
+        for (column, filter) in values.chunks_exact(inner).enumerate() {
+            let bias = match &self.bias {
+                Bias::Integer { values, .. } => i64::from(values[column]),
+                Bias::Float(_) => 0,
+            };
+            let sum: i64 = filter.iter().map(|&weight| i64::from(weight)).sum();
+            let magnitude: i64 = filter.iter().map(|&weight| i64::from(weight).abs()).sum();
+            let largest = bias.abs() + 255 * magnitude;
+            // In the order of operations of ONNX Runtime, whose results must be met bit for bit.
+            scale[column] = grid.scale * weight_scales[column];
+            if let Some(out) = self.output_grid {
+                scale[column] /= out.scale;
+            }
+            let steps = largest as f32 * scale[column];
+            if largest > i64::from(i32::MAX) || !steps.is_finite() {
+                return Err(node.refuse(format!("the sums of output {column} can leave 32 bits"), SMALLER));
+            }
+            if self.output_grid.is_some() && steps > MAX_STEPS {
+                let problem = format!("output {column} can be {steps} steps of its grid");
+                return Err(node.refuse(problem, "quantize again with more calibration samples"));
+            }
+            // The sums wrap, so a start beyond 32 bits still ends at the right sum.
+            start[column] = (bias - i64::from(grid.zero_point) * sum) as i32;
+        }
+        Ok(Columns {
+            start,
+            scale,
+            zero_point: grid.zero_point,
+            out: self.output_grid,
+        })
+    }
 }
 
-/// The walk over a convolution's padded input, that input, and the size of the result.
+impl Weights {
+    /// The number of weights.
+    fn len(&self) -> usize {
+        match self {
+            Self::Single(values) => values.len(),
+            Self::Half(values) => <[f16]>::len(values),
+            Self::Integer { values, .. } => values.len(),
+        }
+    }
+
+    /// A weight as a float; of integers, in steps.
+    fn at(&self, place: usize) -> f32 {
+        match self {
+            Self::Single(values) => values[place],
+            Self::Half(values) => values[place].to_f32(),
+            Self::Integer { values, .. } => f32::from(values[place]),
+        }
+    }
+}
+
+impl Bias {
+    /// The real values.
+    pub fn to_floats(&self) -> Vec<f32> {
+        match self {
+            Self::Float(values) => values.clone(),
+            Self::Integer { values, scales } => scaled(values, scales, |value| value as f32),
+        }
+    }
+}
+
+/// The walk over a convolution's padded input, and that input.
 fn padded_window(
-    layer: &Layer,
+    node: &Node<'_, '_>,
     window: &ConvWindow,
-    shape: Shape,
-) -> Result<(Walk, PaddedImage, [usize; 2]), LoadError> {
-    let input = image_of(layer, shape)?;
-    let out = window_out(layer, window, input)?;
+    input: ImageShape,
+    is_depthwise: bool,
+) -> Result<(Walk, PaddedImage), LoadError> {
+    let out = window.out(node, [input.height, input.width])?;
     let padded_width = input.width + window.pads[1] + window.pads[3];
     let padded_height = input.height + window.pads[0] + window.pads[2];
-    let padded_len = within_bounds(layer, &[padded_height, padded_width, input.channels])?;
+    let padded_len = within_bounds(node, &[padded_height, padded_width, input.channels])?;
     let pitch = padded_width * input.channels;
     let first = window.pads[0] * pitch + window.pads[1] * input.channels;
-    let walk = Walk::window(&Window {
+    let windows = Window {
         channels: input.channels,
         padded_width,
         out_width: out[1],
         kernel: window.kernel,
         stride: window.stride,
         dilation: window.dilation,
-    });
+    };
+    let walk = if is_depthwise {
+        Walk::taps(&windows)
+    } else {
+        Walk::window(&windows)
+    };
     Ok((
         walk,
         PaddedImage {
@@ -232,46 +317,43 @@ fn padded_window(
             padded_len,
             out_pixels: out[0] * out[1],
         },
-        out,
     ))
 }
 
-/// Height and width of what a window makes of the current image.
-pub(super) fn window_out(layer: &Layer, window: &ConvWindow, image: ImageShape) -> Result<[usize; 2], LoadError> {
-    let size = [image.height, image.width];
-    let mut out = [0; 2];
-    for axis in 0..2 {
-        let padded = size[axis] + window.pads[axis] + window.pads[axis + 2];
-        let reach = (window.kernel[axis] - 1) * window.dilation[axis] + 1;
-        let Some(room) = padded.checked_sub(reach) else {
-            let problem = format!("its window of {reach} is larger than the padded image of {padded}");
-            return Err(layer.refuse(problem, "use a smaller kernel or a larger image"));
-        };
-        out[axis] = room / window.stride[axis] + 1;
+impl ConvWindow {
+    /// Height and width of what the window makes of an image of this size.
+    pub fn out(&self, node: &Node<'_, '_>, size: [usize; 2]) -> Result<[usize; 2], LoadError> {
+        let mut out = [0; 2];
+        for axis in 0..2 {
+            let padded = size[axis] + self.pads[axis] + self.pads[axis + 2];
+            let reach = (self.kernel[axis] - 1) * self.dilation[axis] + 1;
+            let Some(room) = padded.checked_sub(reach) else {
+                let problem = format!("its window of {reach} is larger than the padded image of {padded}");
+                return Err(node.refuse(problem, "use a smaller kernel or a larger image"));
+            };
+            out[axis] = room / self.stride[axis] + 1;
+        }
+        Ok(out)
     }
-    Ok(out)
-}
-/// The value of `shape`, which must be an image.
-pub(super) fn image_of(layer: &Layer, shape: Shape) -> Result<ImageShape, LoadError> {
-    if shape.is_flat {
-        return Err(layer.refuse("its input is flat", "put it before the Flatten"));
-    }
-    Ok(shape.image)
 }
 
 /// How weights in the file's order are found from their place in memory.
-struct WeightOrder {
-    shape: Shape,
+struct Place {
+    image: ImageShape,
     window: Option<ConvWindow>,
 }
 
-impl WeightOrder {
+impl Place {
     /// Where in a filter, or in an output's row of weights, the weight at a depth of a run is.
-    fn place_in_filter(&self, run: usize, depth: usize) -> usize {
+    fn in_filter(&self, run: usize, depth: usize) -> usize {
+        let ImageShape {
+            height,
+            width,
+            channels,
+        } = self.image;
         let Some(ConvWindow { kernel, dilation, .. }) = self.window else {
-            return self.shape.place_in_file(depth);
+            return depth % channels * (height * width) + depth / channels;
         };
-        let channels = self.shape.image.channels;
         let (y, x) = if dilation[1] == 1 {
             (run, depth / channels)
         } else {
@@ -281,15 +363,10 @@ impl WeightOrder {
     }
 }
 
-/// The smallest result: 0 after a ReLU.
-pub(super) fn lowest(product: &Product) -> f32 {
-    if product.relu { 0.0 } else { f32::NEG_INFINITY }
-}
-
 /// The product of the sizes, if it is within what a network may hold.
-pub(super) fn within_bounds(layer: &Layer, sizes: &[usize]) -> Result<usize, LoadError> {
+pub fn within_bounds(node: &Node<'_, '_>, sizes: &[usize]) -> Result<usize, LoadError> {
     let values = sizes.iter().try_fold(1_usize, |len, &size| len.checked_mul(size));
     values
         .filter(|&values| values <= MAX_VALUES)
-        .ok_or_else(|| layer.refuse(format!("{sizes:?} values are too many"), SMALLER))
+        .ok_or_else(|| node.refuse(format!("{sizes:?} values are too many"), SMALLER))
 }

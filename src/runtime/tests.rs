@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::fixtures::{CNN, Form, HIDDEN_GRID, Layer, MLP, OUTPUT_GRID, network, samples};
+use super::fixtures::{CNN, Form, HIDDEN_GRID, Layer, MLP, network, samples};
 use super::onnx::{AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use super::{LoadError, Model, RunError};
 use crate::kernels::InstructionSet;
@@ -290,47 +290,6 @@ fn the_second_engine_agrees() {
 }
 
 #[test]
-fn a_chain_read_as_a_graph_gives_the_same() {
-    let with_norm = [
-        Layer::Conv(5),
-        Layer::BatchNorm,
-        Layer::MaxPool,
-        Layer::Flatten,
-        Layer::Output(7),
-    ];
-    let cases: [(&[usize], &[Layer]); 4] = [
-        (&[40], MLP),
-        (&[1, 8, 8], CNN),
-        (&[3, 9, 7], &CNN[..5]),
-        (&[2, 6, 6], &with_norm),
-    ];
-    for (shape, layers) in cases {
-        for form in [Form::Single, Form::Half, Form::Int8, Form::Int8WithRelu] {
-            if layers.contains(&Layer::BatchNorm) && !matches!(form, Form::Single | Form::Half) {
-                continue;
-            }
-            let bytes = network(shape, layers, form).to_bytes();
-            let input = samples(30 * shape.iter().product::<usize>());
-            for set in InstructionSet::ALL.into_iter().filter(|set| set.is_available()) {
-                let chain = Model::from_onnx_for(&bytes, set).unwrap();
-                let graph = Model::graph_from_onnx(&bytes, set).unwrap();
-                assert_eq!(chain.int8_layers(), graph.int8_layers(), "{set}");
-                let (chain, graph) = (run(&chain, &input, 30), run(&graph, &input, 30));
-                assert_eq!(chain.len(), graph.len());
-                let differences = chain.iter().zip(&graph).map(|(a, b)| (a - b).abs() / a.abs().max(1.0));
-                if matches!(form, Form::Single | Form::Half) {
-                    assert!(differences.fold(0.0, f32::max) < 1e-5, "{set}");
-                } else {
-                    // Between integers the graph computes in floats: a tie may fall to the other side.
-                    let mean = differences.sum::<f32>() / chain.len() as f32;
-                    assert!(mean < 0.1 * OUTPUT_GRID.0, "{set}: {mean}");
-                }
-            }
-        }
-    }
-}
-
-#[test]
 fn weights_and_memory_shrink_with_the_form() {
     let [single, half, int8] = [Form::Single, Form::Half, Form::Int8]
         .map(|form| Model::from_onnx(&network(&[784], MLP, form).to_bytes()).unwrap());
@@ -339,8 +298,8 @@ fn weights_and_memory_shrink_with_the_form() {
     assert_eq!(single.weight_bytes(), 4 * (weights + biases));
     assert_eq!(half.weight_bytes(), 2 * weights + 4 * biases);
     assert_eq!(int8.weight_bytes(), weights + 8 * biases);
-    // Two neighbours at most: 256 and 128 floats of hidden values.
-    assert_eq!(single.arena_bytes(64), 4 * 64 * (256 + 128));
+    // Two neighbours at most, 256 and 128 floats of hidden values; and the result.
+    assert_eq!(single.arena_bytes(64), 4 * 64 * (256 + 128 + 10));
     assert_eq!(single.memory_bytes(1), single.weight_bytes() + single.arena_bytes(1));
     assert!(int8.memory_bytes(64) < single.memory_bytes(64) / 3);
 }

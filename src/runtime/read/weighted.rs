@@ -2,29 +2,24 @@
 
 use half::f16;
 
-use super::kernel::Kernel;
-use super::plan::Staged;
-use super::products::{Depthwise, Product};
-use super::read::{Operation, Reader, shaped};
-use super::recurrent::{Cell, Direction, Recurrent};
-use super::shape::Shape;
+use super::follow::{Allowed, Fused};
+use super::{Known, NodeOf, Operation, Reader, Value, shaped};
 use crate::kernels::{FloatPanels, ImageShape, MatrixShape, Pool};
 use crate::runtime::LoadError;
-use crate::runtime::chain::{self, ConvWindow, Kind, Layer, Weights};
 use crate::runtime::constants::{Constant, Numbers};
+use crate::runtime::kernel::Kernel;
+use crate::runtime::layers::Staged;
 use crate::runtime::node::{EXPORT_AGAIN, Node, USE_SUPPORTED};
-use crate::runtime::products::{self, PackedKernel, lowest, pack, window_out, within_bounds};
-use crate::runtime::steps::STAGED_ROWS;
+use crate::runtime::products::{ConvWindow, Packed, Product, Weights, within_bounds};
+use crate::runtime::recurrent::{Cell, Direction, Recurrent};
+use crate::runtime::shape::Shape;
 
 impl<'g> Reader<'g> {
-    /// A dense layer, convolution or product of two values; whether it did the ReLU behind it.
-    pub fn product(&mut self, node: &Node<'g, '_>, relu: bool) -> Result<bool, LoadError> {
+    /// A dense layer, convolution or product of two values.
+    pub(super) fn product(&mut self, node: &NodeOf<'g>) -> Result<(), LoadError> {
         let is_constant = |place| node.input(place).is_some_and(|name| node.constants.get(name).is_some());
         match node.proto.op_type() {
-            "MatMul" if !is_constant(1) => {
-                self.matmul(node)?;
-                return Ok(false);
-            }
+            "MatMul" if !is_constant(1) => self.matmul(node),
             "MatMul" => {
                 let weights = node.require(1)?;
                 let &[inputs, outputs] = &weights.dims()?[..] else {
@@ -34,56 +29,69 @@ impl<'g> Reader<'g> {
                 let values = weights.floats()?;
                 let transposed = (0..outputs).flat_map(|o| (0..inputs).map(move |i| (i, o)));
                 product.weights = Weights::Single(transposed.map(|(i, o)| values[i * outputs + o]).collect());
-                self.dense(node, product, relu)?;
+                self.dense(node, product)
             }
             "Gemm" => {
-                let Kind::Product(product) = node.dense()? else {
-                    return Ok(false);
-                };
+                let product = node.dense()?;
                 if self.shape(self.value(node, 0)?).rank != 2 {
-                    return Err(node.refuse("its input must have two dimensions", EXPORT_AGAIN));
+                    return Err(node.refuse(
+                        "its input is an image or of steps",
+                        "put a Flatten or Reshape before it",
+                    ));
                 }
-                self.dense(node, product, relu)?;
+                self.dense(node, product)
             }
-            _ => self.convolution(node, relu)?,
+            _ => self.convolution(node),
         }
-        Ok(relu)
     }
 
-    /// The value that is really read, and the grid on which the product's integers are.
-    fn source(&self, product: &mut chain::Product, value: usize) -> usize {
-        if let Some(&(grid, before)) = self.on_grid.get(&value)
-            && product.fits(grid)
-        {
-            product.input_grid = Some(grid);
-            return before;
+    /// The value in the form in which the product reads it: bytes where its weights are on the grid that fits, else floats.
+    fn source(&mut self, product: &mut Product, value: usize) -> usize {
+        match self.graph.values[value].grid {
+            Some(grid) if product.fits(grid) => {
+                product.input_grid = Some(grid);
+                value
+            }
+            _ => {
+                product.leave_integers();
+                self.floats(value)
+            }
         }
-        product.leave_integers();
-        value
     }
 
     /// Over the last axis, as rows.
-    pub fn dense(&mut self, node: &Node<'g, '_>, mut product: chain::Product, relu: bool) -> Result<(), LoadError> {
+    pub(super) fn dense(&mut self, node: &NodeOf<'g>, mut product: Product) -> Result<(), LoadError> {
         let value = self.value(node, 0)?;
         let shape = self.over_last_axis(node, value, -1)?;
         let inputs = shape.dims[shape.rank - 1];
-        product.relu = relu;
-        let source = self.source(&mut product, value);
-        let flat = products::Shape {
-            image: ImageShape {
-                height: 1,
-                width: 1,
-                channels: inputs,
-            },
-            is_flat: true,
+        if inputs != product.inputs {
+            let problem = format!("its weights are for {} inputs, it has {inputs}", product.inputs);
+            return Err(node.refuse(problem, EXPORT_AGAIN));
+        }
+        let mut source = self.source(&mut product, value);
+        let mut image = ImageShape {
+            height: 1,
+            width: 1,
+            channels: inputs,
         };
+        match self.graph.values[source].channels {
+            // A flattened image whose channels lie last.
+            Some(channels) if shape.rank == 2 && inputs.is_multiple_of(channels) => {
+                image = ImageShape {
+                    height: 1,
+                    width: inputs / channels,
+                    channels,
+                };
+            }
+            _ => source = self.in_file_order(source),
+        }
         let mut dims = shape.dims().to_vec();
         dims[shape.rank - 1] = product.outputs;
         let out = shaped(node, &dims, shape.batch)?;
-        self.pack(node, &product, flat, None, source, out)
+        self.pack(node, product, image, source, out, None)
     }
 
-    fn convolution(&mut self, node: &Node<'g, '_>, relu: bool) -> Result<(), LoadError> {
+    fn convolution(&mut self, node: &NodeOf<'g>) -> Result<(), LoadError> {
         let value = self.value(node, 0)?;
         let shape = self.shape(value);
         let weights = node.require(1)?;
@@ -105,127 +113,102 @@ impl<'g> Reader<'g> {
             width,
             channels,
         };
-        let layer = label(node);
-        let out = window_out(&layer, &window, image)?;
-        let of = |channels: usize| {
-            if axes == 1 {
-                vec![1, channels, out[1]]
-            } else {
-                vec![1, channels, out[0], out[1]]
-            }
-        };
         let groups = node.int("group", 1);
-        if groups == 1 {
-            let mut product = node.product(weights, dims[0], dims[1], Some(window))?;
-            product.relu = relu;
-            let source = self.source(&mut product, value);
-            let result = shaped(node, &of(product.outputs), 0)?;
-            let image = products::Shape { image, is_flat: false };
-            return self.pack(node, &product, image, Some(channels), source, result);
-        }
-        if groups != channels as i64 || dims[0] != channels || dims[1] != 1 {
+        if groups != 1 && (groups != channels as i64 || dims[0] != channels || dims[1] != 1) {
             return Err(node.refuse(
                 "grouped convolutions are supported with one group for each channel only",
                 USE_SUPPORTED,
             ));
         }
-        let product = node.product(weights, channels, 1, Some(window))?;
-        let depthwise = Depthwise {
-            weights: weights.floats()?,
-            bias: product.bias.to_floats(),
-            kernel,
-            stride: window.stride,
-            dilation: window.dilation,
-            pad: [window.pads[0], window.pads[1]],
-            input: [height, width],
-            out,
-            relu,
-        };
-        let result = shaped(node, &of(channels), 0)?;
-        self.push(node, Kernel::Depthwise(Box::new(depthwise)), &[value], result)
+        let mut product = node.product(weights, dims[0], dims[1], Some(window))?;
+        if groups == 1 && dims[1] != channels {
+            let problem = format!("its weights are for {} channels, it has {channels}", dims[1]);
+            return Err(node.refuse(problem, EXPORT_AGAIN));
+        }
+        let out = window.out(node, [height, width])?;
+        let dims_out = [vec![1, dims[0]], out[2 - axes..].to_vec()].concat();
+        within_bounds(node, &dims_out)?;
+        let source = self.source(&mut product, value);
+        let source = self.channels_last(source);
+        let result = shaped(node, &dims_out, 0)?;
+        self.pack(node, product, image, source, result, Some(()))
     }
 
-    /// Packs the weights of a product and adds it.
+    /// Packs the weights of a product, adds it, and lets it do what follows.
     fn pack(
         &mut self,
-        node: &Node<'g, '_>,
-        product: &chain::Product,
-        shape: products::Shape,
-        channels: Option<usize>,
+        node: &NodeOf<'g>,
+        mut product: Product,
+        image: ImageShape,
         source: usize,
         out: Shape,
+        is_image: Option<()>,
     ) -> Result<(), LoadError> {
-        let mut layer = label(node);
-        let packed = pack(&layer, product, shape, self.set)?;
-        let (input_len, output_len) = (shape.len(), packed.out.len());
-        let is_integer = matches!(packed.kernel, PackedKernel::Integer(_));
-        let rows = if channels.is_some() { 1 } else { STAGED_ROWS };
-        let staged = Staged {
-            floats: packed.staged_floats,
-            integers: packed.staged_integers,
-            image: if is_integer || channels.is_none() { 0 } else { input_len },
-            bytes: if is_integer { rows * input_len } else { 0 },
-            result: if channels.is_some() { output_len } else { 0 },
-            columns: 0,
+        let name = self.fold_norms(&mut product, node.output()?)?;
+        let allowed = Allowed {
+            add: true,
+            grid: product.input_grid.is_some(),
         };
-        let kernel = Kernel::Product(Box::new(Product {
-            kernel: packed.kernel,
-            grid: product.input_grid,
-            low: lowest(product),
-            channels: channels.map(|channels| [channels, product.outputs]),
-            input_len,
-            output_len,
-        }));
-        node.output()?;
-        let value = self.new_value(node, out)?;
-        self.name(node, 0, value);
-        self.graph.operations.push(Operation {
-            kernel,
-            sources: vec![source],
-            out: value,
-            staged,
-            integer: is_integer.then(|| std::mem::take(&mut layer.name)),
-        });
+        let Fused { name, add, relu, grid } = self.follow(name, out, allowed)?;
+        product.relu = relu;
+        product.output_grid = grid;
+        let kernel = match product.pack(node, image, self.set)? {
+            Packed::Float(layer) => Kernel::Float(Box::new(layer)),
+            Packed::Integer(layer) => Kernel::Integer(Box::new(layer)),
+        };
+        let value = if is_image.is_some() {
+            self.new_image(node, out)?
+        } else {
+            self.new_value(node, out)?
+        };
+        let mut sources = vec![source];
+        if let Some(add) = add {
+            let add = self.floats(add);
+            sources.push(if is_image.is_some() {
+                self.channels_last(add)
+            } else {
+                self.in_file_order(add)
+            });
+        }
+        self.graph.values[value].grid = grid;
+        let known = if grid.is_some() {
+            Known::Quantized(value)
+        } else {
+            Known::Value(value)
+        };
+        self.names.insert(name, known);
+        let is_integer = matches!(kernel, Kernel::Integer(_));
+        self.operation(kernel, &sources, value);
+        if let (true, Some(operation)) = (is_integer, self.graph.operations.last_mut()) {
+            operation.integer = Some(node.name().to_owned());
+        }
         Ok(())
     }
 
-    fn matmul(&mut self, node: &Node<'g, '_>) -> Result<(), LoadError> {
-        let values = [self.value(node, 0)?, self.value(node, 1)?];
-        let [a, b] = values.map(|value| self.shape(value));
-        let lead = a.rank.saturating_sub(2);
-        let fits = a.rank == b.rank
-            && a.rank > 2
-            && a.batch == b.batch
-            && a.batch < lead
-            && a.dims[..lead] == b.dims[..lead]
-            && a.dims[lead + 1] == b.dims[lead];
-        if !fits {
-            let problem = format!("matrices of {:?} and {:?} cannot be multiplied", a.dims(), b.dims());
-            return Err(node.refuse(problem, EXPORT_AGAIN));
-        }
-        let [rows, inner, columns] = [a.dims[lead], b.dims[lead], b.dims[lead + 1]];
-        let mut dims = a.dims().to_vec();
-        dims[lead + 1] = columns;
-        let out = shaped(node, &dims, a.batch)?;
-        self.push(node, Kernel::MatMul { rows, inner, columns }, &values, out)
-    }
-
-    pub fn batch_norm(&mut self, node: &Node<'g, '_>) -> Result<(), LoadError> {
+    pub(super) fn batch_norm(&mut self, node: &NodeOf<'g>) -> Result<(), LoadError> {
         let value = self.value(node, 0)?;
-        let shape = self.shape(value);
-        let Kind::ScaleShift { scale, shift } = node.batch_norm_kind()? else {
-            return Ok(());
-        };
+        let value = self.floats(value);
+        let Value { shape, channels, .. } = self.graph.values[value];
+        let (scale, shift) = node.scale_and_shift()?;
         if shape.rank < 2 || shape.batch != 0 || shape.dims[1] != scale.len() {
             let problem = format!("it has {} channels, its input {:?}", scale.len(), shape.dims());
             return Err(node.refuse(problem, EXPORT_AGAIN));
         }
+        if channels == Some(scale.len()) {
+            node.output()?;
+            let out = self.new_image(node, shape)?;
+            self.name(node, 0, out);
+            let inner = 1;
+            self.operation(Kernel::ScaleShift { scale, shift, inner }, &[value], out);
+            return Ok(());
+        }
+        let value = self.in_file_order(value);
         let inner = shape.dims()[2..].iter().product();
         self.push(node, Kernel::ScaleShift { scale, shift, inner }, &[value], shape)
     }
 
-    pub fn layer_norm(&mut self, node: &Node<'g, '_>) -> Result<(), LoadError> {
-        let value = self.value(node, 0)?;
+    pub(super) fn layer_norm(&mut self, node: &NodeOf<'g>) -> Result<(), LoadError> {
+        let value = self.plain(node, 0)?;
         let shape = self.over_last_axis(node, value, node.int("axis", -1))?;
         let scale = node.require(1)?.floats()?;
         let shift = match node.input(2) {
@@ -241,7 +224,7 @@ impl<'g> Reader<'g> {
         self.push(node, kernel, &[value], shape)
     }
 
-    pub fn pool(&mut self, node: &Node<'g, '_>) -> Result<(), LoadError> {
+    pub(super) fn pool(&mut self, node: &NodeOf<'g>) -> Result<(), LoadError> {
         let value = self.value(node, 0)?;
         let shape = self.shape(value);
         let axes = shape.rank.saturating_sub(2);
@@ -253,15 +236,16 @@ impl<'g> Reader<'g> {
         } else {
             [shape.dims[2], shape.dims[3]]
         };
+        let is_max = node.proto.op_type() == "MaxPool";
+        // The largest of values on a grid is on it too.
+        let value = if is_max { value } else { self.floats(value) };
+        let value = self.channels_last(value);
+        let channels = shape.dims[1];
         if node.proto.op_type() == "GlobalAveragePool" {
-            let planes = shaped(node, &[1, shape.dims[1], height * width], 0)?;
-            let dims = if axes == 1 {
-                vec![1, shape.dims[1], 1]
-            } else {
-                vec![1, shape.dims[1], 1, 1]
-            };
+            let pixels = shaped(node, &[1, height * width, channels], 0)?;
+            let dims = [vec![1, channels], vec![1; axes]].concat();
             let out = shaped(node, &dims, 0)?;
-            return self.push(node, Kernel::Mean { shape: planes, axis: 2 }, &[value], out);
+            return self.push(node, Kernel::Mean { shape: pixels, axis: 1 }, &[value], out);
         }
         let window = node.window_over(axes, None)?;
         let ConvWindow {
@@ -276,26 +260,21 @@ impl<'g> Reader<'g> {
         if (0..4).any(|side| pads[side] >= kernel[side % 2]) {
             return Err(node.refuse("its padding is not smaller than its window", EXPORT_AGAIN));
         }
-        let input = ImageShape {
-            height,
-            width,
-            channels: 1,
-        };
-        let out = window_out(&label(node), &window, input)?;
+        let out = window.out(node, [height, width])?;
         let pool = Pool {
-            input,
+            input: ImageShape {
+                height,
+                width,
+                channels,
+            },
             out,
             kernel,
             stride,
             pad: [pads[0], pads[1]],
         };
-        let dims = if axes == 1 {
-            vec![1, shape.dims[1], out[1]]
-        } else {
-            vec![1, shape.dims[1], out[0], out[1]]
-        };
+        let dims = [vec![1, channels], out[2 - axes..].to_vec()].concat();
         let result = shaped(node, &dims, 0)?;
-        let kernel = if node.proto.op_type() == "MaxPool" {
+        let kernel = if is_max {
             Kernel::MaxPool(pool)
         } else {
             Kernel::AveragePool {
@@ -303,11 +282,16 @@ impl<'g> Reader<'g> {
                 counts_padding: node.int("count_include_pad", 0) != 0,
             }
         };
-        self.push(node, kernel, &[value], result)
+        node.output()?;
+        let result = self.new_image(node, result)?;
+        self.graph.values[result].grid = self.graph.values[value].grid;
+        self.name(node, 0, result);
+        self.operation(kernel, &[value], result);
+        Ok(())
     }
 
-    pub fn recurrent(&mut self, node: &Node<'g, '_>) -> Result<(), LoadError> {
-        let value = self.value(node, 0)?;
+    pub(super) fn recurrent(&mut self, node: &NodeOf<'g>) -> Result<(), LoadError> {
+        let value = self.plain(node, 0)?;
         let shape = self.shape(value);
         let cell = usual_cell(node)?;
         let backward: &[bool] = match node.attribute("direction").map_or(&b"forward"[..], |a| a.s()) {
@@ -336,8 +320,7 @@ impl<'g> Reader<'g> {
         if bias.len() != count * 2 * rows {
             return Err(node.refuse("its bias does not fit its weights", EXPORT_AGAIN));
         }
-        let layer = label(node);
-        within_bounds(&layer, &[steps + 1, rows + 2 * units])?;
+        within_bounds(node, &[steps + 1, rows + 2 * units])?;
         let (input, state) = (self.panels(node, input, features)?, self.panels(node, state, units)?);
         let padded = rows.next_multiple_of(crate::kernels::PANEL);
         let directions = input
@@ -364,7 +347,7 @@ impl<'g> Reader<'g> {
             .collect();
         let is_used = |place: usize| {
             let name = node.proto.output.get(place).filter(|name| !name.is_empty());
-            name.is_some_and(|name| self.uses.contains_key(name.as_str()))
+            name.is_some_and(|name| self.readers.contains_key(name.as_str()))
         };
         let sequence = match [is_used(0), is_used(1), is_used(2)] {
             [true, false, false] => true,
@@ -400,7 +383,7 @@ impl<'g> Reader<'g> {
     }
 
     /// The matrices `[rows, depth]` of each direction.
-    fn panels(&self, node: &Node<'g, '_>, weights: Constant<'g>, depth: usize) -> Result<Vec<FloatPanels>, LoadError> {
+    fn panels(&self, node: &NodeOf<'g>, weights: Constant<'g>, depth: usize) -> Result<Vec<FloatPanels>, LoadError> {
         let dims = weights.dims()?;
         let shape = MatrixShape {
             columns: dims[1],
@@ -441,13 +424,4 @@ fn usual_cell(node: &Node<'_, '_>) -> Result<Cell, LoadError> {
         ));
     }
     Ok(cell)
-}
-
-/// The node as the packing of chains knows layers; its kind is not looked at.
-fn label(node: &Node<'_, '_>) -> Layer {
-    Layer {
-        name: node.name().to_owned(),
-        operator: node.proto.op_type().to_owned(),
-        kind: Kind::Flatten,
-    }
 }

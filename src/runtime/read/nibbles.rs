@@ -1,12 +1,12 @@
 //! Dense layers whose weights are stored in four bits (`com.microsoft.MatMulNBits`). They are widened when the file is read, so
 //! here they save bytes of the file and nothing else.
 
-use super::read::Reader;
+use super::{NodeOf, Reader};
 use crate::runtime::LoadError;
-use crate::runtime::chain::{Bias, Product, Weights};
 use crate::runtime::constants::bytes;
 use crate::runtime::node::{EXPORT_AGAIN, Node, USE_SUPPORTED};
 use crate::runtime::onnx::MICROSOFT;
+use crate::runtime::products::{Bias, Product, Weights};
 
 /// What the only layout that is read has: 4 bits, groups of 32 weights.
 const GROUP: usize = 32;
@@ -19,8 +19,8 @@ pub fn is_nibbles(node: &Node<'_, '_>) -> bool {
 }
 
 impl<'g> Reader<'g> {
-    /// Adds the layer; whether it did the ReLU behind it.
-    pub fn nibbles(&mut self, node: &Node<'g, '_>, relu: bool) -> Result<bool, LoadError> {
+    /// Adds the layer.
+    pub(super) fn nibbles(&mut self, node: &NodeOf<'g>) -> Result<(), LoadError> {
         let size = |name: &str| usize::try_from(node.int(name, 0)).unwrap_or_default();
         let [inputs, outputs] = ["K", "N"].map(size);
         if node.int("bits", 4) != 4 || size("block_size") != GROUP || (3..5).any(|place| node.input(place).is_some()) {
@@ -63,7 +63,6 @@ impl<'g> Reader<'g> {
             input_grid: None,
             output_grid: None,
         };
-        self.dense(node, product, relu)?;
-        Ok(relu)
+        self.dense(node, product)
     }
 }

@@ -1,6 +1,8 @@
 //! Recurrent layers: one product of the input for all steps, then one product of the state for each.
 
-use crate::kernels::{FloatPanels, Walk, float_product};
+use crate::kernels::{
+    CellStep, FloatOutput, FloatPanels, InstructionSet, Walk, float_product, gru_step, lstm_step, rnn_step,
+};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Cell {
@@ -64,7 +66,7 @@ impl Recurrent {
         bytes.sum()
     }
 
-    pub fn run(&self, batch: usize, input: &[f32], out: &mut [f32], room: &mut [f32]) {
+    pub fn run(&self, set: InstructionSet, batch: usize, input: &[f32], out: &mut [f32], room: &mut [f32]) {
         let columns = self.columns();
         let (from_input, room) = room.split_at_mut(self.steps * batch * columns);
         let (from_state, room) = room.split_at_mut(batch * columns);
@@ -78,8 +80,7 @@ impl Recurrent {
                 self.steps * batch,
                 &direction.input_weight,
                 &direction.input_bias,
-                f32::NEG_INFINITY,
-                from_input,
+                FloatOutput::plain(from_input, columns, f32::NEG_INFINITY),
             );
             state.fill(0.0);
             memory.fill(0.0);
@@ -96,11 +97,10 @@ impl Recurrent {
                     batch,
                     &direction.state_weight,
                     &direction.state_bias,
-                    f32::NEG_INFINITY,
-                    from_state,
+                    FloatOutput::plain(from_state, columns, f32::NEG_INFINITY),
                 );
                 let gates = &from_input[step * batch * columns..][..batch * columns];
-                self.advance(gates, from_state, state, memory);
+                self.advance(set, gates, from_state, state, memory);
                 if self.sequence {
                     out[(step * count + place) * state.len()..][..state.len()].copy_from_slice(state);
                 }
@@ -112,39 +112,20 @@ impl Recurrent {
     }
 
     /// One step of all samples: `gates` come from the input, `recurrent` from the state.
-    fn advance(&self, gates: &[f32], recurrent: &[f32], state: &mut [f32], memory: &mut [f32]) {
-        let units = self.units;
-        let columns = self.columns();
+    fn advance(&self, set: InstructionSet, gates: &[f32], recurrent: &[f32], state: &mut [f32], memory: &mut [f32]) {
+        let (units, columns) = (self.units, self.columns());
         let rows = gates.chunks_exact(columns).zip(recurrent.chunks_exact(columns));
-        for (sample, ((a, b), state)) in rows.zip(state.chunks_exact_mut(units)).enumerate() {
-            let both = |gate: usize, unit: usize| a[gate * units + unit] + b[gate * units + unit];
+        for (sample, ((input, recurrent), hidden)) in rows.zip(state.chunks_exact_mut(units)).enumerate() {
+            let step = CellStep {
+                input,
+                state: recurrent,
+                hidden,
+            };
             match self.cell {
-                Cell::Rnn => {
-                    for (unit, state) in state.iter_mut().enumerate() {
-                        *state = both(0, unit).tanh();
-                    }
-                }
-                Cell::Gru => {
-                    for (unit, state) in state.iter_mut().enumerate() {
-                        let (update, reset) = (sigmoid(both(0, unit)), sigmoid(both(1, unit)));
-                        let new = (a[2 * units + unit] + reset * b[2 * units + unit]).tanh();
-                        *state = (1.0 - update) * new + update * *state;
-                    }
-                }
-                Cell::Lstm => {
-                    let memory = &mut memory[sample * units..][..units];
-                    for (unit, (state, memory)) in state.iter_mut().zip(memory).enumerate() {
-                        let (input, output, forget) =
-                            (sigmoid(both(0, unit)), sigmoid(both(1, unit)), sigmoid(both(2, unit)));
-                        *memory = forget * *memory + input * both(3, unit).tanh();
-                        *state = output * memory.tanh();
-                    }
-                }
+                Cell::Rnn => rnn_step(set, step),
+                Cell::Gru => gru_step(set, step),
+                Cell::Lstm => lstm_step(set, step, &mut memory[sample * units..][..units]),
             }
         }
     }
-}
-
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
 }

@@ -1,0 +1,41 @@
+//! Element-wise work compiled once for each instruction set: plain loops that the compiler turns into the widest vector code that
+//! the set has. The loop compiled for [`InstructionSet::Scalar`] is the twin of the others; because nothing is contracted or
+//! reordered, all give the same bits.
+#![expect(
+    unsafe_code,
+    reason = "code compiled for instructions must know that the processor has them"
+)]
+
+use super::InstructionSet;
+
+/// Work on slices that is worth compiling for each instruction set.
+pub(super) trait Work {
+    /// Does it. Must be `#[inline(always)]`, or it is compiled for the plainest processor.
+    fn run(self);
+}
+
+/// Does `work` with the instructions of `set`; those of a plainer one where the processor lacks it.
+pub(super) fn run(set: InstructionSet, work: impl Work) {
+    #[cfg(target_arch = "x86_64")]
+    match set {
+        // SAFETY: the processor has the instructions.
+        InstructionSet::Avx512Vnni if set.is_available() => return unsafe { on_avx512(work) },
+        // SAFETY: as above.
+        InstructionSet::Avx2 | InstructionSet::AvxVnni if set.is_available() => return unsafe { on_avx2(work) },
+        _ => {}
+    }
+    let _ = set;
+    work.run();
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn on_avx512(work: impl Work) {
+    work.run();
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn on_avx2(work: impl Work) {
+    work.run();
+}
