@@ -25,11 +25,13 @@ impl Seen {
         let mut dataset = data::load(&config.data).unwrap();
         let mut plan = config.check(&dataset.summary).unwrap();
         plan.model = model.clone();
-        dataset.train = Samples {
+        let samples = Samples {
             shape: model.input,
             inputs: random_inputs(model, ROWS, seed).into(),
             targets: Targets::Classes((0..ROWS as u32).map(|row| row % 3).collect()),
         };
+        plan.steps_per_epoch = ROWS.div_ceil(plan.config.train.samples_per_step());
+        (dataset.train, dataset.validation, dataset.test) = (samples.clone(), samples.clone(), samples);
         Self { plan, dataset }
     }
 

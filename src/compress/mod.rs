@@ -9,6 +9,8 @@ mod during;
 mod equalize;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod properties;
 mod pruning;
 mod quantize;
 mod ranges;

@@ -73,11 +73,7 @@ impl Work<'_> {
     /// Removes whole residual blocks.
     pub fn blocks(&mut self, step: &PruneBlocks) -> Result<Option<usize>, Failure> {
         let (model, weights) = units::remove_blocks(&self.plan.model, &self.weights, step, &self.evidence())?;
-        if self.mask.is_some() {
-            self.mask = Some(weights::mask_of_zeros(&model, &weights));
-        }
-        self.plan.model = model;
-        self.weights = weights;
+        self.replace(model, weights);
         self.fine_tune(step.finetune, None)
     }
 

@@ -197,7 +197,7 @@ impl Work<'_> {
     }
 
     /// Another network; zeros that were held are held in it too.
-    fn replace(&mut self, model: ModelSpec, weights: Weights) {
+    pub(super) fn replace(&mut self, model: ModelSpec, weights: Weights) {
         if self.mask.is_some() {
             self.mask = Some(weights::mask_of_zeros(&model, &weights));
         }

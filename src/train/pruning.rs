@@ -107,6 +107,7 @@ impl Stepper {
         for (slot, old) in smaller.optimizer.slots.iter_mut().zip(&self.optimizer.slots) {
             *slot = of(old)?;
         }
+        smaller.objective = self.objective.clone();
         smaller.mask = self.mask.as_deref().map(&mut of).transpose()?;
         if let Some(averaged) = self.averaged()? {
             let weights = cut.apply(&before, &averaged.to_weights());

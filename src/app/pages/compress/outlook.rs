@@ -13,6 +13,12 @@ pub fn chip(step: &RecipeStep) -> String {
             _ => text.push_str(values.text(knob.name).unwrap_or_default()),
         }
     }
+    // What stands in for a place is said by its name.
+    for knob in word.options.iter().filter(|knob| knob.kind == KnobKind::Fraction) {
+        if let Some(fraction) = values.number(knob.name) {
+            text.push_str(&format!(" {} {}", knob.name, share(fraction)));
+        }
+    }
     text.trim_end().to_owned()
 }
 
