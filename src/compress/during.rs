@@ -4,7 +4,7 @@ use super::{units, weights};
 use crate::cost;
 use crate::data::Dataset;
 use crate::spec::{Failure, ModelSpec, Pruning, RunPlan, Weights, When};
-use crate::train::{Evidence, Pruned, Pruner};
+use crate::train::{Evidence, Pruned, Pruner, first_weights};
 
 /// Training samples that those criteria see which look at samples.
 pub const SAMPLES: usize = 1024;
@@ -15,18 +15,26 @@ pub struct Curve<'a> {
     pruning: Pruning,
     plan: &'a RunPlan,
     dataset: &'a Dataset,
+    /// The weights with which the training begins; none for those of the plan's seed.
+    began: Option<Weights>,
 }
 
 /// What prunes the network of `plan` while it is trained from the beginning; nothing where its configuration asks for none.
 pub fn in_training<'a>(plan: &'a RunPlan, dataset: &'a Dataset) -> Option<Curve<'a>> {
     let pruning = plan.config.train.prune.as_ref()?.curved();
-    Some(Curve::new(pruning, plan, dataset))
+    Some(Curve::new(pruning, plan, dataset, None))
 }
 
 impl<'a> Curve<'a> {
-    /// For the network of `plan`, of which `pruning` says what is to be left in the end.
-    pub fn new(pruning: Pruning, plan: &'a RunPlan, dataset: &'a Dataset) -> Self {
-        Self { pruning, plan, dataset }
+    /// For the network of `plan`, of which `pruning` says what is to be left in the end; its training begins with the weights
+    /// `began`, or with those of the plan's seed.
+    pub fn new(pruning: Pruning, plan: &'a RunPlan, dataset: &'a Dataset, began: Option<Weights>) -> Self {
+        Self {
+            pruning,
+            plan,
+            dataset,
+            began,
+        }
     }
 
     /// The steps before which it prunes, and the share of the target that is reached by each.
@@ -77,7 +85,11 @@ impl Pruner for Curve<'_> {
         };
         match &self.pruning {
             Pruning::Weights(step) => {
-                let mask = weights::mask(model, weights, &step.at(*reached), &evidence)?;
+                let step = step.at(*reached);
+                let mask = match &self.began {
+                    Some(began) => weights::mask(model, weights, &step, &evidence, began)?,
+                    None => weights::mask(model, weights, &step, &evidence, &first_weights(self.plan)?)?,
+                };
                 Ok(Some(Pruned::Masked(mask)))
             }
             Pruning::Units(step) => {
@@ -249,7 +261,7 @@ mod tests {
     #[test]
     fn a_run_that_is_pruned_resumes_to_the_same_end() {
         for prune in [
-            "weights:0.8:begin=0.1:end=0.9",
+            "weights:0.8:begin=0.1:end=0.9:criterion=movement",
             "units:0.5:begin=0.1:end=0.9:criterion=taylor",
         ] {
             let mut config = config(prune);

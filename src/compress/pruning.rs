@@ -6,19 +6,25 @@ use super::during::{Curve, SAMPLES};
 use super::recipe::Work;
 use super::{units, weights};
 use crate::cost;
+use crate::deploy::check_weights;
 use crate::spec::{
     ArtifactKind, Command, Cut, Event, EventSink, Failure, ModelSpec, PruneBlocks, PruneUnits, PruneWeights, Pruning,
     RunControl, Weights, When,
 };
-use crate::train::{Evidence, Outcome, Pruned, Pruner, Start, TrainJob, train};
+use crate::train::{Evidence, Outcome, Pruned, Pruner, Start, TrainJob, first_weights, train};
 
 impl Work<'_> {
     /// Removes units; the step before which the person asked to stop, if so.
     pub fn units(&mut self, step: &PruneUnits) -> Result<Option<usize>, Failure> {
+        let (step, found) = units::settled(step, &self.plan, &self.weights)?;
+        if let Some(text) = found {
+            self.sink.emit(Event::Note { text })?;
+        }
+        let step = &step;
         match step.when {
             When::Once => {
                 let cut = units::prune(&self.plan.model, &self.weights, step, &self.evidence())?;
-                self.shrink(&cut);
+                self.shrink(&cut)?;
                 self.fine_tune(step.finetune, None)
             }
             When::Iterative { steps } => {
@@ -30,7 +36,7 @@ impl Work<'_> {
                     let plan = cost::plan_units(&original, &step.at(share)).map_err(refused)?;
                     if let Some(widths) = plan.on_the_way(&self.plan.model, &whole) {
                         let cut = units::cut(&self.plan.model, &self.weights, &widths, step, &self.evidence())?;
-                        self.shrink(&cut);
+                        self.shrink(&cut)?;
                     }
                     if let Some(step) = self.fine_tune(step.finetune, None)? {
                         return Ok(Some(step));
@@ -58,7 +64,14 @@ impl Work<'_> {
         };
         for part in 1..=rounds {
             let share = step.when.reached(part as f64 / rounds as f64);
-            let mask = weights::mask(&self.plan.model, &self.weights, &step.at(share), &self.evidence())?;
+            let began = self.began()?;
+            let mask = weights::mask(
+                &self.plan.model,
+                &self.weights,
+                &step.at(share),
+                &self.evidence(),
+                &began,
+            )?;
             if let Some(early) = &early {
                 self.weights = early.clone();
             }
@@ -80,7 +93,7 @@ impl Work<'_> {
     /// Fine-tunes, and prunes on the way.
     fn along(&mut self, pruning: Pruning, epochs: usize) -> Result<Option<usize>, Failure> {
         let plan = self.plan.clone();
-        let curve = Curve::new(pruning, &plan, self.dataset);
+        let curve = Curve::new(pruning, &plan, self.dataset, Some(self.weights.clone()));
         let stopped = self.fine_tune(epochs, Some(&curve as &dyn Pruner))?;
         if stopped.is_none() {
             self.mask = Some(weights::mask_of_zeros(&self.plan.model, &self.weights));
@@ -89,10 +102,21 @@ impl Work<'_> {
     }
 
     /// Another network; zeros that were held are held in it too.
-    fn shrink(&mut self, cut: &Cut) {
+    fn shrink(&mut self, cut: &Cut) -> Result<(), Failure> {
+        self.began = Some(cut.apply(&self.plan.model, &self.began()?));
         self.mask = self.mask.as_ref().map(|mask| cut.apply(&self.plan.model, mask));
         self.plan.model = cut.model.clone();
         self.weights = cut.weights.clone();
+        Ok(())
+    }
+
+    /// The weights with which the training of the network as it is now began.
+    fn began(&self) -> Result<Weights, Failure> {
+        let known = self.began.as_ref();
+        match known.filter(|began| check_weights(&self.plan.model, began).is_ok()) {
+            Some(began) => Ok(began.clone()),
+            None => first_weights(&self.plan),
+        }
     }
 
     /// Zeroes what `mask` has as 0, beside what is held already.

@@ -58,6 +58,7 @@ pub fn apply(
         plan: plan.clone(),
         weights: weights.clone(),
         mask: None,
+        began: None,
         teacher: None,
         grids: None,
         form: Form::Fp32,
@@ -113,6 +114,8 @@ pub(super) struct Work<'a> {
     pub(super) weights: Weights,
     /// What stays zero from the first weight pruning on.
     pub(super) mask: Option<Weights>,
+    /// With which weights the training of the network as it is began; none for those of the plan's seed.
+    pub(super) began: Option<Weights>,
     /// What every training learns from, from the first distillation on.
     teacher: Option<Arc<Teacher>>,
     /// What the next training computes on.
@@ -122,7 +125,7 @@ pub(super) struct Work<'a> {
     total_epochs: usize,
     pub(super) dataset: &'a Dataset,
     pub(super) control: &'a RunControl,
-    sink: &'a dyn EventSink,
+    pub(super) sink: &'a dyn EventSink,
 }
 
 impl Work<'_> {
@@ -202,6 +205,7 @@ impl Work<'_> {
             self.mask = Some(weights::mask_of_zeros(&model, &weights));
         }
         self.plan.model = model;
+        self.began = Some(weights.clone());
         self.weights = weights;
     }
 

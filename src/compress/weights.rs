@@ -13,12 +13,15 @@ use crate::train::Evidence;
 /// function (layer collapse: Tanaka et al. 2020). A share of each layer is exact in every tensor. In groups, as many weights stay
 /// of each as asked for; they lie along the inputs of a unit, at one place of its kernel, and a rest that fills no group stays.
 ///
+/// `began` are the weights with which the training began: how far they moved since is a criterion.
+///
 /// The mask holds 0 or 1 for every such weight, under the name of its tensor; biases, norms and positions are not in it.
 pub fn mask(
     model: &ModelSpec,
     weights: &Weights,
     step: &PruneWeights,
     evidence: &Evidence<'_>,
+    began: &Weights,
 ) -> Result<Weights, Failure> {
     check_weights(model, weights).map_err(DeployError::into_failure)?;
     let mut scores = prunable(model, weights, &step.protect);
@@ -29,7 +32,14 @@ pub fn mask(
             "protect fewer layers",
         ));
     }
-    judge(model, weights, step.criterion, evidence, &mut scores)?;
+    match step.criterion {
+        WeightCriterion::Magnitude => {
+            let values = scores.tensors.iter_mut().flat_map(|tensor| &mut tensor.data);
+            values.for_each(|value| *value = value.abs());
+        }
+        WeightCriterion::Movement => movement(began, &mut scores)?,
+        WeightCriterion::Taylor => taylor(model, weights, evidence, &mut scores)?,
+    }
     for (score, weight) in scores
         .tensors
         .iter_mut()
@@ -60,20 +70,32 @@ pub fn mask(
     })
 }
 
-/// Puts the score of each weight in its place.
-fn judge(
-    model: &ModelSpec,
-    weights: &Weights,
-    criterion: WeightCriterion,
-    evidence: &Evidence<'_>,
-    scores: &mut Weights,
-) -> Result<(), Failure> {
-    let values = scores.tensors.iter_mut().flat_map(|tensor| &mut tensor.data);
-    if criterion == WeightCriterion::Magnitude {
-        values.for_each(|value| *value = value.abs());
+/// Puts in the place of each weight how far it has moved away from zero.
+fn movement(began: &Weights, scores: &mut Weights) -> Result<(), Failure> {
+    let mut moved = false;
+    for tensor in &mut scores.tensors {
+        let before = began.get(&tensor.name).filter(|before| before.shape == tensor.shape);
+        let before = before.map_or(&[][..], |before| &before.data);
+        for (value, before) in tensor.data.iter_mut().zip(before) {
+            moved |= *value != *before;
+            *value = *value * *value - before * before;
+        }
+    }
+    if moved {
         return Ok(());
     }
-    values.for_each(|value| *value = 0.0);
+    Err(Failure::new(
+        "weights",
+        "no weight has moved since the network was changed",
+        "judge by magnitude, or fine-tune first",
+    ))
+}
+
+/// Puts the squared product of weight and gradient in the place of each weight, summed over batches.
+fn taylor(model: &ModelSpec, weights: &Weights, evidence: &Evidence<'_>, scores: &mut Weights) -> Result<(), Failure> {
+    for value in scores.tensors.iter_mut().flat_map(|tensor| &mut tensor.data) {
+        *value = 0.0;
+    }
     evidence.gradients(model, weights, |gradients| {
         for tensor in &mut scores.tensors {
             let pair = weights.get(&tensor.name).zip(gradients.get(&tensor.name));
@@ -82,10 +104,7 @@ fn judge(
             };
             let products = weight.data.iter().zip(&gradient.data).map(|(w, g)| w * g);
             for (score, product) in tensor.data.iter_mut().zip(products) {
-                *score += match criterion {
-                    WeightCriterion::Movement => -product,
-                    WeightCriterion::Taylor | WeightCriterion::Magnitude => product * product,
-                };
+                *score += product * product;
             }
         }
     })
@@ -209,7 +228,7 @@ fn prunable(model: &ModelSpec, weights: &Weights, protect: &[usize]) -> Weights 
 mod tests {
     use super::*;
     use crate::compress::fixtures::Seen;
-    use crate::deploy::fixtures::{Family, random_model, random_of};
+    use crate::deploy::fixtures::{Family, random_model, random_of, random_weights};
     use crate::spec::RecipeStep;
 
     fn step(text: &str) -> PruneWeights {
@@ -221,7 +240,8 @@ mod tests {
 
     fn masked(model: &ModelSpec, weights: &Weights, text: &str) -> Weights {
         let seen = Seen::of(model, 1);
-        mask(model, weights, &step(text), &seen.evidence()).unwrap()
+        let began = random_weights(model, 77);
+        mask(model, weights, &step(text), &seen.evidence(), &began).unwrap()
     }
 
     fn zeros(weights: &Weights) -> usize {
@@ -357,12 +377,12 @@ mod tests {
 
     /// Of one layer the gradient is known: that of the cross entropy.
     #[test]
-    fn taylor_and_movement_go_by_gradient_times_weight() {
+    fn taylor_goes_by_gradient_times_weight_and_movement_by_what_training_did() {
         let model = ModelSpec {
             input: crate::spec::Shape::Features { features: 5 },
             layers: vec![LayerSpec::Dense { units: 3 }],
         };
-        let weights = crate::deploy::fixtures::random_weights(&model, 2);
+        let weights = random_weights(&model, 2);
         let mut seen = Seen::of(&model, 1);
         seen.plan.config.train.batch_size = 1000;
         seen.plan.config.train.label_smoothing = 0.0;
@@ -381,19 +401,26 @@ mod tests {
                 }
             }
         }
-        for (criterion, sign) in [("taylor", None), ("movement", Some(-1.0))] {
+        let began = random_weights(&model, 3);
+        let before = &began.part(0, "weight").unwrap().data;
+        for criterion in ["taylor", "movement"] {
             let mut order: Vec<usize> = (0..15).collect();
             let score = |place: usize| {
-                let product = gradient[place] * f64::from(weight[place]);
-                sign.map_or(product * product, |sign: f64| sign * product)
+                if criterion == "taylor" {
+                    (gradient[place] * f64::from(weight[place])).powi(2)
+                } else {
+                    f64::from(weight[place]).powi(2) - f64::from(before[place]).powi(2)
+                }
             };
             order.sort_by(|&a, &b| score(a).total_cmp(&score(b)));
             let text = format!("weights:0.4:criterion={criterion}");
-            let mask = mask(&model, &weights, &step(&text), &seen.evidence()).unwrap();
+            let mask = mask(&model, &weights, &step(&text), &seen.evidence(), &began).unwrap();
             let mut gone: Vec<usize> = (0..15).filter(|&place| mask.tensors[0].data[place] == 0.0).collect();
             let mut expected = order[..6].to_vec();
             (gone.sort_unstable(), expected.sort_unstable());
             assert_eq!(gone, expected, "{criterion}");
         }
+        let still = step("weights:0.4:criterion=movement");
+        assert!(mask(&model, &weights, &still, &seen.evidence(), &weights).is_err());
     }
 }

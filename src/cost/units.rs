@@ -39,6 +39,8 @@ pub fn kept_units(units: usize, fraction: f64) -> usize {
 /// which multiply-adds or bytes come down to the target. Widths are brought to the nearest multiple that `step` asks for,
 /// except those of attention heads and of groups that are no wider than one multiple.
 ///
+/// How long a network takes is measured, and not known here: for that target all stays.
+///
 /// A residual sum that projects must go on to do so: where both its sides would come to one shape, one of them keeps more.
 pub fn plan_units(model: &ModelSpec, step: &PruneUnits) -> Result<UnitPlan, UnitError> {
     let coupling = model.coupling()?;
@@ -64,6 +66,7 @@ pub fn plan_units(model: &ModelSpec, step: &PruneUnits) -> Result<UnitPlan, Unit
         UnitTarget::Fraction(fraction) => at(fraction),
         UnitTarget::MultiplyAdds(share) => reach(&at, model, multiply_adds, "multiply-adds", share)?,
         UnitTarget::Size(share) => reach(&at, model, model_bytes, "bytes", share)?,
+        UnitTarget::Latency(_) => at(0.0),
     };
     Ok(UnitPlan {
         coupling,

@@ -92,6 +92,15 @@ pub fn measure(files: &[Candidate<'_>]) -> Result<Vec<Measured>, DeployError> {
     Ok(measured)
 }
 
+/// The median time of `other` for [`LARGE_BATCH`] samples on one thread, as a share of that of `baseline`.
+pub fn relative_time(baseline: Candidate<'_>, other: Candidate<'_>) -> Result<f64, DeployError> {
+    let times = time(&[baseline, other], LARGE_BATCH)?;
+    let [(baseline, _), (other, _)] = &times[..] else {
+        return Ok(1.0);
+    };
+    Ok(other.median / baseline.median)
+}
+
 /// SHA-256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {

@@ -20,7 +20,7 @@ mod twin;
 pub use answering::{Answering, Session};
 pub use error::{BundleError, DeployError};
 pub use fold::{check_weights, fold_batch_norm, folded_layers};
-pub use measure::{Candidate, LARGE_BATCH, Measured, measure, sha256};
+pub use measure::{Candidate, LARGE_BATCH, Measured, measure, relative_time, sha256};
 pub use onnx::{Form, INPUT_NAME, to_onnx};
 pub use referee::{Agreement, FLOAT_TOLERANCE, INT8_AGREEMENT, Referee, RefereeBatch, referee, second_opinion};
 pub use score::{Exported, Scores, score};

@@ -32,7 +32,7 @@ pub use teacher::{Teacher, TeacherError};
 use std::sync::Arc;
 
 use crate::data::Dataset;
-use crate::nn::Grids;
+use crate::nn::{self, Grids};
 use crate::spec::{EventSink, Failure, Metrics, ModelSpec, RunControl, RunPlan, Weights};
 
 /// What is to be trained.
@@ -78,6 +78,14 @@ impl<'a> TrainJob<'a> {
     pub fn taught_by(self, teacher: Option<&'a Arc<Teacher>>) -> Self {
         Self { teacher, ..self }
     }
+}
+
+/// The weights with which the training of `plan` begins.
+pub fn first_weights(plan: &RunPlan) -> Result<Weights, Failure> {
+    let device = nn::device(plan.config.run.device).map_err(failures::device)?;
+    let network =
+        stepper::first(plan, &device).map_err(|error| Failure::new("model", error.to_string(), "change the layers"))?;
+    Ok(network.to_weights())
 }
 
 /// From where the training goes on.

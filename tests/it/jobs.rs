@@ -361,3 +361,49 @@ fn only_a_finished_training_can_be_compressed() {
         assert!(error.contains(word), "{error}");
     }
 }
+
+#[test]
+fn a_run_pruned_in_training_is_the_smaller_network_from_then_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, engine) = open(directory.path());
+    let mut pruned = config(200);
+    pruned.train.prune = Some("units:0.5:begin=0.1:end=0.6:criterion=taylor".parse().unwrap());
+    let whole = run(&engine, Job::Train { config: pruned.clone() }).unwrap()[0];
+    let record = store.run(whole).unwrap();
+    assert_eq!(record.run.parameters, 4 * 4 + 4 + 4 * 3 + 3);
+    let notes = store.events(whole).unwrap();
+    let says = |word: &str| {
+        let mut notes = notes.iter();
+        notes.any(|envelope| matches!(&envelope.event, Event::Note { text } if text.contains(word)))
+    };
+    assert!(says("units were removed") && says("ms before units were removed"));
+
+    // Stopped when half of it is removed, it comes to the same end.
+    let ticket = engine.submit(Job::Train { config: pruned }).unwrap();
+    let stopped = wait(&engine, &ticket, |event| {
+        if matches!(event, Event::Epoch { epoch: 60, .. }) {
+            ticket.control.request(Command::Stop);
+        }
+    })
+    .unwrap()[0];
+    if store.run(stopped).unwrap().run.status == RunStatus::Stopped {
+        run(&engine, Job::Resume { run: stopped }).unwrap();
+    }
+    let resumed = store.run(stopped).unwrap();
+    assert_eq!(resumed.run.test, record.run.test);
+    assert_eq!(resumed.plan.model, record.plan.model);
+    let weights = |run| store.read_artifact(run, ArtifactKind::Weights).unwrap();
+    assert_eq!(weights(whole), weights(stopped));
+
+    // What is left can be compressed as any run.
+    let children = run(
+        &engine,
+        Job::Compress {
+            run: whole,
+            recipes: recipes(&["units:0.5:finetune=2"]),
+        },
+    )
+    .unwrap();
+    let child = store.run(children[0]).unwrap();
+    assert_eq!(child.run.parameters, 4 * 2 + 2 + 2 * 3 + 3);
+}

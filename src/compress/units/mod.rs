@@ -4,8 +4,10 @@
 
 mod blocks;
 mod judging;
+mod latency;
 
 pub use blocks::remove_blocks;
+pub use latency::settled;
 
 use crate::cost;
 use crate::deploy::{DeployError, check_weights};

@@ -7,7 +7,7 @@ use crate::deploy::fixtures::{
 };
 use crate::deploy::{Exported, Form, to_onnx};
 use crate::spec::{
-    Architecture, AxisRole, CellKind, LayerSpec, ModelConfig, PaddingKind, PresetSize, RecipeStep, Shape,
+    Architecture, AxisRole, CellKind, LayerSpec, ModelConfig, PaddingKind, PresetSize, RecipeStep, Shape, UnitTarget,
 };
 
 fn step(text: &str) -> PruneUnits {
@@ -431,4 +431,29 @@ fn blocks_go_whole_and_the_least_missed_first() {
         }
     }
     assert!(found > 12, "{found}");
+}
+
+#[test]
+fn a_share_of_the_time_becomes_a_fraction() {
+    let model = ModelSpec {
+        input: Shape::Features { features: 64 },
+        layers: vec![
+            LayerSpec::Dense { units: 512 },
+            LayerSpec::Dense { units: 512 },
+            LayerSpec::Dense { units: 3 },
+        ],
+    };
+    let weights = random_weights(&model, 1);
+    let seen = Seen::of(&model, 1);
+    let (settled, found) = settled(&step("units:latency=0.4"), &seen.plan, &weights).unwrap();
+    let UnitTarget::Fraction(fraction) = settled.target else {
+        panic!("{settled:?}");
+    };
+    // Half of the units are a quarter of the work.
+    assert!((0.15..0.75).contains(&fraction), "{fraction}");
+    assert!(found.unwrap().contains("of its time at batch 64"));
+    let error = super::settled(&step("units:latency=0.0001"), &seen.plan, &weights).unwrap_err();
+    assert!(error.to_string().contains("can't be brought to 0.0001"), "{error}");
+    let plain = step("units:0.5");
+    assert_eq!(super::settled(&plain, &seen.plan, &weights).unwrap(), (plain, None));
 }

@@ -328,6 +328,7 @@ mod tests {
             "units:0.5:finetune=3+int8-static",
             "units:0.25+weights:0.5:finetune=1+fp16",
             "units:macs=0.5:criterion=taylor:multiple=8:protect=0,3:finetune=2",
+            "units:latency=0.6:finetune=2",
             "units:size=0.5:schedule=iterative:steps=2:finetune=1",
             "weights:0.9:criterion=movement:scope=layer:schedule=cubic:begin=0.2:end=0.8:finetune=4",
             "weights:0.9:rewind=1:finetune=3",

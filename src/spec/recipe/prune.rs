@@ -34,6 +34,8 @@ pub enum UnitTarget {
     MultiplyAdds(f64),
     /// This share of the bytes in 32 bits is left.
     Size(f64),
+    /// This share of the time for a large batch is left, by measurement of the network in 32 bits.
+    Latency(f64),
 }
 
 /// By what a unit is judged.
@@ -82,7 +84,8 @@ pub enum WeightCriterion {
     Magnitude,
     /// Gradient times weight, squared (Molchanov et al. 2019).
     Taylor,
-    /// Whether training moves it away from zero: minus gradient times weight (Sanh et al. 2020).
+    /// How far training has moved it away from zero since it began: `w^2 - w0^2`. For small steps of gradient descent that is
+    /// twice the sum of minus rate times gradient times weight, by which Sanh et al. (2020) judge.
     Movement,
 }
 
@@ -145,6 +148,13 @@ impl Pruning {
         };
         if finetune > 0 || rewind.is_some() {
             return Some("there is nothing to fine-tune or to rewind to while a network is trained");
+        }
+        if let Self::Units(PruneUnits {
+            target: UnitTarget::Latency(_),
+            ..
+        }) = self
+        {
+            return Some("a time can be measured of a finished run only; use macs");
         }
         matches!(self.when(), When::Iterative { .. }).then_some("parts with fine-tuning between are for a finished run")
     }
@@ -210,6 +220,7 @@ impl PruneUnits {
                 UnitTarget::Fraction(fraction) => UnitTarget::Fraction(fraction * reached),
                 UnitTarget::MultiplyAdds(share) => UnitTarget::MultiplyAdds(left(share)),
                 UnitTarget::Size(share) => UnitTarget::Size(left(share)),
+                UnitTarget::Latency(share) => UnitTarget::Latency(left(share)),
             },
             ..self.clone()
         }
@@ -246,7 +257,7 @@ impl PruneWeights {
 impl UnitTarget {
     pub fn share(self) -> f64 {
         match self {
-            Self::Fraction(share) | Self::MultiplyAdds(share) | Self::Size(share) => share,
+            Self::Fraction(share) | Self::MultiplyAdds(share) | Self::Size(share) | Self::Latency(share) => share,
         }
     }
 }

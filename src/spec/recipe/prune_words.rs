@@ -89,6 +89,11 @@ pub const UNITS: StepWord = StepWord {
             "Size left",
             "Share of the bytes to come down to, in place of a fraction",
         ),
+        share(
+            "latency",
+            "Time left",
+            "Share of the time at batch 64 to come down to, measured in 32 bits, in place of a fraction",
+        ),
         Knob {
             name: "criterion",
             kind: KnobKind::Choice(UnitCriterion::NAMES),
@@ -125,13 +130,14 @@ fn read_units(values: &Values) -> Result<RecipeStep, String> {
         values.number("fraction").map(UnitTarget::Fraction),
         values.number("macs").map(UnitTarget::MultiplyAdds),
         values.number("size").map(UnitTarget::Size),
+        values.number("latency").map(UnitTarget::Latency),
     ];
     let mut given = targets.into_iter().flatten();
     let target = given
         .next()
-        .ok_or("units needs a fraction, as in units:0.5, or macs= or size=")?;
+        .ok_or("units needs a fraction, as in units:0.5, or macs=, size= or latency=")?;
     if given.next().is_some() {
-        return Err("units takes one of a fraction, macs and size".to_owned());
+        return Err("units takes one of a fraction, macs, size and latency".to_owned());
     }
     Ok(RecipeStep::Units(PruneUnits {
         target,
@@ -148,6 +154,7 @@ fn write_units(units: &PruneUnits) -> Values {
         UnitTarget::Fraction(share) => ("fraction", share),
         UnitTarget::MultiplyAdds(share) => ("macs", share),
         UnitTarget::Size(share) => ("size", share),
+        UnitTarget::Latency(share) => ("latency", share),
     };
     let values = Values::default()
         .with(name, Some(share))
