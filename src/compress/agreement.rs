@@ -67,31 +67,21 @@ fn compare(
         .into_iter()
         .map(|value| value.into_data().try_into_vec().unwrap());
     let values: Vec<Vec<f32>> = std::iter::once(inputs.clone()).chain(values).collect();
-    let step = |place: usize| ActivationQuantization::covering(ranges.at(place)).scale;
-    let difference = |outputs: &[f32], place: usize, step: f32| {
-        let pairs = values[place].iter().zip(outputs);
-        pairs.fold(0.0_f32, |most, (a, b)| most.max((a - b).abs())) / step
-    };
     let mut differences = Vec::new();
     for placed in model.walk().unwrap() {
         let layer = placed.index;
         let outputs = if plan.is_chain {
-            // The network up to here, from its own input. Its grids are those of the whole but for a product in front of its ReLU,
-            // which makes a grid of its own there.
+            // The network up to here, from its own input.
             let part = ModelSpec {
                 input: model.input,
                 layers: model.layers[..=layer].to_vec(),
             };
-            let part_plan = GridPlan::of(&part, dense, &[]).unwrap();
-            if part_plan.places[..=layer + 1] != plan.places[..=layer + 1] {
-                continue;
-            }
             let part_ranges = QuantizationRanges {
                 layers: ranges.layers[..=layer].to_vec(),
                 ..ranges.clone()
             };
             runtime_outputs(&part, &weights, part_ranges, dense, &inputs)
-        } else if placed.layer.is_product() {
+        } else if placed.layer.multiplies() && !placed.padded {
             // The layer alone, from what the network in training gives it: rounding errors of functions between grids must not
             // add up.
             let alone = ModelSpec {
@@ -99,24 +89,33 @@ fn compare(
                 layers: vec![placed.layer],
             };
             let mut own = Weights::default();
-            for part in ["weight", "bias"] {
-                let tensor = weights.part(layer, part).unwrap();
-                own.push(0, part, tensor.shape.clone(), tensor.data.clone());
+            for (part, shape) in placed.tensors() {
+                own.push(0, part, shape, weights.part(layer, part).unwrap().data.clone());
             }
             let own_ranges = QuantizationRanges {
                 input: ranges.at(layer),
                 // Alone it may be a chain, whose output is on a grid: one that cuts nothing off.
                 layers: vec![Range::of(&values[layer + 1])],
+                gathered: vec![ranges.gathered[layer]],
                 protected: Vec::new(),
             };
             runtime_outputs(&alone, &own, own_ranges, dense, &values[layer])
         } else {
             continue;
         };
-        // A chain's value stays on the grid of the place that it comes from.
-        let place = (0..=layer + 1).rev().find(|&place| plan.is_chain && plan.places[place]);
-        let step = step(place.unwrap_or(layer + 1));
-        differences.push((layer, difference(&outputs, layer + 1, step)));
+        // A chain's value stays on the grid of the place that it comes from. As the output it is on none yet.
+        let made = model.layers[..=layer].iter().rposition(|layer| layer.is_product());
+        let place = (made.map_or(0, |made| made + 1)..=layer + 1)
+            .rev()
+            .find(|&place| plan.is_chain && plan.places[place]);
+        let grid = ActivationQuantization::covering(ranges.at(place.unwrap_or(layer + 1)));
+        let outputs: Vec<f32> = match place {
+            Some(_) => outputs.into_iter().map(|output| grid.nearest(output)).collect(),
+            None => outputs,
+        };
+        let pairs = values[layer + 1].iter().zip(&outputs);
+        let largest = pairs.fold(0.0_f32, |most, (a, b)| most.max((a - b).abs()));
+        differences.push((layer, largest / grid.scale));
     }
     differences
 }

@@ -22,6 +22,6 @@ pub mod weights;
 pub use during::{Curve, in_training};
 pub use equalize::equalize;
 pub use quantize::{OnGrids, quantize};
-pub use ranges::{Observed, observe, ranges};
+pub use ranges::{Observations, Observed, observe, ranges};
 pub use recipe::{Applied, Compressed, apply, speed};
 pub use sensitivity::{sensitivity, signal_to_noise};

@@ -7,7 +7,8 @@ use super::sensitivity::{Subject, least_protected};
 use crate::data::Dataset;
 use crate::deploy::{DeployError, Form, fold_batch_norm, folded_layers};
 use crate::spec::{
-    Failure, GridPlan, ModelSpec, Protect, Quantization, QuantizationRanges, RunControl, RunPlan, WeightGrid, Weights,
+    Failure, GridPlan, LayerSpec, ModelSpec, Protect, Quantization, QuantizationRanges, RunControl, RunPlan,
+    WeightGrid, Weights,
 };
 
 /// A batch-norm-folded network with the ranges of its grids.
@@ -87,6 +88,11 @@ pub fn quantize(
     Ok(on_grids)
 }
 
+/// Whether the layer's weights are put on a grid.
+fn has_grid(layer: &LayerSpec) -> bool {
+    layer.multiplies() || matches!(layer, LayerSpec::Recurrent { .. })
+}
+
 /// The places in the batch-norm-folded network of the layers that are named; none where they are to be found.
 pub fn protected(model: &ModelSpec, protect: &Protect) -> Result<Option<Vec<usize>>, Failure> {
     let Protect::Layers(layers) = protect else {
@@ -94,14 +100,14 @@ pub fn protected(model: &ModelSpec, protect: &Protect) -> Result<Option<Vec<usiz
     };
     let folded = folded_layers(model);
     let place = |&layer: &usize| {
-        let kind = model.layers.get(layer).filter(|kind| kind.is_product());
+        let kind = model.layers.get(layer).filter(|kind| has_grid(kind));
         let place = folded.iter().position(|&kept| kept == layer);
         kind.and(place).ok_or_else(|| {
             let what = match model.layers.get(layer) {
-                Some(kind) => format!("layer {layer} ({}) is no dense layer or convolution", kind.name()),
+                Some(kind) => format!("layer {layer} ({}) is not quantized", kind.name()),
                 None => format!("there is no layer {layer}; the network has {}", model.layers.len()),
             };
-            let with_weights = model.layers.iter().enumerate().filter(|(_, kind)| kind.is_product());
+            let with_weights = model.layers.iter().enumerate().filter(|(_, kind)| has_grid(kind));
             let known: Vec<String> = with_weights.map(|(layer, _)| layer.to_string()).collect();
             Failure::new("protect", what, format!("protect any of {}", known.join(", ")))
         })
@@ -112,7 +118,7 @@ pub fn protected(model: &ModelSpec, protect: &Protect) -> Result<Option<Vec<usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{LayerSpec, Shape};
+    use crate::spec::Shape;
 
     #[test]
     fn protected_layers_are_found_behind_folded_ones() {

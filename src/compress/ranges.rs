@@ -8,8 +8,8 @@ use crate::data::{DataError, Samples};
 use crate::deploy::{DeployError, fold_batch_norm};
 use crate::nn::{self, Network};
 use crate::spec::{
-    self, ActivationQuantization, Failure, ModelSpec, Quantization, QuantizationRanges, Range, RangeMethod, Weights,
-    stream,
+    self, ActivationQuantization, Failure, LayerSpec, ModelSpec, Quantization, QuantizationRanges, Range, RangeMethod,
+    Weights, stream,
 };
 
 /// What was seen at one place of the batch-norm-folded network, and the range that was chosen.
@@ -21,8 +21,20 @@ pub struct Observed {
     pub counts: Vec<u64>,
 }
 
+/// Samples that go through the network together.
+const BATCH: usize = 64;
+
 /// Parts of a histogram.
 const PARTS: usize = 2048;
+
+/// All that was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observations {
+    /// Of the network's input, then of the output of each layer.
+    pub places: Vec<Observed>,
+    /// Of each attention layer what its heads gather; none for other layers.
+    pub gathered: Vec<Option<Observed>>,
+}
 
 /// Ranges of the input and of every layer's output of the batch-norm-folded network, over some of `samples` (all of them when
 /// there are fewer), drawn without replacement by `seed`.
@@ -33,62 +45,64 @@ pub fn ranges(
     calibration: &Quantization,
     seed: u64,
 ) -> Result<QuantizationRanges, Failure> {
-    let observed = observe(model, weights, samples, calibration, seed)?;
-    let mut chosen = observed.iter().map(|observed| observed.chosen);
+    let Observations { places, gathered } = observe(model, weights, samples, calibration, seed)?;
+    let mut chosen = places.iter().map(|observed| observed.chosen);
     let Some(input) = chosen.next() else {
         return Err(nothing_seen());
     };
     Ok(QuantizationRanges {
         input,
         layers: chosen.collect(),
+        gathered: gathered
+            .iter()
+            .map(|observed| observed.as_ref().map(|observed| observed.chosen))
+            .collect(),
         protected: Vec::new(),
     })
 }
 
-/// As [`ranges`], with all that was seen: the input's place first, then that behind each layer.
+/// As [`ranges`], with all that was seen.
 pub fn observe(
     model: &ModelSpec,
     weights: &Weights,
     samples: &Samples,
     calibration: &Quantization,
     seed: u64,
-) -> Result<Vec<Observed>, Failure> {
+) -> Result<Observations, Failure> {
     let (model, weights) = fold_batch_norm(model, weights).map_err(DeployError::into_failure)?;
     let view = View::new(samples, calibration.samples, seed)?;
     let network = view.network(&model, &weights)?;
-    let mut observed: Vec<Observed> = Vec::new();
-    view.each(&network, |place, values| {
-        let range = Range::of(values);
-        match observed.get_mut(place) {
-            Some(observed) => observed.seen = observed.seen.union(range),
-            None => observed.push(Observed {
-                seen: range,
-                chosen: range,
-                counts: Vec::new(),
-            }),
-        }
+    let layers = model.layers.len();
+    // The places, and behind them what attention layers gather.
+    let mut observed: Vec<Option<Observed>> = vec![None; 2 * layers + 1];
+    view.each(&network, |place, values| Observed::widen(&mut observed[place], values))?;
+    view.each_gathered(&network, |layer, values| {
+        Observed::widen(&mut observed[layers + 1 + layer], values)
     })?;
-    if observed.is_empty() {
-        return Err(nothing_seen());
+    if calibration.method != RangeMethod::MinMax {
+        for observed in observed.iter_mut().flatten() {
+            observed.counts = vec![0; PARTS];
+        }
+        let count = |observed: &mut Option<Observed>, values: &[f32]| {
+            if let Some(observed) = observed {
+                observed.count(values);
+            }
+        };
+        view.each(&network, |place, values| count(&mut observed[place], values))?;
+        view.each_gathered(&network, |layer, values| {
+            count(&mut observed[layers + 1 + layer], values)
+        })?;
     }
-    for observed in &mut observed {
-        observed.chosen = observed.seen;
-    }
-    if calibration.method == RangeMethod::MinMax {
-        return Ok(observed);
-    }
-    for observed in &mut observed {
-        observed.counts = vec![0; PARTS];
-    }
-    view.each(&network, |place, values| observed[place].count(values))?;
-    for observed in &mut observed {
+    for observed in observed.iter_mut().flatten() {
         observed.chosen = match calibration.method {
             RangeMethod::MinMax => observed.seen,
             RangeMethod::Percentile(percent) => observed.percentile(percent),
             RangeMethod::MeanSquaredError => observed.least_error(),
         };
     }
-    Ok(observed)
+    let gathered = observed.split_off(layers + 1);
+    let places = observed.into_iter().flatten().collect();
+    Ok(Observations { places, gathered })
 }
 
 fn nothing_seen() -> Failure {
@@ -100,6 +114,17 @@ fn nothing_seen() -> Failure {
 }
 
 impl Observed {
+    /// Takes in values.
+    fn widen(observed: &mut Option<Self>, values: &[f32]) {
+        let range = Range::of(values);
+        let seen = observed.as_ref().map_or(range, |observed| observed.seen.union(range));
+        *observed = Some(Self {
+            seen,
+            chosen: seen,
+            counts: Vec::new(),
+        });
+    }
+
     fn part_width(&self) -> f64 {
         f64::from(self.seen.max - self.seen.min) / PARTS as f64
     }
@@ -200,15 +225,41 @@ impl<'a> View<'a> {
         Network::from_weights(model, weights, &self.device).map_err(|error| failed(error.to_string()))
     }
 
+    fn inputs(&self, rows: &[usize]) -> Result<Vec<f32>, Failure> {
+        let batch = self.samples.gather(rows).map_err(DataError::into_failure)?;
+        Ok(batch.inputs.all().map_err(DataError::into_failure)?.into_owned())
+    }
+
+    fn tensor(&self, inputs: Vec<f32>, rows: usize) -> Tensor<2> {
+        Tensor::from_data(TensorData::new(inputs, [rows, self.samples.shape.len()]), &self.device)
+    }
+
+    /// Hands what the heads of each attention layer gather to `see`, with the layer's index, batch by batch.
+    fn each_gathered(&self, network: &Network, mut see: impl FnMut(usize, &[f32])) -> Result<(), Failure> {
+        let layers = &network.model().layers;
+        if !layers
+            .iter()
+            .any(|layer| matches!(layer, LayerSpec::SelfAttention { .. }))
+        {
+            return Ok(());
+        }
+        for rows in self.rows.chunks(BATCH) {
+            let entering = network.entering(self.tensor(self.inputs(rows)?, rows.len()));
+            for (layer, [_, gathered]) in entering.iter().enumerate() {
+                if !gathered.is_empty() {
+                    see(layer, gathered);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Hands the values at each place to `see`, batch by batch: those of the network's input, then those behind each layer.
     pub(super) fn each(&self, network: &Network, mut see: impl FnMut(usize, &[f32])) -> Result<(), Failure> {
-        const BATCH: usize = 64;
         for rows in self.rows.chunks(BATCH) {
-            let batch = self.samples.gather(rows).map_err(DataError::into_failure)?;
-            let inputs = batch.inputs.all().map_err(DataError::into_failure)?.into_owned();
+            let inputs = self.inputs(rows)?;
             see(0, &inputs);
-            let shape = [rows.len(), self.samples.shape.len()];
-            let outputs = network.forward_layers(Tensor::from_data(TensorData::new(inputs, shape), &self.device));
+            let outputs = network.forward_layers(self.tensor(inputs, rows.len()));
             for (layer, output) in outputs.into_iter().enumerate() {
                 let values: Vec<f32> = output
                     .into_data()
@@ -346,7 +397,7 @@ mod tests {
                 method,
                 ..Quantization::default()
             };
-            for observed in observe(&model, &weights, &samples, &calibration, 0).unwrap() {
+            for observed in observe(&model, &weights, &samples, &calibration, 0).unwrap().places {
                 let Observed { seen, chosen, counts } = observed;
                 assert!(
                     chosen.min >= seen.min - 1e-5 && chosen.max <= seen.max + 1e-5,

@@ -434,6 +434,53 @@ mod tests {
     }
 
     #[test]
+    fn training_on_grids_moves_weights_and_ranges() {
+        let of = |recipe| run(recipe, &Recorder::default());
+        let (plain, trained) = (of("int8-static"), of("int8-qat:epochs=2"));
+        assert_eq!(trained.epochs, 2);
+        let (Form::Int8(before), Form::Int8(after)) = (&plain.form, &trained.form) else {
+            panic!("{:?} {:?}", plain.form, trained.form);
+        };
+        assert!(plain.weights != trained.weights && before != after);
+        // The rate of the parent comes back for the steps that may follow.
+        assert_eq!(plain.plan.config, trained.plan.config);
+        let nibbles = of("int4:epochs=1");
+        assert!(matches!(nibbles.form, Form::Int4(_)) && nibbles.epochs == 1);
+        assert_eq!(of("int8-qat:epochs=2"), trained);
+    }
+
+    #[test]
+    fn the_student_is_smaller_and_goes_on_learning_from_its_teacher() {
+        let sink = Recorder::default();
+        let student = run("distil:preset=tiny:epochs=3+int8-qat:epochs=1", &sink);
+        assert_eq!(student.plan.model.layers[0], LayerSpec::Dense { units: 16 });
+        assert_eq!(student.plan.config.model.hidden, [16]);
+        assert_eq!((student.epochs, student.plan.config.train.epochs), (4, 4));
+        assert!(student.test.accuracy.unwrap() > 0.5, "{:?}", student.test);
+        let alone = run("distil:preset=tiny:epochs=3:weight=0", &Recorder::default());
+        let taught = run("distil:preset=tiny:epochs=3", &Recorder::default());
+        assert_ne!(alone.weights, taught.weights);
+        let (plan, weights, dataset) = parent();
+        let recipe = "distil:preset=medium".parse().unwrap();
+        let control = RunControl::default();
+        let failure = apply(&recipe, &plan, &weights, &dataset, &control, &Recorder::default()).unwrap_err();
+        assert!(failure.to_string().contains("smaller preset"), "{failure}");
+    }
+
+    #[test]
+    fn layers_are_protected_by_hand_and_by_themselves() {
+        let protected = |recipe: &str| match run(recipe, &Recorder::default()).form {
+            Form::Int8(ranges) | Form::Int4(ranges) => ranges.protected,
+            Form::Int8Dynamic { protected } => protected,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(protected("int8-static:protect=2"), [2]);
+        assert_eq!(protected("int8-dynamic:protect=0,2"), [0, 2]);
+        // Anything may be lost, so nothing is protected.
+        assert!(protected("int4:tolerate=100").is_empty());
+    }
+
+    #[test]
     fn a_stop_is_obeyed() {
         let (plan, weights, dataset) = parent();
         let control = RunControl::default();

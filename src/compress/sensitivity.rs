@@ -6,8 +6,8 @@ use super::ranges;
 use crate::data::Dataset;
 use crate::deploy::{DeployError, Exported, Form, fold_batch_norm, folded_layers, to_onnx};
 use crate::spec::{
-    Command, Failure, LayerChange, LayerSensitivity, Metrics, ModelSpec, Quantization, RunControl, RunPlan,
-    Sensitivity, WeightGrid, Weights,
+    Command, Failure, LayerChange, LayerSensitivity, Metrics, ModelSpec, NamedTensor, Quantization, RunControl,
+    RunPlan, Sensitivity, WeightGrid, Weights,
 };
 
 /// What is exported and scored again and again.
@@ -78,10 +78,7 @@ pub fn sensitivity(
         layers.push(LayerSensitivity {
             layer: folded[layer],
             name: model.layers[layer].name().to_owned(),
-            parameters: ["weight", "bias"]
-                .iter()
-                .filter_map(|part| Some(weights.part(layer, part)?.data.len() as u64))
-                .sum(),
+            parameters: tensors(&weights, layer).map(|tensor| tensor.data.len() as u64).sum(),
             score: answer.score,
             points_lost: 100.0 * (baseline.score - answer.score),
             signal_to_noise_db: signal_to_noise(&baseline.outputs, &answer.outputs),
@@ -152,11 +149,11 @@ fn score(metrics: &Metrics) -> f64 {
     metrics.accuracy.or(metrics.r2).unwrap_or_default()
 }
 
-/// The dense layers and convolutions.
+/// The dense layers, convolutions and attention layers.
 fn products(model: &ModelSpec) -> Vec<usize> {
     let layers = model.layers.iter().enumerate();
     layers
-        .filter(|(_, layer)| layer.is_product())
+        .filter(|(_, layer)| layer.multiplies())
         .map(|(index, _)| index)
         .collect()
 }
@@ -173,7 +170,7 @@ fn only(on_grids: &OnGrids, layers: &[usize]) -> Form {
 fn zeroed(weights: &Weights, layers: &[usize], fraction: f64) -> Weights {
     let mut zeroed = weights.clone();
     for &layer in layers {
-        if let Some(tensor) = zeroed.get_mut(&Weights::name(layer, "weight")) {
+        for tensor in tensors_mut(&mut zeroed, layer).filter(|tensor| tensor.shape.len() > 1) {
             let mut magnitudes: Vec<f32> = tensor.data.iter().map(|weight| weight.abs()).collect();
             magnitudes.sort_unstable_by(f32::total_cmp);
             let gone = (magnitudes.len() as f64 * fraction).round() as usize;
@@ -187,10 +184,126 @@ fn zeroed(weights: &Weights, layers: &[usize], fraction: f64) -> Weights {
     zeroed
 }
 
+fn tensors(weights: &Weights, layer: usize) -> impl Iterator<Item = &NamedTensor> {
+    let prefix = Weights::name(layer, "");
+    weights
+        .tensors
+        .iter()
+        .filter(move |tensor| tensor.name.starts_with(&prefix))
+}
+
+fn tensors_mut(weights: &mut Weights, layer: usize) -> impl Iterator<Item = &mut NamedTensor> {
+    let prefix = Weights::name(layer, "");
+    weights
+        .tensors
+        .iter_mut()
+        .filter(move |tensor| tensor.name.starts_with(&prefix))
+}
+
 /// In decibels; none where both are equal.
 pub fn signal_to_noise(reference: &[f32], changed: &[f32]) -> Option<f64> {
     let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
     let signal = square(&mut reference.iter().map(|&value| f64::from(value)));
     let noise = square(&mut reference.iter().zip(changed).map(|(a, b)| f64::from(a - b)));
     (noise > 0.0 && signal > 0.0).then(|| 10.0 * (signal / noise).log10())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{self, Targets};
+    use crate::deploy::fixtures::random_weights;
+    use crate::spec::{DataConfig, RunConfig, class_of};
+
+    /// Digits and a random network that knows them all, whose second layer has one weight that spoils its grid.
+    fn spoiled() -> (RunPlan, Weights, Dataset) {
+        let mut config = RunConfig {
+            data: DataConfig {
+                source: "digits".to_owned(),
+                ..DataConfig::default()
+            },
+            ..RunConfig::default()
+        };
+        config.model.hidden = vec![16, 16];
+        let mut dataset = data::load(&config.data).unwrap();
+        let plan = config.check(&dataset.summary).unwrap();
+        let mut weights = random_weights(&plan.model, 5);
+        let layer = plan.model.layers.iter().rposition(|layer| layer.is_product()).unwrap() - 2;
+        let spoiled = &mut weights.get_mut(&Weights::name(layer, "weight")).unwrap().data;
+        for row in spoiled.chunks_mut(16) {
+            row[3] *= 400.0;
+        }
+        // What it answers is the truth, so that whatever moves it costs.
+        let control = RunControl::default();
+        let subject = Subject {
+            model: &plan.model,
+            weights: &weights,
+            dataset: &dataset,
+            control: &control,
+        };
+        let answers = subject.answer(&Form::Fp32, &weights).unwrap().outputs;
+        let classes = answers.chunks(10).map(|logits| class_of(logits) as u32).collect();
+        dataset.validation.targets = Targets::Classes(classes);
+        (plan, weights, dataset)
+    }
+
+    fn of(change: LayerChange) -> Sensitivity {
+        let (plan, weights, dataset) = spoiled();
+        let told = std::cell::RefCell::new(Vec::new());
+        let tell = |done, total| told.borrow_mut().push((done, total));
+        let found = sensitivity(&plan, &weights, &dataset, change, &RunControl::default(), &tell).unwrap();
+        assert_eq!(told.borrow().last(), Some(&(5, 5)));
+        found
+    }
+
+    #[test]
+    fn the_layer_with_the_worst_grid_is_the_noisiest() {
+        let found = of(LayerChange::Int8);
+        let layers: Vec<usize> = found.layers.iter().map(|row| row.layer).collect();
+        assert_eq!(layers, [1, 3, 5]);
+        let signals: Vec<f64> = found.layers.iter().map(|row| row.signal_to_noise_db.unwrap()).collect();
+        assert!(signals[1] < signals[0] && signals[1] < signals[2], "{signals:?}");
+        assert!(found.baseline == 1.0 && found.all < 1.0);
+        for row in &found.layers {
+            assert!((row.points_lost - 100.0 * (found.baseline - row.score)).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn four_bits_and_zeros_are_noisier_than_eight_bits() {
+        let signal = |change| of(change).layers[0].signal_to_noise_db.unwrap();
+        let bytes = signal(LayerChange::Int8);
+        assert!(signal(LayerChange::Int4) < bytes && signal(LayerChange::Weights(0.5)) < bytes);
+    }
+
+    #[test]
+    fn as_few_layers_are_protected_as_are_needed() {
+        let (plan, weights, dataset) = spoiled();
+        let control = RunControl::default();
+        let subject = Subject {
+            model: &plan.model,
+            weights: &weights,
+            dataset: &dataset,
+            control: &control,
+        };
+        let on_grids = OnGrids {
+            ranges: ranges::ranges(&plan.model, &weights, &dataset.train, &Quantization::default(), 0).unwrap(),
+            model: plan.model.clone(),
+            weights: weights.clone(),
+            dense: WeightGrid::Nibbles,
+        };
+        assert!(least_protected(&subject, &on_grids, 100.0).unwrap().is_empty());
+        let strict = least_protected(&subject, &on_grids, 0.0).unwrap();
+        let floor = subject.answer(&Form::Fp32, &weights).unwrap().score;
+        let mut form = on_grids.clone();
+        form.ranges.protected.clone_from(&strict);
+        assert!(subject.answer(&form.form(), &weights).unwrap().score >= floor);
+        assert!(!strict.is_empty(), "four bits lost nothing");
+    }
+
+    #[test]
+    fn decibels_are_ten_for_each_power_of_ten() {
+        assert!((signal_to_noise(&[1.0, 1.0], &[0.9, 1.1]).unwrap() - 20.0).abs() < 1e-3);
+        assert_eq!(signal_to_noise(&[1.0], &[1.0]), None);
+    }
 }

@@ -75,7 +75,7 @@ fn quantized_bytes(model: &ModelSpec, in_four_bits: bool) -> u64 {
                 let groups = placed.input.channels().div_ceil(GROUP) as u64;
                 units * (groups * (GROUP as u64 / 2 + 4) + 4)
             }
-            layer if layer.is_product() => (weights(placed) + FOR_A_UNIT * units).saturating_sub(units),
+            layer if layer.multiplies() => (weights(placed) + FOR_A_UNIT * units).saturating_sub(units),
             _ => 4 * weights(placed),
         }
     })

@@ -6,8 +6,8 @@ use super::fixtures::{
 use super::tests::{classes, networks, ranges, run};
 use super::{Form, fold_batch_norm, referee, to_onnx};
 use crate::runtime::Model;
-use crate::runtime::onnx::ModelProto;
-use crate::spec::{GROUP, LayerSpec, ModelSpec, NibbleGroup, Shape, Weights};
+use crate::runtime::onnx::{ModelProto, data_type};
+use crate::spec::{CellKind, GROUP, LayerSpec, ModelSpec, NibbleGroup, Shape, Weights};
 
 fn operators(bytes: &[u8]) -> Vec<String> {
     let graph = ModelProto::from_bytes(bytes).unwrap().graph.unwrap();
@@ -71,13 +71,14 @@ fn every_network_has_every_quantized_form() {
             let mean = outputs.iter().zip(&expected).map(|(a, b)| (a - b).abs()).sum::<f32>() / outputs.len() as f32;
             assert!(mean < tolerance * span, "{mean} of {span} in {place}");
             let integers = Model::from_onnx(&bytes).unwrap().int8_layers().len();
-            let dense = model
-                .layers
-                .iter()
-                .filter(|layer| matches!(layer, LayerSpec::Dense { .. }))
-                .count();
+            let dense = model.layers.iter().map(|layer| match layer {
+                LayerSpec::Dense { .. } => 1,
+                // Query, key, value and output.
+                LayerSpec::SelfAttention { .. } => 4,
+                _ => 0,
+            });
             if let Form::Int8Dynamic { .. } = form {
-                assert_eq!(integers, dense, "{place}");
+                assert_eq!(integers, dense.sum::<usize>(), "{place}");
                 assert!(!operators(&bytes).contains(&"ConvInteger".to_owned()));
             }
         }
@@ -90,7 +91,10 @@ fn protected_layers_stay_in_floating_point() {
         let inputs = random_inputs(&model, 24, seed as u64);
         let (folded, _) = fold_batch_norm(&model, &weights).unwrap();
         let products: Vec<usize> = (0..folded.layers.len())
-            .filter(|&layer| folded.layers[layer].is_product())
+            .filter(|&layer| {
+                let kind = folded.layers[layer];
+                kind.multiplies() || matches!(kind, LayerSpec::Recurrent { .. })
+            })
             .collect();
         let expected = forward_all(&model, &weights, &inputs);
         let size = expected.iter().fold(1.0_f32, |size, value| size.max(value.abs()));
@@ -111,11 +115,10 @@ fn protected_layers_stay_in_floating_point() {
             let place = format!("network {seed}, layer {layer} of {:?}", folded.layers);
             referee(&bytes, &form, model.input, &inputs, &outputs).unwrap_or_else(|error| panic!("{place}: {error}"));
             let integers = Model::from_onnx(&bytes).unwrap().int8_layers().len();
-            let depthwise = |layer: usize| matches!(folded.layers[layer], LayerSpec::DepthwiseConv2d { .. });
             let others = products
                 .iter()
-                .filter(|&&other| other != layer && !depthwise(other))
-                .count();
+                .filter(|&&other| other != layer && folded.layers[other].multiplies());
+            let others = others.count();
             assert!(integers >= others, "{integers} in {place}");
         }
         ranges.protected = vec![99];
@@ -202,4 +205,34 @@ fn a_simple_network_is_the_smallest_in_four_bits() {
     )
     .unwrap();
     assert!(operators(&bytes).contains(&"DynamicQuantizeLinear".to_owned()));
+}
+
+#[test]
+fn recurrent_weights_are_stored_in_bytes() {
+    for cell in [CellKind::Rnn, CellKind::Gru, CellKind::Lstm] {
+        for seed in 0..6 {
+            let (model, weights) = random_of(Family::Recurrent(cell), seed, 3);
+            let inputs = random_inputs(&model, 16, seed);
+            let expected = forward_all(&model, &weights, &inputs);
+            let span = expected.iter().fold(0.0_f32, |span, value| span.max(value.abs()));
+            let mut ranges = ranges(&model, &weights, &inputs);
+            let products = (0..ranges.layers.len()).filter(|&layer| {
+                let (folded, _) = fold_batch_norm(&model, &weights).unwrap();
+                folded.layers[layer].is_product()
+            });
+            ranges.protected = products.collect();
+            let form = Form::Int8(ranges);
+            let bytes = to_onnx(&model, &weights, &classes(3), &form).unwrap();
+            let outputs = run(&bytes, &inputs);
+            referee(&bytes, &form, model.input, &inputs, &outputs).unwrap();
+            let mean = outputs.iter().zip(&expected).map(|(a, b)| (a - b).abs()).sum::<f32>() / outputs.len() as f32;
+            assert!(mean > 0.0 && mean < 0.02 * span, "{cell:?} {seed}: {mean} of {span}");
+            let file = ModelProto::from_bytes(&bytes).unwrap().graph.unwrap();
+            let stored = file
+                .initializer
+                .iter()
+                .filter(|tensor| tensor.data_type() == data_type::INT8);
+            assert!(stored.count() >= 2);
+        }
+    }
 }

@@ -1,15 +1,18 @@
 //! Properties of the exported file over random networks, and what it refuses to write.
 
+use burn::tensor::{Tensor, TensorData};
+
 use super::fixtures::{
     Family, forward, forward_all, forward_layers, largest_difference, random_inputs, random_model, random_of,
     random_weights,
 };
 use super::{DeployError, Exported, Form, fold_batch_norm, referee, to_onnx};
+use crate::nn::{self, Network};
 use crate::runtime::Model;
 use crate::runtime::onnx::ModelProto;
 use crate::spec::{
-    ActivationKind, ActivationQuantization, CellKind, LayerSpec, ModelSpec, PaddingKind, QuantizationRanges, Range,
-    Shape, Task, Weights,
+    ActivationKind, ActivationQuantization, CellKind, Device, LayerSpec, ModelSpec, PaddingKind, QuantizationRanges,
+    Range, Shape, Task, Weights,
 };
 
 pub fn classes(count: usize) -> Task {
@@ -32,9 +35,17 @@ pub fn ranges(model: &ModelSpec, weights: &Weights, inputs: &[f32]) -> Quantizat
             *range = Some(range.map_or(seen, |range| range.union(seen)));
         }
     }
+    let device = nn::device(Device::Flex).unwrap();
+    let network = Network::from_weights(&model, &weights, &device).unwrap();
+    let shape = [inputs.len() / model.input.len(), model.input.len()];
+    let entering = network.entering(Tensor::from_data(TensorData::new(inputs.to_vec(), shape), &device));
+    let gathered = entering
+        .iter()
+        .map(|[_, values]| (!values.is_empty()).then(|| Range::of(values)));
     QuantizationRanges {
         input: Range::of(inputs),
         layers: layers.into_iter().map(Option::unwrap).collect(),
+        gathered: gathered.collect(),
         protected: Vec::new(),
     }
 }
@@ -121,20 +132,17 @@ fn products_of_any_network_run_on_integers() {
             let outputs = run(&bytes, &inputs);
             let place = format!("{family:?} {seed}: {:?}", model.layers);
             referee(&bytes, &form, model.input, &inputs, &outputs).unwrap_or_else(|error| panic!("{place}: {error}"));
-            let products = model.layers.iter().filter(|layer| {
-                matches!(
-                    layer,
-                    LayerSpec::Dense { .. }
-                        | LayerSpec::Conv2d { .. }
-                        | LayerSpec::DepthwiseConv2d { .. }
-                        | LayerSpec::Conv1d { .. }
-                )
+            let products = model.layers.iter().map(|layer| match layer {
+                LayerSpec::Dense { .. }
+                | LayerSpec::Conv2d { .. }
+                | LayerSpec::DepthwiseConv2d { .. }
+                | LayerSpec::Conv1d { .. } => 1,
+                // Query, key, value and output.
+                LayerSpec::SelfAttention { .. } => 4,
+                _ => 0,
             });
-            assert_eq!(
-                Model::from_onnx(&bytes).unwrap().int8_layers().len(),
-                products.count(),
-                "{place}"
-            );
+            let found = Model::from_onnx(&bytes).unwrap().int8_layers().len();
+            assert_eq!(found, products.sum::<usize>(), "{place}");
             let mean = outputs.iter().zip(&expected).map(|(a, b)| (a - b).abs()).sum::<f32>() / outputs.len() as f32;
             assert!(mean < 0.05 * span, "{mean} of {span} in {place}");
         }
@@ -294,6 +302,7 @@ fn ranges_of_another_network_are_refused() {
     let form = Form::Int8(QuantizationRanges {
         input: nothing,
         layers: vec![nothing; 99],
+        gathered: Vec::new(),
         protected: Vec::new(),
     });
     let error = to_onnx(&model, &weights, &classes(3), &form).unwrap_err().to_string();

@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::module::linear;
 use burn::tensor::{Tensor, activation};
 
+use super::grids::{Order, WeightRounding};
 use super::layers::{Source, transposed};
 use super::network::numbers;
 use crate::spec::{AttentionLayer, MASKED_SCORE, Shape};
@@ -42,12 +43,35 @@ impl Attention {
         linear(mixed, self.output_weight.val(), Some(self.output_bias.val())).reshape([samples, values])
     }
 
+    /// As [`forward`](Self::forward) with its weights on grids. `gather` puts what the heads gather, `[samples, values]`, on its grid,
+    /// and says how the weights that read it are rounded.
+    pub fn forward_rounded(
+        &self,
+        x: Tensor<2>,
+        mask: Option<Tensor<2>>,
+        rounding: WeightRounding,
+        gather: impl FnOnce(Tensor<2>) -> (Tensor<2>, WeightRounding),
+    ) -> Tensor<2> {
+        let [samples, values] = x.dims();
+        let (weight, bias) = rounding.put(self.input_weight.val(), self.input_bias.val(), Order::Columns);
+        let projected = linear(
+            x.reshape([samples * self.steps, values / self.steps]),
+            weight,
+            Some(bias),
+        );
+        let (mixed, rounding) = gather(self.mix(projected, mask));
+        let (weight, bias) = rounding.put(self.output_weight.val(), self.output_bias.val(), Order::Columns);
+        linear(mixed, weight, Some(bias)).reshape([samples, values])
+    }
+
     /// What the heads gather for every step, side by side: `[samples * steps, heads * width]`.
     fn mixed(&self, x: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
-        let samples = x.dims()[0];
-        let projected = self.project(x);
+        self.mix(self.project(x), mask)
+    }
+
+    fn mix(&self, projected: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
         let value = self.part(&projected, 2);
-        let [_, heads, _, width] = value.dims();
+        let [samples, heads, _, width] = value.dims();
         self.shares(projected, mask)
             .matmul(value)
             .swap_dims(1, 2)

@@ -83,50 +83,75 @@ impl Grids {
         }
     }
 
-    /// The nearest values on the grid of a place. Backward, the gradient passes where the value is within the range and not
-    /// elsewhere: the straight-through estimator (Bengio et al. 2013).
-    fn put(&self, place: usize, x: Tensor<2>, step: Option<usize>) -> Tensor<2> {
-        let values = numbers(x.clone().inner());
-        let range = match step {
-            Some(step) if step < self.still_from => self.follow(place, Range::of(&values)),
-            _ => self.ranges().at(place),
-        };
+    /// What the heads of the attention layer at `index` gather, on its grid, and how the weights that read it are rounded.
+    pub fn gathered(&self, index: usize, x: Tensor<2>, step: Option<usize>) -> (Tensor<2>, WeightRounding) {
+        let none = Range { min: 0.0, max: 0.0 };
+        let range = self.range(step, &x, |ranges| {
+            if ranges.gathered.len() <= index {
+                ranges.gathered.resize(index + 1, None);
+            }
+            ranges.gathered[index].get_or_insert(none)
+        });
         let grid = ActivationQuantization::covering(range);
-        let limits = grid.limits();
-        let shape = x.dims();
-        let device = x.device().without_autodiff();
-        let tensor = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, shape), &device);
-        let nearest: Vec<f32> = values.iter().map(|&value| grid.nearest(value)).collect();
-        if !x.is_autodiff() {
-            return tensor(nearest);
-        }
-        let is_inside = |value: f32| value >= limits.min && value <= limits.max;
-        if values.iter().all(|&value| is_inside(value)) {
-            let change = nearest.iter().zip(&values).map(|(to, from)| to - from).collect();
-            return x + tensor(change);
-        }
-        let inside: Vec<f32> = values
-            .iter()
-            .map(|&value| f32::from(u8::from(is_inside(value))))
-            .collect();
-        let change = nearest.iter().zip(values.iter().zip(&inside));
-        let change = change.map(|(to, (from, inside))| to - from * inside).collect();
-        x * tensor(inside) + tensor(change)
+        let rounding = WeightRounding::Bytes {
+            input_scale: grid.scale,
+        };
+        (on_grid(x, grid), rounding)
     }
 
-    /// Moves the range of a place towards what was seen.
-    fn follow(&self, place: usize, seen: Range) -> Range {
-        let mut ranges = self.ranges.lock().unwrap_or_else(PoisonError::into_inner);
-        let range = match place.checked_sub(1) {
+    /// The nearest values on the grid of a place.
+    fn put(&self, place: usize, x: Tensor<2>, step: Option<usize>) -> Tensor<2> {
+        let range = self.range(step, &x, |ranges| match place.checked_sub(1) {
             Some(layer) => &mut ranges.layers[layer],
             None => &mut ranges.input,
-        };
-        if seen.min <= seen.max && (seen.max - seen.min).is_finite() {
-            range.min += NEWEST * (seen.min - range.min);
-            range.max += NEWEST * (seen.max - range.max);
+        });
+        on_grid(x, ActivationQuantization::covering(range))
+    }
+
+    /// One of the ranges, which a step of training moves towards what is seen.
+    fn range(
+        &self,
+        step: Option<usize>,
+        x: &Tensor<2>,
+        of: impl FnOnce(&mut QuantizationRanges) -> &mut Range,
+    ) -> Range {
+        let mut ranges = self.ranges.lock().unwrap_or_else(PoisonError::into_inner);
+        let range = of(&mut ranges);
+        if step.is_some_and(|step| step < self.still_from) {
+            let seen = Range::of(&numbers(x.clone().inner()));
+            if seen.min <= seen.max && (seen.max - seen.min).is_finite() {
+                range.min += NEWEST * (seen.min - range.min);
+                range.max += NEWEST * (seen.max - range.max);
+            }
         }
         *range
     }
+}
+
+/// The nearest values on a grid. Backward, the gradient passes where the value is within the range and not elsewhere: the
+/// straight-through estimator (Bengio et al. 2013).
+fn on_grid(x: Tensor<2>, grid: ActivationQuantization) -> Tensor<2> {
+    let values = numbers(x.clone().inner());
+    let limits = grid.limits();
+    let shape = x.dims();
+    let device = x.device().without_autodiff();
+    let tensor = |values: Vec<f32>| Tensor::<2>::from_data(TensorData::new(values, shape), &device);
+    let nearest: Vec<f32> = values.iter().map(|&value| grid.nearest(value)).collect();
+    if !x.is_autodiff() {
+        return tensor(nearest);
+    }
+    let is_inside = |value: f32| value >= limits.min && value <= limits.max;
+    if values.iter().all(|&value| is_inside(value)) {
+        let change = nearest.iter().zip(&values).map(|(to, from)| to - from).collect();
+        return x + tensor(change);
+    }
+    let inside: Vec<f32> = values
+        .iter()
+        .map(|&value| f32::from(u8::from(is_inside(value))))
+        .collect();
+    let change = nearest.iter().zip(values.iter().zip(&inside));
+    let change = change.map(|(to, (from, inside))| to - from * inside).collect();
+    x * tensor(inside) + tensor(change)
 }
 
 /// How the weights of a layer are put on their grid.
@@ -246,6 +271,7 @@ mod tests {
         let ranges = QuantizationRanges {
             input: range,
             layers: vec![range],
+            gathered: Vec::new(),
             protected: Vec::new(),
         };
         Grids::new(plan, ranges, still_from)

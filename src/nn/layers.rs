@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::attention::Attention;
 use super::convolution::{AveragePool, Convolution, Convolution1d, MaxPool};
-use super::grids::{Order, WeightRounding};
+use super::grids::{Grids, Order, WeightRounding};
 use super::network::{Pass, numbers};
 use super::norm::{BatchNorm, LayerNorm};
 use super::pointwise::{Activation, Dropout};
@@ -154,10 +154,20 @@ impl Layer {
         }
     }
 
-    /// As [`forward`](Self::forward) of a dense layer or convolution whose weight and bias are put on grids first; other layers
-    /// give back their input.
-    pub fn forward_rounded(&self, x: Tensor<2>, rounding: WeightRounding) -> Tensor<2> {
+    /// As [`forward`](Self::forward) of the layer at `index` whose weights are put on `grids` first, by `rounding`; layers without such
+    /// weights give back their input.
+    pub fn forward_rounded(
+        &self,
+        x: Tensor<2>,
+        pass: &Pass,
+        rounding: WeightRounding,
+        (grids, index): (&Grids, usize),
+    ) -> Tensor<2> {
         match self {
+            Self::Attention(attention) => {
+                let gather = |gathered| grids.gathered(index, gathered, pass.observed_step());
+                attention.forward_rounded(x, pass.mask.clone(), rounding, gather)
+            }
             Self::Dense(dense) => {
                 let (weight, bias) = rounding.put(dense.weight.val(), dense.bias.val(), Order::Columns);
                 dense.apply(x, weight, bias)

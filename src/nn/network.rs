@@ -235,6 +235,11 @@ impl Pass {
         }
     }
 
+    /// The training step, where its values count for the ranges of grids.
+    pub fn observed_step(&self) -> Option<usize> {
+        self.training.filter(|_| self.moves_statistics).map(|key| key.step)
+    }
+
     fn step(&mut self, layer: &Layer, placed: &Placed, x: Tensor<2>) -> Tensor<2> {
         if !placed.padded {
             self.mask = None;
@@ -243,11 +248,11 @@ impl Pass {
             return layer.forward(x, self);
         };
         let index = placed.index;
-        let step = self.training.filter(|_| self.moves_statistics).map(|key| key.step);
+        let step = self.observed_step();
         let x = if index == 0 { grids.entering(x, step) } else { x };
         let x = grids.before(index, x, step);
         let x = match grids.weights(index) {
-            Some(rounding) => layer.forward_rounded(x, rounding),
+            Some(rounding) => layer.forward_rounded(x, self, rounding, (&grids, index)),
             None => layer.forward(x, self),
         };
         grids.after(index, x, step)

@@ -15,9 +15,10 @@ pub(super) enum Constant<'a> {
     Stored(&'a TensorProto),
     /// 16-bit floats that a Cast widens.
     Widened(&'a TensorProto),
-    /// Integers that a `DequantizeLinear` makes real, with the scales and the zero points.
+    /// Integers that a `DequantizeLinear` makes real, with the scales along an axis and the zero points.
     Dequantized {
         values: &'a TensorProto,
+        axis: usize,
         scales: &'a TensorProto,
         zero_points: Option<&'a TensorProto>,
     },
@@ -32,12 +33,12 @@ pub(super) struct Constants<'a> {
 pub(super) enum Numbers {
     Single(Vec<f32>),
     Half(Vec<f16>),
-    /// Signed bytes, and a scale for each index of the first dimension.
+    /// Signed bytes, and a scale for each equal part of them.
     Integer {
         values: Vec<i8>,
         scales: Vec<f32>,
     },
-    /// Signed 32-bit integers, and a scale for each.
+    /// Signed 32-bit integers, and a scale for each equal part of them.
     WideInteger {
         values: Vec<i32>,
         scales: Vec<f32>,
@@ -87,11 +88,19 @@ impl Constant<'_> {
             Self::Widened(tensor) => Ok(Numbers::Half(halves(tensor)?)),
             Self::Dequantized {
                 values,
+                axis,
                 scales,
                 zero_points,
             } => {
-                let channels = dims(values)?.first().copied().unwrap_or(1);
-                let scales = positive_scales(scales, channels)?;
+                let dims = dims(values)?;
+                // Of a later axis the scales are repeated for each index of those before it, of which there are no more than values.
+                let scales = |count: usize| {
+                    if count == 0 {
+                        return Err(refuse(values, "it is empty"));
+                    }
+                    let scales = positive_scales(scales, dims.get(axis).copied().unwrap_or(1))?;
+                    Ok(scales.repeat(dims.iter().take(axis).product()))
+                };
                 if let Some(zero_points) = zero_points {
                     let zeros = raw(zero_points)?;
                     if zeros.iter().any(|&byte| byte != 0) {
@@ -100,13 +109,15 @@ impl Constant<'_> {
                 }
                 match values.data_type() {
                     data_type::INT8 => {
-                        let values = raw(values)?.into_iter().map(u8::cast_signed).collect();
+                        let values: Vec<i8> = raw(values)?.into_iter().map(u8::cast_signed).collect();
+                        let scales = scales(values.len())?;
                         Ok(Numbers::Integer { values, scales })
                     }
-                    data_type::INT32 => Ok(Numbers::WideInteger {
-                        values: integers(values)?,
-                        scales,
-                    }),
+                    data_type::INT32 => {
+                        let values = integers(values)?;
+                        let scales = scales(values.len())?;
+                        Ok(Numbers::WideInteger { values, scales })
+                    }
                     _ => Err(refuse(values, "dequantized constants must be int8 or int32")),
                 }
             }
@@ -146,7 +157,7 @@ pub(super) fn grid(scale: &TensorProto, zero_point: Option<&TensorProto>) -> Res
     }
 }
 
-/// Integers made real: the values of each index of the first dimension times its scale.
+/// Integers made real: the values of each equal part times its scale.
 pub(super) fn scaled<T: Copy>(values: &[T], scales: &[f32], real: impl Fn(T) -> f32) -> Vec<f32> {
     let inner = (values.len() / scales.len().max(1)).max(1);
     values

@@ -50,12 +50,20 @@ impl<'g> Node<'g, '_> {
                 Ok(Some(Constant::Widened(values)))
             }
             "DequantizeLinear" => {
-                if self.int("axis", 1) != 0 && self.stored(1)?.dims.iter().any(|&dim| dim != 1) {
-                    return Err(self.refuse("constants must be quantized along their first dimension", EXPORT_AGAIN));
-                }
+                let axis = match self.int("axis", 1) {
+                    _ if self.stored(1)?.dims.iter().all(|&dim| dim == 1) => 0,
+                    0 => 0,
+                    // Of recurrent weights the first dimension is the direction.
+                    1 if values.dims.len() == 3 => 1,
+                    _ => {
+                        let problem = "constants must be quantized along their first dimension";
+                        return Err(self.refuse(problem, EXPORT_AGAIN));
+                    }
+                };
                 let zero_points = self.input(2).map(|_| self.stored(2)).transpose()?;
                 Ok(Some(Constant::Dequantized {
                     values,
+                    axis,
                     scales: self.stored(1)?,
                     zero_points,
                 }))

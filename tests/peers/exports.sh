@@ -15,7 +15,9 @@ check() {
     local name=$1 dataset=$2 architecture=$3
     "$trimtab" init --dataset "$dataset" --architecture "$architecture" >"$work/$name.toml"
     "$trimtab" train "$work/$name.toml" --name "$name" --json >/dev/null
-    "$trimtab" compress "$name" fp16 int8-static weights:0.8:finetune=1 units:0.5:finetune=1 units:0.5+int8-static --json >"$work/$name.json"
+    "$trimtab" compress "$name" fp16 int8-static weights:0.8:finetune=1 units:0.5:finetune=1 units:0.5+int8-static \
+        int8-static:method=percentile:bias-correction:equalize int8-static:method=mse:tolerate=0 int8-dynamic \
+        int8-qat:epochs=1 int4 int4:epochs=1 --json >"$work/$name.json"
     "$trimtab" datasets "$dataset" --rows test >"$work/$name.csv"
     local runs checks=()
     runs=$("$python" -c 'import json, sys; print(*(row["run"] for row in json.load(open(sys.argv[1]))))' "$work/$name.json")
@@ -83,5 +85,5 @@ check_all series sines "$stepwise" "" data.samples=300 data.window=12 data.horiz
 check_all brackets brackets "$stepwise" "" data.samples=300 data.steps=10
 check_all texts languages "$stepwise" "" data.vocabulary=60 model.bidirectional=true
 check_all targets diabetes "linear mlp" "" "data.target=bmi,target"
-check_all compressed digits "resnet mobilenet cnn1d transformer" "fp16 int8-static"
-check_all halved languages gru "fp16 int8-static" data.vocabulary=60
+check_all compressed digits "resnet mobilenet cnn1d transformer" "fp16 int8-static int8-dynamic int8-qat:epochs=1 int4"
+check_all halved languages gru "fp16 int8-static int8-dynamic int4" data.vocabulary=60

@@ -48,6 +48,8 @@ pub(super) struct Writer<'a> {
     pub remembered: Vec<Value>,
     /// Class tokens in front of the current steps.
     pub class_tokens: usize,
+    /// Where the weights of recurrent layers are stored in 8 bits, the layers that are left in floating point.
+    pub in_bytes_but: Option<Vec<usize>>,
     /// What is still to be added to the current value, step by step, and the layer that it comes from.
     pub pending: Option<(Placed, Vec<f32>)>,
     layer: usize,
@@ -68,6 +70,7 @@ impl<'a> Writer<'a> {
             },
             remembered: Vec::new(),
             class_tokens: 0,
+            in_bytes_but: None,
             pending: None,
             layer: 0,
             parts: 0,

@@ -8,11 +8,32 @@ use crate::spec::{
 
 use super::graph::Writer;
 use super::grids;
-use super::layers::Parameters;
+use super::layers::{Parameters, transposed};
+
+/// How the inputs of attention's projections are read.
+#[derive(Clone, Copy)]
+pub(super) enum Projections {
+    Floats,
+    /// On grids that cover these ranges: of the layer's input, and of what its heads gather.
+    OnGrids {
+        input: Range,
+        gathered: Range,
+    },
+    /// On grids that are made on the way.
+    Dynamic,
+}
+
+/// A value as products read it.
+pub(super) enum Entry {
+    Floats(String),
+    OnGrid(String, Grid),
+    /// Bytes, scale and zero point.
+    Dynamic([String; 3]),
+}
 
 /// Names of a grid's scale and zero point among the constants.
 #[derive(Clone)]
-struct Grid {
+pub(super) struct Grid {
     scale: String,
     zero_point: String,
     quantization: ActivationQuantization,
@@ -79,6 +100,14 @@ impl Writer<'_> {
     ) -> Result<(), DeployError> {
         for placed in walk {
             self.start(placed)?;
+            if let (LayerSpec::SelfAttention { .. }, Some(place)) = (placed.layer, plan.inputs[placed.index]) {
+                let projections = Projections::OnGrids {
+                    input: ranges.at(place),
+                    gathered: ranges.gathered_at(placed.index),
+                };
+                self.attention(placed, projections)?;
+                continue;
+            }
             if !placed.layer.is_product() {
                 self.layer(placed)?;
                 continue;
@@ -109,22 +138,33 @@ impl Writer<'_> {
 
     /// Weight and bias on their grids and their dequantization; returns the names of the dequantized values.
     fn int8_parameters(&mut self, placed: &Placed, input: &Grid) -> Result<Parameters, DeployError> {
-        let [w, b] = ["w", "b"].map(|part| format!("{part}{}", placed.index));
         let &[weight, bias] = &self.tensors(placed)?[..] else {
-            return Ok([w, b]);
+            return Ok([const { String::new() }; 2]);
         };
-        let quantized =
-            grids::quantize(&weight.data, &bias.data, input.quantization.scale).ok_or_else(|| DeployError::Layer {
-                layer: placed.index,
-                name: placed.layer.name(),
-                problem: "the weights or activations are too large for an 8-bit grid".to_owned(),
-                remedy: "train with weight decay, or export without int8",
-            })?;
-        let channels = bias.shape.as_slice();
+        self.int8_pair("", placed, &weight.shape, [&weight.data, &bias.data], input)
+    }
+
+    /// As [`int8_parameters`](Self::int8_parameters) of a weight of `shape` and a bias, which are named with `letter` in front.
+    fn int8_pair(
+        &mut self,
+        letter: &str,
+        placed: &Placed,
+        shape: &[usize],
+        [weight, bias]: [&[f32]; 2],
+        input: &Grid,
+    ) -> Result<Parameters, DeployError> {
+        let [w, b] = ["w", "b"].map(|part| format!("{letter}{part}{}", placed.index));
+        let quantized = grids::quantize(weight, bias, input.quantization.scale).ok_or_else(|| DeployError::Layer {
+            layer: placed.index,
+            name: placed.layer.name(),
+            problem: "the weights or activations are too large for an 8-bit grid".to_owned(),
+            remedy: "train with weight decay, or export without int8",
+        })?;
+        let channels = &[bias.len()];
         let constants = [
-            TensorProto::from_i8(&format!("{w}q"), &weight.shape, &quantized.weights),
+            TensorProto::from_i8(&format!("{w}q"), shape, &quantized.weights),
             TensorProto::from_f32(&format!("{w}s"), channels, &quantized.scales),
-            TensorProto::from_i8(&format!("{w}z"), channels, &vec![0; bias.data.len()]),
+            TensorProto::from_i8(&format!("{w}z"), channels, &vec![0; bias.len()]),
             TensorProto::from_i32(&format!("{b}q"), channels, &quantized.biases),
             TensorProto::from_f32(&format!("{b}s"), channels, &quantized.bias_scales),
         ];
@@ -138,6 +178,42 @@ impl Writer<'_> {
         dequantize(&w, &[&format!("{w}q"), &format!("{w}s"), &format!("{w}z")]);
         dequantize(&b, &[&format!("{b}q"), &format!("{b}s")]);
         Ok([w, b])
+    }
+
+    /// The current value as projections read it: the layer's input, or what the heads have `gathered`.
+    pub(super) fn enter(&mut self, placed: &Placed, projections: Projections, has_gathered: bool) -> Entry {
+        match projections {
+            Projections::Floats => Entry::Floats(self.value.name.clone()),
+            Projections::Dynamic => Entry::Dynamic(self.dynamic_entry()),
+            Projections::OnGrids { input, gathered } => {
+                let (range, letter) = if has_gathered { (gathered, "g") } else { (input, "") };
+                let grid = self.quantize(range, &format!("{letter}{}", placed.index));
+                Entry::OnGrid(self.value.name.clone(), grid)
+            }
+        }
+    }
+
+    /// A projection of what has been entered by a weight `[outputs, inputs]` and a bias, which are named with `letter` in front; its
+    /// name.
+    pub(super) fn project(
+        &mut self,
+        letter: &str,
+        placed: &Placed,
+        shape: [usize; 2],
+        parameters: [&[f32]; 2],
+        entry: &Entry,
+    ) -> Result<String, DeployError> {
+        let (x, [w, b]) = match entry {
+            Entry::Dynamic(parts) => return self.dynamic_projection(letter, placed, shape, parameters, parts),
+            Entry::OnGrid(x, grid) => (x, self.int8_pair(letter, placed, &shape, parameters, grid)?),
+            Entry::Floats(x) => {
+                let [weight, bias] = parameters;
+                let weight = self.floats(&format!("{letter}w"), placed, &shape, weight)?;
+                let bias = self.floats(&format!("{letter}b"), placed, &shape[..1], bias)?;
+                (x, [weight, bias])
+            }
+        };
+        Ok(self.push("Gemm", &[x, &w, &b], transposed()))
     }
 
     /// Puts the current value on the grid that covers `range`, whose constants are named after `suffix`.

@@ -42,15 +42,15 @@ pub const INPUT_NAME: &str = "input";
 /// same bytes.
 ///
 /// With [`Form::Int8`] the file is in quantize/dequantize form: activations u8 asymmetric, weights s8 symmetric for each output
-/// channel, biases int32. In a chain of dense layers, convolutions, `ReLU` layers, max pools and flattens every value is on a grid: a
+/// channel, biases int32. In a chain of dense layers, convolutions, `ReLU` layers, max pools and flattens every value but the output is on a grid: a
 /// ReLU is the lower end of the u8 grid after its layer; pools and flattens keep the grid before them. In any other network
-/// the inputs of the dense layers and convolutions are, and everything else stays in floating point. Protected layers stay in
+/// the inputs of the dense layers, convolutions and projections of attention are, and everything else stays in floating point. Protected layers stay in
 /// floating point with what they read and make.
 ///
 /// With [`Form::Int4`] dense layers are `com.microsoft.MatMulNBits` with 4 bits and groups of 32, which read floating point, and
 /// convolutions are as with [`Form::Int8`]. With [`Form::Int8Dynamic`] dense layers are `DynamicQuantizeLinear` and
 /// `MatMulInteger`, so that their answers depend a little on the batch; convolutions hold 8-bit weights and compute in floating
-/// point.
+/// point. In all three recurrent layers hold 8-bit weights and compute in floating point.
 ///
 /// Fails where weights are missing, misshapen, not finite or out of the form's range (naming the layer), and where the
 /// network's output does not fit the task.
@@ -75,6 +75,11 @@ pub fn to_onnx(model: &ModelSpec, weights: &Weights, task: &Task, form: &Form) -
         Width::Single
     };
     let mut writer = Writer::new(&weights, width);
+    writer.in_bytes_but = match form {
+        Form::Fp32 | Form::Fp16 => None,
+        Form::Int8(ranges) | Form::Int4(ranges) => Some(ranges.protected.clone()),
+        Form::Int8Dynamic { protected } => Some(protected.clone()),
+    };
     match form {
         Form::Fp32 | Form::Fp16 => writer.float_layers(&walk)?,
         Form::Int8(ranges) => writer.layers_on_grids(&model, &walk, ranges, WeightGrid::Bytes)?,

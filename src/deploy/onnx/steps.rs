@@ -6,7 +6,7 @@ use crate::spec::{CellKind, LayerSpec, MASKED_SCORE, NamedTensor, Placed, Positi
 
 use super::INPUT_NAME;
 use super::graph::{Layout, Writer};
-use super::layers::transposed;
+use super::int8::Projections;
 
 impl Writer<'_> {
     /// Begins a layer; what the layer before left to be added is added first, unless the new one adds too.
@@ -80,7 +80,7 @@ impl Writer<'_> {
                 bidirectional,
                 sequence,
             } => self.recurrent(placed, cell, [units, 1 + usize::from(bidirectional)], sequence)?,
-            LayerSpec::SelfAttention { .. } => self.attention(placed)?,
+            LayerSpec::SelfAttention { .. } => self.attention(placed, Projections::Floats)?,
             // Folding has removed dropout; the others are written elsewhere.
             _ => {}
         }
@@ -167,7 +167,16 @@ impl Writer<'_> {
         ];
         let mut names = [const { String::new() }; 3];
         for (index, name) in names.iter_mut().enumerate() {
-            *name = self.floats(["w", "r", "b"][index], placed, &shapes[index], &stacked[index])?;
+            let in_bytes = index < 2
+                && self
+                    .in_bytes_but
+                    .as_ref()
+                    .is_some_and(|but| !but.contains(&placed.index));
+            *name = if in_bytes {
+                self.stored_in_bytes(["w", "r"][index], placed, &shapes[index], &stacked[index])
+            } else {
+                self.floats(["w", "r", "b"][index], placed, &shapes[index], &stacked[index])?
+            };
         }
         self.arrange(Layout::Time, placed.input);
         let mut attributes = vec![AttributeProto::int("hidden_size", units as i64)];
@@ -214,7 +223,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn attention(&mut self, placed: &Placed) -> Result<(), DeployError> {
+    /// Attention whose projections read what they do as `projections` says.
+    pub(super) fn attention(&mut self, placed: &Placed, projections: Projections) -> Result<(), DeployError> {
         let (steps, features) = (placed.input.positions(), placed.input.channels());
         let Some([heads, width]) = placed.heads() else {
             return Ok(());
@@ -225,21 +235,20 @@ impl Writer<'_> {
             return Ok(());
         };
         self.arrange(Layout::Rows, placed.input);
-        let x = self.value.name.clone();
+        let entry = self.enter(placed, projections, false);
         let apart = self.whole_numbers(&[-1, steps_, heads_, width_]);
         let mut parts = [const { String::new() }; 3];
-        let projections = weight
+        let pieces = weight
             .data
             .chunks_exact(attended * features)
             .zip(bias.data.chunks_exact(attended));
-        for (index, (weight, bias)) in projections.enumerate() {
+        for (index, (weight, bias)) in pieces.enumerate() {
             // The scale of the scores is part of the query's projection.
             let scale = if index == 0 { 1.0 / (width as f32).sqrt() } else { 1.0 };
             let scaled = |values: &[f32]| -> Vec<f32> { values.iter().map(|value| value * scale).collect() };
             let letter = ["q", "k", "v"][index];
-            let weight = self.floats(&format!("{letter}w"), placed, &[attended, features], &scaled(weight))?;
-            let bias = self.floats(&format!("{letter}b"), placed, &[attended], &scaled(bias))?;
-            let projected = self.push("Gemm", &[&x, &weight, &bias], transposed());
+            let parameters = [&scaled(weight)[..], &scaled(bias)];
+            let projected = self.project(letter, placed, [attended, features], parameters, &entry)?;
             let projected = self.push("Reshape", &[&projected, &apart], Vec::new());
             // The keys are transposed for the product.
             let order = if index == 1 { [0, 2, 3, 1] } else { [0, 2, 1, 3] };
@@ -255,9 +264,9 @@ impl Writer<'_> {
         self.value.name = self.push("MatMul", &[&shares, &value], Vec::new());
         self.transpose(&[0, 2, 1, 3]);
         self.reshape(&[-1, attended as i64]);
-        let weight = self.floats("ow", placed, &out_weight.shape, &out_weight.data)?;
-        let bias = self.floats("ob", placed, &out_bias.shape, &out_bias.data)?;
-        self.apply("Gemm", &[&weight, &bias], transposed());
+        let entry = self.enter(placed, projections, true);
+        let parameters = [&out_weight.data[..], &out_bias.data];
+        self.value.name = self.project("o", placed, [features, attended], parameters, &entry)?;
         Ok(())
     }
 }

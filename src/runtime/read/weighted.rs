@@ -396,7 +396,9 @@ impl<'g> Reader<'g> {
         match weights.numbers()? {
             Numbers::Single(values) => Ok(values.chunks_exact(size).map(single).collect()),
             Numbers::Half(values) => Ok(values.chunks_exact(size).map(half).collect()),
-            _ => Err(node.refuse("its weights must be floats", USE_SUPPORTED)),
+            // Stored in 8 bits, and widened here.
+            numbers @ Numbers::Integer { .. } => Ok(numbers.into_floats().chunks_exact(size).map(single).collect()),
+            Numbers::WideInteger { .. } => Err(node.refuse("its weights must be floats or int8", USE_SUPPORTED)),
         }
     }
 }

@@ -113,12 +113,21 @@ pub fn symmetric_scale(largest: f32) -> f32 {
 pub struct QuantizationRanges {
     pub input: Range,
     pub layers: Vec<Range>,
+    /// Of each attention layer what its heads gather, in front of the output projection; none for other layers.
+    #[serde(default)]
+    pub gathered: Vec<Option<Range>>,
     /// Layers of the folded network that stay in floating point.
     #[serde(default)]
     pub protected: Vec<usize>,
 }
 
 impl QuantizationRanges {
+    /// The range of what the heads of an attention layer gather; of others an empty one at zero.
+    pub fn gathered_at(&self, layer: usize) -> Range {
+        let none = Range { min: 0.0, max: 0.0 };
+        self.gathered.get(layer).copied().flatten().unwrap_or(none)
+    }
+
     /// The range of a place of a [`GridPlan`]: 0 is the network's input, and `layer + 1` the output of a layer.
     pub fn at(&self, place: usize) -> Range {
         let layer = place.checked_sub(1).and_then(|layer| self.layers.get(layer));

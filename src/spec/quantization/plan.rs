@@ -30,7 +30,7 @@ pub struct GridPlan {
 }
 
 impl GridPlan {
-    /// The plan for `model` with its dense layers stored as `dense`, its convolutions in 8 bits, and the layers `protected` (places
+    /// The plan for `model` with its dense layers stored as `dense`, its convolutions and the projections of attention in 8 bits, and the layers `protected` (places
     /// in `model`) in floating point.
     pub fn of(model: &ModelSpec, dense: WeightGrid, protected: &[usize]) -> Result<Self, ShapeError> {
         let walk = model.walk()?;
@@ -39,7 +39,7 @@ impl GridPlan {
             .map(|placed| match placed.layer {
                 _ if protected.contains(&placed.index) => WeightGrid::Float,
                 LayerSpec::Dense { .. } => dense,
-                layer if layer.is_product() => WeightGrid::Bytes,
+                layer if layer.multiplies() => WeightGrid::Bytes,
                 _ => WeightGrid::Float,
             })
             .collect();
@@ -62,27 +62,18 @@ impl GridPlan {
         Ok(plan)
     }
 
-    /// Whether any layer, or any value, is on a grid of 8 bits.
-    pub fn has_bytes(&self) -> bool {
-        self.weights.contains(&WeightGrid::Bytes)
-    }
-
-    /// In a chain a value is put on its grid where it is made: behind the ReLU, if there is one.
+    /// In a chain a value is put on its grid where it is made: behind the ReLU, if there is one. The output is on none: 256 steps are
+    /// too few to tell many classes apart.
     fn follow(&mut self, walk: &[Placed]) {
         let mut origin = 0;
-        let mut last = WeightGrid::Float;
         for placed in walk.iter().filter(|placed| placed.layer.is_product()) {
             let layer = placed.index;
-            last = self.weights[layer];
-            if last == WeightGrid::Bytes {
+            if self.weights[layer] == WeightGrid::Bytes {
                 self.places[origin] = true;
                 self.inputs[layer] = Some(origin);
             }
             let has_relu = walk.get(layer + 1).is_some_and(|next| next.layer == LayerSpec::RELU);
             origin = layer + 1 + usize::from(has_relu);
-        }
-        if last == WeightGrid::Bytes {
-            self.places[origin] = true;
         }
     }
 }
@@ -100,6 +91,11 @@ impl LayerSpec {
     pub const RELU: Self = Self::Activation {
         function: ActivationKind::Relu,
     };
+
+    /// Whether the layer reads its input in products with constant weights alone: one of them, or the projections of attention.
+    pub fn multiplies(self) -> bool {
+        self.is_product() || matches!(self, Self::SelfAttention { .. })
+    }
 
     /// Whether the layer is one product with constant weights.
     pub fn is_product(self) -> bool {
@@ -148,7 +144,7 @@ mod tests {
     fn a_chain_is_on_grids_from_end_to_end() {
         let plan = GridPlan::of(&cnn(), WeightGrid::Bytes, &[]).unwrap();
         assert!(plan.is_chain);
-        assert_eq!(placed(&plan), [0, 2, 6, 7]);
+        assert_eq!(placed(&plan), [0, 2, 6]);
         assert_eq!(
             (plan.inputs[0], plan.inputs[4], plan.inputs[6]),
             (Some(0), Some(2), Some(6))
@@ -158,10 +154,10 @@ mod tests {
     #[test]
     fn a_protected_layer_neither_reads_nor_makes_grids() {
         let plan = GridPlan::of(&cnn(), WeightGrid::Bytes, &[4]).unwrap();
-        assert_eq!(placed(&plan), [0, 6, 7]);
+        assert_eq!(placed(&plan), [0, 6]);
         assert_eq!(plan.weights[4], WeightGrid::Float);
         let plan = GridPlan::of(&cnn(), WeightGrid::Bytes, &[0, 4, 6]).unwrap();
-        assert!(placed(&plan).is_empty() && !plan.has_bytes());
+        assert!(placed(&plan).is_empty() && !plan.weights.contains(&WeightGrid::Bytes));
     }
 
     #[test]
