@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "vector loads and stores through raw pointers")]
 
 use std::arch::x86_64::{
-    __m512, __m512i, __mmask16, _mm_mask_storeu_epi8, _mm256_load_si256, _mm512_add_epi32, _mm512_add_ps,
+    __m128i, __m512, __m512i, __mmask16, _mm_mask_storeu_epi8, _mm256_load_si256, _mm512_add_epi32, _mm512_add_ps,
     _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_cvtusepi32_epi8, _mm512_dpbusd_epi32,
     _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
     _mm512_maskz_loadu_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
@@ -103,44 +103,47 @@ unsafe fn integer_tile<const ROWS: usize, const PANELS: usize>(
                 }
             }
         }
+        // The loops are short enough to be unrolled, without which the sums would not stay in registers.
         for panel in 0..PANELS {
             let mask = lanes(call.columns - panel * PANEL);
             let scale = _mm512_loadu_ps(call.scale.add(panel * PANEL));
-            for (row, sums) in sums.iter().enumerate() {
-                let place = (first + row) * call.pitch + panel * PANEL;
-                store_integers(call.store, place, mask, sums[panel], scale);
+            let first = first * call.pitch + panel * PANEL;
+            match call.store {
+                IntegerStore::Bytes { out, zero_point, low } => {
+                    let ends = [_mm512_set1_epi32(zero_point.into()), _mm512_set1_epi32(low.into())];
+                    for row in 0..ROWS {
+                        let bytes = to_bytes(sums[row][panel], scale, ends);
+                        _mm_mask_storeu_epi8(out.add(first + row * call.pitch).cast(), mask, bytes);
+                    }
+                }
+                IntegerStore::Floats { out, add, low } if add.is_null() => {
+                    let low = _mm512_set1_ps(low);
+                    for row in 0..ROWS {
+                        let values = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[row][panel]), scale);
+                        _mm512_mask_storeu_ps(out.add(first + row * call.pitch), mask, _mm512_max_ps(values, low));
+                    }
+                }
+                IntegerStore::Floats { out, add, low } => {
+                    let low = _mm512_set1_ps(low);
+                    for row in 0..ROWS {
+                        let place = first + row * call.pitch;
+                        let values = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[row][panel]), scale);
+                        let values = _mm512_add_ps(values, _mm512_maskz_loadu_ps(mask, add.add(place)));
+                        _mm512_mask_storeu_ps(out.add(place), mask, _mm512_max_ps(values, low));
+                    }
+                }
             }
         }
     }
 }
 
-/// Scales sixteen sums and stores those of the mask as bytes or floats.
-///
-/// # Safety
-/// The store's pointers must be valid for these lanes at the place, and the processor must have the features named.
+/// Sums scaled to steps, from the zero point, at least the lower end; `ends` are these two.
 #[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-pub(super) unsafe fn store_integers(store: IntegerStore, place: usize, mask: __mmask16, sums: __m512i, scale: __m512) {
-    let values = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale);
-    // SAFETY: the caller's promise.
-    unsafe {
-        match store {
-            IntegerStore::Bytes { out, zero_point, low } => {
-                // Conversion rounds ties to even; the last step saturates at 255.
-                let steps = _mm512_cvtps_epi32(values);
-                let bytes = _mm512_add_epi32(steps, _mm512_set1_epi32(zero_point.into()));
-                let bytes = _mm512_cvtusepi32_epi8(_mm512_max_epi32(bytes, _mm512_set1_epi32(low.into())));
-                _mm_mask_storeu_epi8(out.add(place).cast(), mask, bytes);
-            }
-            IntegerStore::Floats { out, add, low } => {
-                let mut values = values;
-                if !add.is_null() {
-                    values = _mm512_add_ps(values, _mm512_maskz_loadu_ps(mask, add.add(place)));
-                }
-                _mm512_mask_storeu_ps(out.add(place), mask, _mm512_max_ps(values, _mm512_set1_ps(low)));
-            }
-        }
-    }
+#[target_feature(enable = "avx512f")]
+pub(super) fn to_bytes(sums: __m512i, scale: __m512, ends: [__m512i; 2]) -> __m128i {
+    // Conversion rounds ties to even; the last step saturates at 255.
+    let steps = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sums), scale));
+    _mm512_cvtusepi32_epi8(_mm512_max_epi32(_mm512_add_epi32(steps, ends[0]), ends[1]))
 }
 
 /// # Safety
@@ -186,14 +189,20 @@ unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const HALF: bool>(
         let low = _mm512_set1_ps(call.low);
         for panel in 0..PANELS {
             let mask = lanes(call.columns - panel * PANEL);
-            for (row, sums) in sums.iter().enumerate() {
-                let place = (first + row) * call.pitch + panel * PANEL;
-                let mut values = sums[panel];
-                if !call.add.is_null() {
-                    values = _mm512_add_ps(values, _mm512_maskz_loadu_ps(mask, call.add.add(place)));
+            let first = first * call.pitch + panel * PANEL;
+            // The second operand comes through where one is not a number: NaN stays visible.
+            if call.add.is_null() {
+                for row in 0..ROWS {
+                    let place = first + row * call.pitch;
+                    _mm512_mask_storeu_ps(call.out.add(place), mask, _mm512_max_ps(low, sums[row][panel]));
                 }
-                // The second operand comes through where one is not a number: NaN stays visible.
-                _mm512_mask_storeu_ps(call.out.add(place), mask, _mm512_max_ps(low, values));
+            } else {
+                for row in 0..ROWS {
+                    let place = first + row * call.pitch;
+                    let added = _mm512_maskz_loadu_ps(mask, call.add.add(place));
+                    let values = _mm512_max_ps(low, _mm512_add_ps(sums[row][panel], added));
+                    _mm512_mask_storeu_ps(call.out.add(place), mask, values);
+                }
             }
         }
     }

@@ -96,7 +96,7 @@ struct Pairwise<'a, T, U, F>(&'a [T], &'a mut [U], F);
 
 impl<T, U, F: Fn(&T) -> U> Work for Pairwise<'_, T, U, F> {
     #[inline(always)]
-    fn run(self) {
+    fn run<const FUSED: bool>(self) {
         for (out, value) in self.1.iter_mut().zip(self.0) {
             *out = (self.2)(value);
         }
@@ -143,7 +143,7 @@ struct AddBytes<'a>(ByteSum, &'a [u8], &'a [u8], &'a mut [u8]);
 
 impl Work for AddBytes<'_> {
     #[inline(always)]
-    fn run(self) {
+    fn run<const FUSED: bool>(self) {
         for ((out, &a), &b) in self.3.iter_mut().zip(self.1).zip(self.2) {
             *out = self.0.of(a, b);
         }
@@ -192,7 +192,7 @@ struct Combine<'a, F>(&'a mut [f32], Right<'a>, F);
 
 impl<F: Fn(f32, f32) -> f32> Work for Combine<'_, F> {
     #[inline(always)]
-    fn run(self) {
+    fn run<const FUSED: bool>(self) {
         match self.1 {
             Right::Each(right) => {
                 for (left, &right) in self.0.iter_mut().zip(right) {
@@ -245,7 +245,7 @@ struct MaxPool<'a, T>(&'a [T], &'a Pool, &'a mut [T]);
 
 impl<T: Copy + PartialOrd> Work for MaxPool<'_, T> {
     #[inline(always)]
-    fn run(self) {
+    fn run<const FUSED: bool>(self) {
         let larger = |a: T, b: T| if b > a { b } else { a };
         if self.1.is_two_by_two() {
             fold_two_by_two(self.0, self.1, self.2, larger);

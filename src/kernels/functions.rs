@@ -1,7 +1,7 @@
 //! The functions of activations, cells and norms, in a form that compilers can vectorise: no branches, no calls.
 
 use super::InstructionSet;
-use super::lanes::{Work, run};
+use super::lanes::{Work, multiply_add, run};
 
 /// A function of one number.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,88 +25,93 @@ pub enum Function {
 /// Applies a function to all values.
 pub fn apply(set: InstructionSet, function: Function, values: &mut [f32]) {
     match function {
-        Function::Relu => run(set, Map(values, |x| if x < 0.0 { 0.0 } else { x })),
-        Function::LeakyRelu(slope) => run(set, Map(values, |x| if x < 0.0 { x * slope } else { x })),
-        Function::Tanh => run(set, Map(values, tanh)),
-        Function::Sigmoid => run(set, Map(values, sigmoid)),
-        Function::Erf => run(set, Map(values, erf)),
-        Function::Silu => run(set, Map(values, |x| x * sigmoid(x))),
-        Function::Gelu => run(
-            set,
-            Map(values, |x| x * (erf(x / std::f32::consts::SQRT_2) + 1.0) * 0.5),
-        ),
+        Function::Relu => run(set, Relu(values)),
+        Function::LeakyRelu(slope) => run(set, LeakyRelu(values, slope)),
+        Function::Tanh => run(set, Tanh(values)),
+        Function::Sigmoid => run(set, Sigmoid(values)),
+        Function::Erf => run(set, Erf(values)),
+        Function::Silu => run(set, Silu(values)),
+        Function::Gelu => run(set, Gelu(values)),
     }
 }
 
-/// `exp(x)` to within two units in the last place, for any number: reduced by powers of two, then the polynomial of Cephes
-/// (Moshier 1992).
+/// Work on each value by itself.
+macro_rules! on_each {
+    ($name:ident($($field:ident: $type:ty)?), $x:ident => $result:expr) => {
+        struct $name<'a>(&'a mut [f32] $(, $type)?);
+
+        impl Work for $name<'_> {
+            #[inline(always)]
+            fn run<const FUSED: bool>(self) {
+                let Self(values $(, $field)?) = self;
+                for value in values {
+                    let $x = *value;
+                    *value = $result;
+                }
+            }
+        }
+    };
+}
+
+on_each!(Relu(), x => if x < 0.0 { 0.0 } else { x });
+on_each!(LeakyRelu(slope: f32), x => if x < 0.0 { x * slope } else { x });
+on_each!(Tanh(), x => tanh::<FUSED>(x));
+on_each!(Sigmoid(), x => sigmoid::<FUSED>(x));
+on_each!(Erf(), x => erf::<FUSED>(x));
+on_each!(Silu(), x => x * sigmoid::<FUSED>(x));
+on_each!(Gelu(), x => x * (erf::<FUSED>(x * std::f32::consts::FRAC_1_SQRT_2) + 1.0) * 0.5);
+
+/// `exp(x)` to within two units in the last place, for numbers from -87 to 88; beyond these, as at the end. What is not a number stays
+/// so. Reduced by powers of two, then the polynomial of Cephes (Moshier 1992).
 #[inline(always)]
-pub(super) fn exp(x: f32) -> f32 {
-    const TERMS: [f32; 6] = [
-        1.987_569_1e-4,
-        1.398_199_9e-3,
-        8.333_452e-3,
-        4.166_579_6e-2,
-        1.666_666_5e-1,
-        5e-1,
-    ];
-    // Beyond these the result is infinity, or so small that it is zero for every purpose here.
-    let clamped = if x < 88.0 { x } else { 88.0 };
-    let clamped = if clamped > -87.0 { clamped } else { -87.0 };
+fn exp<const FUSED: bool>(x: f32) -> f32 {
     // Adding 1.5 * 2^23 leaves no bits for a fraction: the addition itself rounds.
     const MAGIC: f32 = 12_582_912.0;
-    let shifted = clamped * std::f32::consts::LOG2_E + MAGIC;
+    let x = if x > 88.0 { 88.0 } else { x };
+    let x = if x < -87.0 { -87.0 } else { x };
+    let shifted = multiply_add::<FUSED>(x, std::f32::consts::LOG2_E, MAGIC);
     let power = shifted - MAGIC;
     // ln 2 in two parts, so that nothing is lost.
-    let rest = clamped - power * 0.693_359_375 + power * 2.121_944_4e-4;
-    let mut sum = TERMS[0];
-    sum = sum * rest + TERMS[1];
-    sum = sum * rest + TERMS[2];
-    sum = sum * rest + TERMS[3];
-    sum = sum * rest + TERMS[4];
-    sum = sum * rest + TERMS[5];
-    let mantissa = sum * (rest * rest) + rest + 1.0;
+    let rest = multiply_add::<FUSED>(power, -0.693_359_4, x);
+    let rest = multiply_add::<FUSED>(power, 2.121_944_4e-4, rest);
+    let sum = multiply_add::<FUSED>(1.987_569_1e-4, rest, 1.398_199_9e-3);
+    let sum = multiply_add::<FUSED>(sum, rest, 8.333_452e-3);
+    let sum = multiply_add::<FUSED>(sum, rest, 4.166_579_6e-2);
+    let sum = multiply_add::<FUSED>(sum, rest, 1.666_666_5e-1);
+    let sum = multiply_add::<FUSED>(sum, rest, 0.5);
+    let mantissa = multiply_add::<FUSED>(sum, rest * rest, rest) + 1.0;
     let exponent = shifted.to_bits().wrapping_sub(MAGIC.to_bits()).wrapping_add(127) << 23;
-    let result = mantissa * f32::from_bits(exponent);
-    let result = if x > 88.7 { f32::INFINITY } else { result };
-    // What is not a number stays so.
-    if x.is_nan() { x } else { result }
+    mantissa * f32::from_bits(exponent)
 }
 
 #[inline(always)]
-pub(super) fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
+fn sigmoid<const FUSED: bool>(x: f32) -> f32 {
+    1.0 / (1.0 + exp::<FUSED>(-x))
 }
 
 /// To within 2e-7.
 #[inline(always)]
-pub(super) fn tanh(x: f32) -> f32 {
-    1.0 - 2.0 / (exp(x + x) + 1.0)
+fn tanh<const FUSED: bool>(x: f32) -> f32 {
+    1.0 - 2.0 / (exp::<FUSED>(x + x) + 1.0)
+}
+
+/// `sigmoid(gate) * tanh(x)` with one division.
+#[inline(always)]
+fn gated<const FUSED: bool>(gate: f32, x: f32) -> f32 {
+    let power = exp::<FUSED>(x + x);
+    (power - 1.0) / ((1.0 + exp::<FUSED>(-gate)) * (power + 1.0))
 }
 
 /// The error function to within 5e-7 (Abramowitz and Stegun 1964, 7.1.26, in single precision).
 #[inline(always)]
-pub(super) fn erf(x: f32) -> f32 {
-    const TERMS: [f32; 5] = [1.061_405_4, -1.453_152, 1.421_413_7, -0.284_496_74, 0.254_829_6];
+fn erf<const FUSED: bool>(x: f32) -> f32 {
     let size = x.abs();
-    let t = 1.0 / (1.0 + 0.327_591_1 * size);
-    let mut sum = TERMS[0] * t;
-    sum = (sum + TERMS[1]) * t;
-    sum = (sum + TERMS[2]) * t;
-    sum = (sum + TERMS[3]) * t;
-    sum = (sum + TERMS[4]) * t;
-    (1.0 - sum * exp(-size * size)).copysign(x)
-}
-
-struct Map<'a, F>(&'a mut [f32], F);
-
-impl<F: Fn(f32) -> f32> Work for Map<'_, F> {
-    #[inline(always)]
-    fn run(self) {
-        for value in self.0 {
-            *value = (self.1)(*value);
-        }
-    }
+    let t = 1.0 / multiply_add::<FUSED>(0.327_591_1, size, 1.0);
+    let sum = multiply_add::<FUSED>(1.061_405_4, t, -1.453_152);
+    let sum = multiply_add::<FUSED>(sum, t, 1.421_413_7);
+    let sum = multiply_add::<FUSED>(sum, t, -0.284_496_74);
+    let sum = multiply_add::<FUSED>(sum, t, 0.254_829_6) * t;
+    (1.0 - sum * exp::<FUSED>(-size * size)).copysign(x)
 }
 
 /// The soft-max of each row of so many scores: `exp(x - max) / sum`.
@@ -121,11 +126,11 @@ struct Softmax<'a> {
 
 impl Work for Softmax<'_> {
     #[inline(always)]
-    fn run(self) {
+    fn run<const FUSED: bool>(self) {
         for row in self.values.chunks_exact_mut(self.len) {
             let largest = fold(row, f32::NEG_INFINITY, |a, b| if b > a { b } else { a });
             for value in row.iter_mut() {
-                *value = exp(*value - largest);
+                *value = exp::<FUSED>(*value - largest);
             }
             let factor = 1.0 / fold(row, 0.0, |a, b| a + b);
             for value in row {
@@ -159,7 +164,7 @@ struct LayerNorm<'a> {
 
 impl Work for LayerNorm<'_> {
     #[inline(always)]
-    fn run(self) {
+    fn run<const FUSED: bool>(self) {
         let len = self.scale.len();
         for (input, out) in self.input.chunks_exact(len).zip(self.out.chunks_exact_mut(len)) {
             let mean = fold(input, 0.0, |a, b| a + b) / len as f32;
@@ -201,83 +206,128 @@ fn fold_with(values: &[f32], first: f32, map: impl Fn(f32) -> f32, join: impl Fn
     result
 }
 
-/// What a recurrent cell does with one step of one sample. `input` and `state` hold what the input and the state make of the gates,
-/// one gate behind the other; all slices of one gate are as long as `hidden`.
-pub struct CellStep<'a> {
-    /// From the input.
-    pub input: &'a [f32],
-    /// From the state.
-    pub state: &'a [f32],
-    /// The state, which is moved on.
-    pub hidden: &'a mut [f32],
+/// One step of one sample of an Elman network (Elman 1990): `h = tanh(gate)`.
+pub fn rnn_step(set: InstructionSet, gates: &[f32], hidden: &mut [f32]) {
+    run(set, Rnn { gates, hidden });
 }
 
-/// `h = tanh(a + b)` (Elman 1990).
-pub fn rnn_step(set: InstructionSet, step: CellStep<'_>) {
-    run(set, Rnn(step));
+/// One step of one sample of a GRU whose reset gate comes behind the product (Cho et al. 2014). `input` and `state` hold what the input
+/// and the state make of the gates update, reset and new, one behind the other.
+pub fn gru_step(set: InstructionSet, input: &[f32], state: &[f32], hidden: &mut [f32]) {
+    run(set, Gru { input, state, hidden });
 }
 
-/// Gates update, reset, new; the reset gate comes behind the product (Cho et al. 2014).
-pub fn gru_step(set: InstructionSet, step: CellStep<'_>) {
-    run(set, Gru(step));
+/// One step of one sample of an LSTM (Hochreiter and Schmidhuber 1997): gates input, output, forget and cell, one behind the other;
+/// `memory` is the cell state.
+pub fn lstm_step(set: InstructionSet, gates: &[f32], hidden: &mut [f32], memory: &mut [f32]) {
+    run(set, Lstm { gates, hidden, memory });
 }
 
-/// Gates input, output, forget, cell (Hochreiter and Schmidhuber 1997); `memory` is the cell state.
-pub fn lstm_step(set: InstructionSet, step: CellStep<'_>, memory: &mut [f32]) {
-    run(set, Lstm(step, memory));
+struct Rnn<'a> {
+    gates: &'a [f32],
+    hidden: &'a mut [f32],
 }
 
-struct Rnn<'a>(CellStep<'a>);
-struct Gru<'a>(CellStep<'a>);
-struct Lstm<'a>(CellStep<'a>, &'a mut [f32]);
+struct Gru<'a> {
+    input: &'a [f32],
+    state: &'a [f32],
+    hidden: &'a mut [f32],
+}
+
+struct Lstm<'a> {
+    gates: &'a [f32],
+    hidden: &'a mut [f32],
+    memory: &'a mut [f32],
+}
 
 impl Work for Rnn<'_> {
     #[inline(always)]
-    fn run(self) {
-        let CellStep { input, state, hidden } = self.0;
-        for ((hidden, a), b) in hidden.iter_mut().zip(input).zip(state) {
-            *hidden = tanh(a + b);
-        }
+    fn run<const FUSED: bool>(self) {
+        in_lanes([self.gates], self.hidden, rnn_lane::<FUSED>);
     }
 }
 
 impl Work for Gru<'_> {
     #[inline(always)]
-    fn run(self) {
-        let CellStep { input, state, hidden } = self.0;
+    fn run<const FUSED: bool>(self) {
+        let Self { input, state, hidden } = self;
         let units = hidden.len();
-        let [a, b] = [input, state].map(|values| {
-            let (update, rest) = values.split_at(units);
-            let (reset, new) = rest.split_at(units);
-            (update, reset, &new[..units])
-        });
-        for unit in 0..units {
-            let update = sigmoid(a.0[unit] + b.0[unit]);
-            let reset = sigmoid(a.1[unit] + b.1[unit]);
-            let new = tanh(a.2[unit] + reset * b.2[unit]);
-            hidden[unit] = (1.0 - update) * new + update * hidden[unit];
-        }
+        let gates = [
+            &input[..units],
+            &input[units..][..units],
+            &input[2 * units..][..units],
+            &state[..units],
+            &state[units..][..units],
+            &state[2 * units..][..units],
+        ];
+        in_lanes(gates, hidden, gru_lane::<FUSED>);
     }
 }
 
 impl Work for Lstm<'_> {
     #[inline(always)]
-    fn run(self) {
-        let CellStep { input, state, hidden } = self.0;
+    fn run<const FUSED: bool>(self) {
+        let Self { gates, hidden, memory } = self;
         let units = hidden.len();
-        let memory = &mut self.1[..units];
-        let [a, b] = [input, state].map(|values| {
-            let (input, rest) = values.split_at(units);
-            let (output, rest) = rest.split_at(units);
-            let (forget, cell) = rest.split_at(units);
-            (input, output, forget, &cell[..units])
-        });
-        for unit in 0..units {
-            let input = sigmoid(a.0[unit] + b.0[unit]);
-            let output = sigmoid(a.1[unit] + b.1[unit]);
-            let forget = sigmoid(a.2[unit] + b.2[unit]);
-            memory[unit] = forget * memory[unit] + input * tanh(a.3[unit] + b.3[unit]);
-            hidden[unit] = output * tanh(memory[unit]);
+        let gates = [0, 1, 2, 3].map(|gate| &gates[gate * units..][..units]);
+        let [input, output, forget, cell] = gates;
+        in_lanes([input, forget, cell], memory, memory_lane::<FUSED>);
+        in_lanes([output, &memory[..units]], hidden, hidden_lane::<FUSED>);
+    }
+}
+
+#[inline(always)]
+fn rnn_lane<const FUSED: bool>([gate]: [f32; 1], _: f32) -> f32 {
+    tanh::<FUSED>(gate)
+}
+
+#[inline(always)]
+fn gru_lane<const FUSED: bool>([au, ar, an, bu, br, bn]: [f32; 6], hidden: f32) -> f32 {
+    let (update, reset) = (sigmoid::<FUSED>(au + bu), sigmoid::<FUSED>(ar + br));
+    let new = tanh::<FUSED>(multiply_add::<FUSED>(reset, bn, an));
+    multiply_add::<FUSED>(update, hidden - new, new)
+}
+
+#[inline(always)]
+fn memory_lane<const FUSED: bool>([input, forget, cell]: [f32; 3], memory: f32) -> f32 {
+    multiply_add::<FUSED>(sigmoid::<FUSED>(forget), memory, gated::<FUSED>(input, cell))
+}
+
+#[inline(always)]
+fn hidden_lane<const FUSED: bool>([output, memory]: [f32; 2], _: f32) -> f32 {
+    gated::<FUSED>(output, memory)
+}
+
+/// Replaces `values` by what `step`, which must be `#[inline(always)]`, makes of the numbers at the same place of `inputs` and of
+/// themselves: sixteen at a time, copied to where nothing else is, so that compilers need not fear that slices overlap.
+#[inline(always)]
+fn in_lanes<const K: usize>(inputs: [&[f32]; K], values: &mut [f32], step: impl Fn([f32; K], f32) -> f32) {
+    const LANES: usize = 16;
+    let len = values.len();
+    let mut first = 0;
+    while first < len {
+        let count = LANES.min(len - first);
+        let (mut from, mut before) = ([[0.0_f32; LANES]; K], [0.0_f32; LANES]);
+        if count == LANES {
+            for (from, input) in from.iter_mut().zip(&inputs) {
+                from.copy_from_slice(&input[first..][..LANES]);
+            }
+            before.copy_from_slice(&values[first..][..LANES]);
+        } else {
+            for (from, input) in from.iter_mut().zip(&inputs) {
+                from[..count].copy_from_slice(&input[first..][..count]);
+            }
+            before[..count].copy_from_slice(&values[first..][..count]);
         }
+        let mut after = [0.0_f32; LANES];
+        for lane in 0..LANES {
+            let mut own = [0.0; K];
+            for (own, from) in own.iter_mut().zip(&from) {
+                *own = from[lane];
+            }
+            after[lane] = step(own, before[lane]);
+        }
+        values[first..][..count].copy_from_slice(&after[..count]);
+        first += count;
     }
 }

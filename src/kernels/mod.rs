@@ -21,12 +21,12 @@ mod avx512_depthwise;
 #[cfg(target_arch = "x86_64")]
 mod avx_vnni;
 
-pub use depthwise::{Taps, depthwise_floats, depthwise_integers};
+pub use depthwise::{Plane, Taps, depthwise_floats, depthwise_integers};
 pub use elementwise::{
     ByteSum, Grid, ImageShape, Pair, Pool, Right, add_bytes, average_pool, channels_first, channels_last, combine,
     dequantize, max_pool, place_rows, quantize,
 };
-pub use functions::{CellStep, Function, apply, gru_step, layer_norm, lstm_step, rnn_step, softmax};
+pub use functions::{Function, apply, gru_step, layer_norm, lstm_step, rnn_step, softmax};
 pub use instruction_set::InstructionSet;
 pub use panels::{FloatPanels, INTEGER_STEP, IntegerPanels, MatrixShape, PANEL};
 pub use product::{

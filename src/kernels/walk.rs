@@ -45,16 +45,6 @@ impl Walk {
 
     /// The windows of an image with channels last, in the order of the result's pixels.
     pub fn window(window: &Window) -> Self {
-        // Neighbouring pixels of an undilated window lie next to each other: they are one run.
-        Self::over(window, window.dilation[1] == 1)
-    }
-
-    /// The same windows with a run for each of their pixels: for work on each channel by itself.
-    pub fn taps(window: &Window) -> Self {
-        Self::over(window, false)
-    }
-
-    fn over(window: &Window, joins: bool) -> Self {
         let Window {
             channels,
             padded_width,
@@ -64,7 +54,8 @@ impl Walk {
             dilation,
         } = *window;
         let line = padded_width * channels;
-        let (taps, run_len) = if joins {
+        // Neighbouring pixels of an undilated window lie next to each other: they are one run.
+        let (taps, run_len) = if dilation[1] == 1 {
             (1, kernel[1] * channels)
         } else {
             (kernel[1], channels)

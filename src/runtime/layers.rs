@@ -151,7 +151,7 @@ impl FloatLayer {
             FloatWeights::Taps(taps) => {
                 let pitch = taps.channels();
                 let output = FloatOutput { out, pitch, add, low };
-                depthwise_floats(input, &self.walk, rows, taps, &self.columns, output);
+                depthwise_floats(input, taps, &self.columns, output);
             }
         }
     }
@@ -192,6 +192,9 @@ impl IntegerLayer {
 
     /// Whether bytes can be multiplied where they are.
     fn reads_in_place(&self) -> bool {
+        if let IntegerWeights::Taps(_) = self.weights {
+            return true;
+        }
         match &self.image {
             Some(image) => !image.is_padded() && self.walk.span(image.out_pixels, INTEGER_STEP) <= self.input_len,
             None => self.input_len.is_multiple_of(INTEGER_STEP),
@@ -285,15 +288,26 @@ impl IntegerLayer {
                 integer_product(activations, &self.walk, rows, panels, columns, output);
             }
             (IntegerWeights::Taps(taps), IntegerActivations::Bytes(bytes)) => {
-                depthwise_integers(bytes, &self.walk, rows, taps, columns, output);
+                depthwise_integers(bytes, self.columns.zero_point, taps, columns, output);
             }
-            // Depth-wise inputs are always staged as bytes.
+            // Depth-wise convolutions read bytes.
             (IntegerWeights::Taps(_), IntegerActivations::Wide(_)) => {}
         }
     }
 }
 
 impl PaddedImage {
+    /// An image that is read where it is.
+    pub fn unpadded(input: ImageShape, out: [usize; 2]) -> Self {
+        Self {
+            input,
+            first: 0,
+            pitch: input.width * input.channels,
+            padded_len: input.len(),
+            out_pixels: out[0] * out[1],
+        }
+    }
+
     pub fn is_padded(&self) -> bool {
         self.padded_len != self.input.len()
     }

@@ -198,6 +198,9 @@ fn part(values: &[Value], operations: Vec<Operation>, input: usize, output: usiz
     let needs_all = operations
         .iter()
         .any(|operation| matches!(operation.kernel, Kernel::Dynamic(_)));
+    let steps = operations
+        .iter()
+        .any(|operation| matches!(operation.kernel, Kernel::Recurrent(_)));
     let weights: usize = operations.iter().map(|operation| operation.kernel.weight_bytes()).sum();
     // Of floats and of bytes, in the order of their places.
     let mut arenas: [Vec<Block>; 2] = [Vec::new(), Vec::new()];
@@ -256,7 +259,12 @@ fn part(values: &[Value], operations: Vec<Operation>, input: usize, output: usiz
     }
     if in_blocks && !needs_all {
         let sample = (part.floats * size_of::<f32>() + part.bytes).max(1);
-        let many = if weights > HEAVY { MANY.min(LARGE / sample) } else { 1 };
+        // A step of a recurrent layer is a small product: rows make it worth its while.
+        let many = if weights > HEAVY || steps {
+            MANY.min(LARGE / sample)
+        } else {
+            1
+        };
         part.block = Some((CACHED / sample).max(many).max(1));
     }
     part

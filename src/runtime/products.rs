@@ -7,7 +7,8 @@ use super::constants::scaled;
 use super::layers::{Columns, FloatLayer, FloatWeights, IntegerLayer, IntegerWeights, Layer, PaddedImage};
 use super::node::{EXPORT_AGAIN, Node};
 use crate::kernels::{
-    FloatPanels, Grid, ImageShape, InstructionSet, IntegerPanels, MAX_STEPS, MatrixShape, PANEL, Taps, Walk, Window,
+    FloatPanels, Grid, INTEGER_STEP, ImageShape, InstructionSet, IntegerPanels, MAX_STEPS, MatrixShape, PANEL, Plane,
+    Taps, Walk, Window,
 };
 
 /// The most values of a sample at any point of a network: a bound on what a damaged file can ask for.
@@ -119,18 +120,23 @@ impl Product {
 
     /// Packs the weights for inputs that lie as `image` says; of a dense layer it is the image that has been flattened.
     pub fn pack(&self, node: &Node<'_, '_>, image: ImageShape, set: InstructionSet) -> Result<Packed, LoadError> {
-        let is_depthwise = self.window.is_some() && self.inputs != image.channels;
+        let mut plane = None;
         let (walk, padded) = match &self.window {
             None => {
                 let pitch = if self.input_grid.is_some() {
-                    self.inputs.next_multiple_of(crate::kernels::INTEGER_STEP)
+                    self.inputs.next_multiple_of(INTEGER_STEP)
                 } else {
                     self.inputs
                 };
                 (Walk::rows(self.inputs, pitch), None)
             }
+            Some(window) if self.inputs != image.channels => {
+                let depthwise = window.plane(node, image)?;
+                plane = Some(depthwise);
+                (Walk::rows(1, 1), Some(PaddedImage::unpadded(image, depthwise.out)))
+            }
             Some(window) => {
-                let (walk, padded) = padded_window(node, window, image, is_depthwise)?;
+                let (walk, padded) = padded_window(node, window, image)?;
                 (walk, Some(padded))
             }
         };
@@ -142,7 +148,7 @@ impl Product {
         };
         match (&self.weights, self.input_grid) {
             (Weights::Integer { values, scales }, Some(grid)) => Ok(Packed::Integer(Layer {
-                weights: self.integer_weights(values, is_depthwise, &walk, &place, set),
+                weights: self.integer_weights(values, plane, &walk, &place, set),
                 columns: self.columns(node, values, scales, grid)?,
                 walk,
                 image: padded,
@@ -155,7 +161,7 @@ impl Product {
                 let mut bias = self.bias.to_floats();
                 bias.resize(self.outputs.next_multiple_of(PANEL), 0.0);
                 Ok(Packed::Float(Layer {
-                    weights: self.float_weights(is_depthwise, &walk, &place, set),
+                    weights: self.float_weights(plane, &walk, &place, set),
                     columns: bias,
                     walk,
                     image: padded,
@@ -178,14 +184,14 @@ impl Product {
     fn integer_weights(
         &self,
         values: &[i8],
-        is_depthwise: bool,
+        plane: Option<Plane>,
         walk: &Walk,
         place: &Place,
         set: InstructionSet,
     ) -> IntegerWeights {
         let inner = values.len() / self.outputs;
-        if is_depthwise {
-            return IntegerWeights::Taps(Taps::pack(set, self.outputs, inner, |channel, tap| {
+        if let Some(plane) = plane {
+            return IntegerWeights::Taps(Taps::pack(set, plane, self.outputs, |channel, tap| {
                 values[channel * inner + tap]
             }));
         }
@@ -194,11 +200,11 @@ impl Product {
         }))
     }
 
-    fn float_weights(&self, is_depthwise: bool, walk: &Walk, place: &Place, set: InstructionSet) -> FloatWeights {
+    fn float_weights(&self, plane: Option<Plane>, walk: &Walk, place: &Place, set: InstructionSet) -> FloatWeights {
         let inner = self.weights.len() / self.outputs;
-        if is_depthwise {
+        if let Some(plane) = plane {
             let weight = |channel: usize, tap: usize| self.weights.at(channel * inner + tap);
-            return FloatWeights::Taps(Taps::pack(set, self.outputs, inner, weight));
+            return FloatWeights::Taps(Taps::pack(set, plane, self.outputs, weight));
         }
         let matrix = self.matrix(walk);
         let at = |column: usize, run, depth| column * inner + place.in_filter(run, depth);
@@ -287,7 +293,6 @@ fn padded_window(
     node: &Node<'_, '_>,
     window: &ConvWindow,
     input: ImageShape,
-    is_depthwise: bool,
 ) -> Result<(Walk, PaddedImage), LoadError> {
     let out = window.out(node, [input.height, input.width])?;
     let padded_width = input.width + window.pads[1] + window.pads[3];
@@ -303,13 +308,8 @@ fn padded_window(
         stride: window.stride,
         dilation: window.dilation,
     };
-    let walk = if is_depthwise {
-        Walk::taps(&windows)
-    } else {
-        Walk::window(&windows)
-    };
     Ok((
-        walk,
+        Walk::window(&windows),
         PaddedImage {
             input,
             first,
@@ -321,6 +321,19 @@ fn padded_window(
 }
 
 impl ConvWindow {
+    /// The window of a depth-wise convolution over an image.
+    fn plane(&self, node: &Node<'_, '_>, image: ImageShape) -> Result<Plane, LoadError> {
+        let input = [image.height, image.width];
+        Ok(Plane {
+            input,
+            out: self.out(node, input)?,
+            kernel: self.kernel,
+            stride: self.stride,
+            dilation: self.dilation,
+            pad: [self.pads[0], self.pads[1]],
+        })
+    }
+
     /// Height and width of what the window makes of an image of this size.
     pub fn out(&self, node: &Node<'_, '_>, size: [usize; 2]) -> Result<[usize; 2], LoadError> {
         let mut out = [0; 2];

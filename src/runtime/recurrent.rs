@@ -1,8 +1,6 @@
 //! Recurrent layers: one product of the input for all steps, then one product of the state for each.
 
-use crate::kernels::{
-    CellStep, FloatOutput, FloatPanels, InstructionSet, Walk, float_product, gru_step, lstm_step, rnn_step,
-};
+use crate::kernels::{FloatOutput, FloatPanels, InstructionSet, Walk, float_product, gru_step, lstm_step, rnn_step};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Cell {
@@ -91,15 +89,21 @@ impl Recurrent {
                 } else {
                     step
                 };
+                let gates = &from_input[step * batch * columns..][..batch * columns];
                 float_product(
                     state,
                     &walk,
                     batch,
                     &direction.state_weight,
                     &direction.state_bias,
-                    FloatOutput::plain(from_state, columns, f32::NEG_INFINITY),
+                    FloatOutput {
+                        out: from_state,
+                        pitch: columns,
+                        // The reset gate of a GRU comes between the two.
+                        add: (self.cell != Cell::Gru).then_some(gates),
+                        low: f32::NEG_INFINITY,
+                    },
                 );
-                let gates = &from_input[step * batch * columns..][..batch * columns];
                 self.advance(set, gates, from_state, state, memory);
                 if self.sequence {
                     out[(step * count + place) * state.len()..][..state.len()].copy_from_slice(state);
@@ -111,20 +115,23 @@ impl Recurrent {
         }
     }
 
-    /// One step of all samples: `gates` come from the input, `recurrent` from the state.
-    fn advance(&self, set: InstructionSet, gates: &[f32], recurrent: &[f32], state: &mut [f32], memory: &mut [f32]) {
+    /// One step of all samples: `from_input` is what the input makes of the gates; `from_state` what the state does, in all but a GRU
+    /// with the former added.
+    fn advance(
+        &self,
+        set: InstructionSet,
+        from_input: &[f32],
+        from_state: &[f32],
+        state: &mut [f32],
+        memory: &mut [f32],
+    ) {
         let (units, columns) = (self.units, self.columns());
-        let rows = gates.chunks_exact(columns).zip(recurrent.chunks_exact(columns));
-        for (sample, ((input, recurrent), hidden)) in rows.zip(state.chunks_exact_mut(units)).enumerate() {
-            let step = CellStep {
-                input,
-                state: recurrent,
-                hidden,
-            };
+        let rows = from_input.chunks_exact(columns).zip(from_state.chunks_exact(columns));
+        for (sample, ((input, gates), hidden)) in rows.zip(state.chunks_exact_mut(units)).enumerate() {
             match self.cell {
-                Cell::Rnn => rnn_step(set, step),
-                Cell::Gru => gru_step(set, step),
-                Cell::Lstm => lstm_step(set, step, &mut memory[sample * units..][..units]),
+                Cell::Rnn => rnn_step(set, gates, hidden),
+                Cell::Gru => gru_step(set, input, gates, hidden),
+                Cell::Lstm => lstm_step(set, gates, hidden, &mut memory[sample * units..][..units]),
             }
         }
     }
