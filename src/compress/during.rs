@@ -3,7 +3,7 @@
 use super::{units, weights};
 use crate::cost;
 use crate::data::Dataset;
-use crate::spec::{Failure, ModelSpec, Pruning, RunPlan, Weights, When};
+use crate::spec::{Failure, ModelSpec, Pruning, RunPlan, WeightCriterion, Weights, When};
 use crate::train::{Evidence, Pruned, Pruner, first_weights};
 
 /// Training samples that those criteria see which look at samples.
@@ -84,6 +84,12 @@ impl Pruner for Curve<'_> {
             seed: self.plan.config.run.seed,
         };
         match &self.pruning {
+            // Before the first step nothing has moved yet.
+            Pruning::Weights(pruning)
+                if pruning.criterion == WeightCriterion::Movement && step == 0 && moments.len() > 1 =>
+            {
+                Ok(None)
+            }
             Pruning::Weights(step) => {
                 let step = step.at(*reached);
                 let mask = match &self.began {

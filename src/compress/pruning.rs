@@ -93,12 +93,18 @@ impl Work<'_> {
     /// Fine-tunes, and prunes on the way.
     fn along(&mut self, pruning: Pruning, epochs: usize) -> Result<Option<usize>, Failure> {
         let plan = self.plan.clone();
+        let zeroes = matches!(pruning, Pruning::Weights(_));
         let curve = Curve::new(pruning, &plan, self.dataset, Some(self.weights.clone()));
-        let stopped = self.fine_tune(epochs, Some(&curve as &dyn Pruner))?;
-        if stopped.is_none() {
+        if let Some(step) = self.fine_tune(epochs, Some(&curve as &dyn Pruner))? {
+            return Ok(Some(step));
+        }
+        if zeroes || self.mask.is_some() {
             self.mask = Some(weights::mask_of_zeros(&self.plan.model, &self.weights));
         }
-        Ok(stopped)
+        if !zeroes {
+            self.began = Some(self.weights.clone());
+        }
+        Ok(None)
     }
 
     /// Another network; zeros that were held are held in it too.
@@ -121,16 +127,11 @@ impl Work<'_> {
 
     /// Zeroes what `mask` has as 0, beside what is held already.
     fn hold(&mut self, mask: &Weights) {
-        let zeroed = weights::apply(&self.weights, mask);
-        let zeroed = match &self.mask {
-            Some(before) => weights::apply(&zeroed, before),
-            None => zeroed,
-        };
         let both = match &self.mask {
             Some(before) => weights::both(before, mask),
             None => mask.clone(),
         };
-        self.weights = zeroed;
+        self.weights = weights::apply(&self.weights, &both);
         self.mask = Some(both);
     }
 

@@ -510,4 +510,29 @@ mod tests {
             assert_eq!(speed(&recipe.parse().unwrap()), expected, "{recipe}");
         }
     }
+
+    #[test]
+    fn rewound_weights_are_those_of_the_parents_first_epochs() {
+        let (plan, weights, dataset) = parent();
+        let sink = Recorder::default();
+        let recipe = |rewind: usize| Recipe {
+            steps: vec![RecipeStep::Weights(crate::spec::PruneWeights {
+                rewind: Some(rewind),
+                ..crate::spec::PruneWeights::of(0.5, 0)
+            })],
+        };
+        let control = RunControl::default();
+        let rewound = |plan: &RunPlan, epochs: usize| {
+            let applied = apply(&recipe(epochs), plan, &weights, &dataset, &control, &sink).unwrap();
+            let Applied::Finished(compressed) = applied else {
+                panic!("nobody asked to stop");
+            };
+            compressed.weights
+        };
+        let mask = weights::mask_of_zeros(&plan.model, &rewound(&plan, 0));
+        let first = crate::train::first_weights(&plan).unwrap();
+        assert_eq!(rewound(&plan, 0), weights::apply(&first, &mask));
+        assert_eq!(rewound(&plan, 4), weights::apply(&weights, &mask));
+        assert_ne!(rewound(&plan, 1), rewound(&plan, 2));
+    }
 }

@@ -372,6 +372,7 @@ mod tests {
             ("units:0.5:steps=3", "belongs to schedule"),
             ("units:0.5:begin=0.8:end=0.2", "not before"),
             ("units:0.5:schedule=iterative", "finetune"),
+            ("weights:0.5:schedule=cubic:rewind=1:finetune=1", "rewind belongs"),
             ("nm:4:2", "smaller"),
             ("nm:2", "two numbers"),
             ("units:1.5", "between 0 and 1"),

@@ -291,11 +291,15 @@ pub const SPARSE_GROUPS: StepWord = StepWord {
 };
 
 fn read_weights(values: &Values, pattern: WeightPattern) -> Result<RecipeStep, String> {
+    let when = read_when(values)?;
+    if matches!(when, When::Cubic { .. }) && values.is_set("rewind") {
+        return Err("rewind belongs to schedule=once or schedule=iterative".to_owned());
+    }
     Ok(RecipeStep::Weights(PruneWeights {
         pattern,
         criterion: values.choice("criterion"),
         protect: values.layers("protect"),
-        when: read_when(values)?,
+        when,
         rewind: values.count("rewind"),
         finetune: values.count("finetune").unwrap_or_default(),
     }))
