@@ -84,10 +84,12 @@ proptest! {
         // As exported: on grids, batch norms are folded.
         let expected = cost::expected(&model, &in_float).weight_bytes;
         let has_blocks = recipe.steps.iter().any(|step| matches!(step, RecipeStep::Blocks(_)));
-        if has_blocks {
-            prop_assert!(cost::model_bytes(smaller) <= expected);
-        } else {
+        let has_units = recipe.steps.iter().any(|step| matches!(step, RecipeStep::Units(_)));
+        if !has_blocks {
             prop_assert_eq!(cost::model_bytes(smaller), expected);
+        } else if !has_units {
+            // Which blocks go is not known before, and what units are left of it depends on that.
+            prop_assert!(cost::model_bytes(smaller) <= expected);
         }
         // Of several shares the last one holds, whatever followed it; a smaller network has other shares.
         if let Some(RecipeStep::Weights(step)) = recipe.steps.iter().rfind(|step| !step.is_storage()) {
