@@ -4,6 +4,7 @@ mod architecture;
 mod architectures;
 mod bad_bundle;
 mod bad_data;
+mod choices;
 mod classical;
 mod command_line;
 mod desk;

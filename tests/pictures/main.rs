@@ -24,7 +24,7 @@ struct Scene {
     play: fn(Look) -> Stage,
 }
 
-const SCENES: [Scene; 24] = [
+const SCENES: [Scene; 25] = [
     Scene {
         name: "train_empty",
         readme: None,
@@ -143,6 +143,11 @@ const SCENES: [Scene; 24] = [
         name: "tab_residuals",
         readme: None,
         play: |look| Stage::networks(look).with_tab(recorded::REGRESSION, "Residuals"),
+    },
+    Scene {
+        name: "tab_findings",
+        readme: None,
+        play: |look| Stage::networks(look).with_tab(recorded::REGRESSION, "Findings"),
     },
     Scene {
         name: "compress_empty",

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use egui::accesskit::Role;
+use egui::accesskit::{Role, Toggled};
 use egui_kittest::kittest::Queryable as _;
 use egui_kittest::wgpu::WgpuTestRenderer;
 use egui_kittest::{Harness, SnapshotOptions};
@@ -178,15 +178,23 @@ impl Stage {
             .collect();
     }
 
-    /// Opens a tab under the charts, from the menu where the row has no room for it.
+    /// Opens a tab under the charts, from the menu where the row has no room for it. Pressing an open one would fold it.
     pub fn tab(&mut self, name: &str) {
-        if self.harness.query_by_role_and_label(Role::Tab, name).is_none() {
-            self.press("More tabs");
+        if !self.is_open(name) {
+            if self.harness.query_by_role_and_label(Role::Tab, name).is_none() {
+                self.press("More tabs");
+            }
+            self.press(name);
+            assert!(self.is_open(name), "{name} does not open");
         }
-        self.press(name);
         self.until("its pictures are at hand", |app| !app.is_waiting());
         self.harness.remove_cursor();
         self.harness.run_steps(4);
+    }
+
+    fn is_open(&self, tab: &str) -> bool {
+        let tab = self.harness.query_by_role_and_label(Role::Tab, tab);
+        tab.is_some_and(|tab| tab.accesskit_node().toggled() == Some(Toggled::True))
     }
 
     pub fn export(&mut self, run: RunId) {

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
-# The real window under Xvfb, pressed with the mouse alone: start, Run, Compress, Compare, Try it, Export; a kill while it
-# trains; what it costs while it is idle and while it trains. Widgets are found by their accessible names, over the bus that
+# The real window under Xvfb, pressed with the mouse alone. Widgets are found by their accessible names, over the bus that
 # screen readers use. Leaves a picture of each stage in OUT.
 #
-#   tests/window/run.sh TRIMTAB OUT [dark|light]
+#   tests/window/run.sh TRIMTAB OUT [dark|light] [press|tools]
+#
+# press: start, Run, Compress, Compare, Try it, Export; a kill while it trains; what it costs while it is idle and while it
+# trains. tools: what helps to set up a run and to mend one.
 #
 # Needs (Debian): xvfb xdotool imagemagick mesa-vulkan-drivers at-spi2-core dbus gir1.2-atspi-2.0 python3-gi
 set -euo pipefail
-trimtab="$(realpath "$1")"; out="$2"; theme="${3:-dark}"
+trimtab="$(realpath "$1")"; out="$2"; theme="${3:-dark}"; script="${4:-press}"
 mkdir -p "$out"
 here="$(dirname "$(realpath "$0")")"
 scratch="$(mktemp -d)"
 chmod 700 "$scratch"
-export XDG_RUNTIME_DIR="$scratch" HOME="$scratch/home"
+export XDG_RUNTIME_DIR="$scratch" HOME="$scratch/home" PYTHONDONTWRITEBYTECODE=1
 mkdir -p "$HOME"
 exec 3<>"$scratch/display"
 Xvfb -displayfd 3 -screen 0 1440x900x24 >"$scratch/xvfb.log" 2>&1 &
@@ -21,4 +23,4 @@ trap 'kill $xvfb 2>/dev/null; rm -rf "$scratch"' EXIT
 for _ in $(seq 100); do [ -s "$scratch/display" ] && break; sleep 0.1; done
 DISPLAY=":$(head -n1 "$scratch/display" | tr -d '[:space:]')"
 export DISPLAY
-dbus-run-session -- /usr/bin/python3 "$here/press.py" "$trimtab" "$out" "$theme" 2> >(grep -v "dbus-daemon" >&2)
+dbus-run-session -- /usr/bin/python3 "$here/$script.py" "$trimtab" "$out" "$theme" 2> >(grep -v "dbus-daemon" >&2)

@@ -21,10 +21,10 @@ const CURVE_POINTS: usize = 5;
 const CURVE_FOLDS: usize = 3;
 const LINE: f32 = 30.0;
 
-/// What is kept between frames.
 /// A spread of a point of the learning curve.
 type SpreadOf = fn(&CurvePoint) -> crate::jobs::Spread;
 
+/// What is kept between frames.
 #[derive(Debug)]
 pub struct ProbesView {
     /// Memory that a batch may take, in MB.
