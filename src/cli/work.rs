@@ -198,13 +198,40 @@ pub fn compare(store: Store, runs: &[String], json: bool, csv: Option<PathBuf>) 
     let desk = Desk::open(store)?;
     let made = desk.perform(Job::Measure { runs: chosen })?;
     let rows = desk.runs(&made)?;
+    if json {
+        return to_json(&rows);
+    }
+    let mut sets: Vec<(String, Vec<Run>)> = Vec::new();
+    for row in rows {
+        let name = desk.store.run(row.run)?.plan.dataset.name;
+        match sets.last_mut() {
+            Some((last, of)) if *last == name => of.push(row),
+            _ => sets.push((name, vec![row])),
+        }
+    }
     if let Some(path) = csv {
-        let comparison = compare::compare(&rows).ok_or("none of these runs has been measured")?;
+        let [(_, rows)] = sets.as_slice() else {
+            let names: Vec<&str> = sets.iter().map(|(name, _)| name.as_str()).collect();
+            return Err(format!(
+                "a CSV holds the runs on one data set, these are on {}; name the runs",
+                names.join(", ")
+            )
+            .into());
+        };
+        let comparison = compare::compare(rows).ok_or("none of these runs has been measured")?;
         std::fs::write(&path, compare::csv(&comparison))
             .map_err(|error| format!("{}: {error}; choose another file", path.display()))?;
         return Ok(format!("wrote {} rows to {}\n", rows.len(), path.display()));
     }
-    if json { to_json(&rows) } else { comparison(&rows) }
+    let tables = sets.iter().map(|(name, rows)| {
+        let title = if sets.len() > 1 {
+            format!("{name}\n")
+        } else {
+            String::new()
+        };
+        Ok(title + &comparison(rows)?)
+    });
+    Ok(tables.collect::<Result<Vec<String>, CommandError>>()?.join("\n"))
 }
 
 pub fn export(store: Store, run: &str, to: &Path) -> Result<String, CommandError> {

@@ -22,15 +22,29 @@ struct Contender {
 }
 
 impl Worker<'_> {
-    /// Measures the exported bytes of all `runs` in the same interleaved rounds and enters the figures in their rows. The
-    /// baseline is the first uncompressed run, or the first of all; it comes first in the answer.
+    /// Measures the exported bytes of all `runs` on one data set in the same interleaved rounds and enters the figures in their
+    /// rows; one data set after another, since scores on different ones say nothing about each other. The baseline of a data
+    /// set is its first uncompressed run, or the first of all; it comes first among them in the answer.
     pub fn measure(&self, runs: &[RunId]) -> Result<Vec<RunId>, JobError> {
-        let mut contenders: Vec<Contender> = Vec::with_capacity(runs.len());
+        let mut sets: Vec<(String, Vec<RunId>)> = Vec::new();
         for &run in runs {
-            if contenders.iter().all(|contender| contender.record.run.run != run) {
-                contenders.push(self.contender(run)?);
+            let name = self.store.run(run)?.plan.dataset.name;
+            match sets.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, of)) if of.contains(&run) => {}
+                Some((_, of)) => of.push(run),
+                None => sets.push((name, vec![run])),
             }
         }
+        let measured = sets.iter().map(|(_, runs)| self.measure_together(runs));
+        Ok(measured.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// On one data set, each run once.
+    fn measure_together(&self, runs: &[RunId]) -> Result<Vec<RunId>, JobError> {
+        let mut contenders = runs
+            .iter()
+            .map(|&run| self.contender(run))
+            .collect::<Result<Vec<_>, _>>()?;
         let is_baseline = |contender: &Contender| contender.record.origin.is_none();
         if let Some(place) = contenders.iter().position(is_baseline) {
             contenders[..=place].rotate_right(1);

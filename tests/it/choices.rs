@@ -17,7 +17,8 @@ use trimtab::store::Store;
 const FOLDS: usize = 5;
 /// How far below the best the first pick may be, in accuracy or R2.
 const TOLERANCE: f64 = 0.02;
-const HEAD: &str = "| data set | first pick | its score | best | its score | all, mean of five folds |\n|---|---|---|---|---|---|\n";
+const HEAD: &str =
+    "| data set | first pick | its score | best | its score | all, mean of five folds |\n|---|---|---|---|---|---|\n";
 
 /// Mean accuracy, or R2, of each family on a data set.
 type Scores = BTreeMap<Architecture, f64>;
@@ -41,7 +42,9 @@ fn recorded() -> BTreeMap<String, Scores> {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         let scores = cells[5].split(", ").map(|score| {
             let (name, score) = score.split_once(' ').unwrap();
-            let architecture = Architecture::ALL.into_iter().find(|architecture| architecture.name() == name);
+            let architecture = Architecture::ALL
+                .into_iter()
+                .find(|architecture| architecture.name() == name);
             (architecture.unwrap(), score.parse().unwrap())
         });
         (cells[0].to_owned(), scores.collect())
@@ -82,7 +85,11 @@ fn the_first_pick_is_within_0_02_of_the_best_on_every_set() {
 #[ignore = "trains for the better part of an hour"]
 fn measure_choices() {
     let wanted = std::env::var("TRIMTAB_SETS").ok();
-    let is_wanted = |source: &str| wanted.as_ref().is_none_or(|sets| sets.split(',').any(|set| set == source));
+    let is_wanted = |source: &str| {
+        wanted
+            .as_ref()
+            .is_none_or(|sets| sets.split(',').any(|set| set == source))
+    };
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(folder.path()).unwrap());
     let engine = Engine::start(Arc::clone(&store), || ()).unwrap();
@@ -128,9 +135,17 @@ fn write(all: &BTreeMap<String, Scores>) {
         let (best, score) = best(scores);
         let mut ranked: Vec<_> = scores.iter().collect();
         ranked.sort_by(|a, b| b.1.total_cmp(a.1));
-        let list: Vec<String> = ranked.iter().map(|(name, score)| format!("{name} {score:.3}")).collect();
+        let list: Vec<String> = ranked
+            .iter()
+            .map(|(name, score)| format!("{name} {score:.3}"))
+            .collect();
         let its = scores[&first];
-        writeln!(text, "| {source} | {first} | {its:.3} | {best} | {score:.3} | {} |", list.join(", ")).unwrap();
+        writeln!(
+            text,
+            "| {source} | {first} | {its:.3} | {best} | {score:.3} | {} |",
+            list.join(", ")
+        )
+        .unwrap();
     }
     fs::write(path(), text).unwrap();
 }

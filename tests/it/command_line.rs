@@ -159,6 +159,26 @@ fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
     );
     assert!(desk.text(&["compare"]).contains("int8-static"));
 
+    // Runs on other data stand in a table of their own.
+    desk.write("iris.toml", "[data]\nsource = \"iris\"\n[train]\nepochs = 2\n");
+    desk.text(&["train", "iris.toml"]);
+    let compared = desk.json(&["compare", "--json"]);
+    assert!(
+        compared[0]["against"].is_null() && compared[5]["against"].is_null(),
+        "{compared}"
+    );
+    let text = desk.text(&["compare"]);
+    let tables: Vec<&str> = text.split("\n\n").collect();
+    assert!(
+        tables.len() == 2 && tables[0].starts_with("wine\n") && tables[1].starts_with("iris\n"),
+        "{text}"
+    );
+    assert!(tables[1].lines().count() == 3 && !tables[1].contains('('), "{text}");
+    assert!(
+        desk.failure(1, &["compare", "--csv", "rows.csv"])
+            .contains("one data set")
+    );
+
     desk.write("rows.csv", &desk.text(&["datasets", "wine", "--rows", "test"]));
     for row in rows {
         let folder = format!("export-{}", row["run"].as_str().unwrap());
@@ -181,7 +201,7 @@ fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
         assert_eq!(row["accuracy"].as_f64().unwrap(), right as f64 / truth.len() as f64);
     }
 
-    assert_eq!(desk.json(&["runs", "--json"]).as_array().unwrap().len(), 5);
+    assert_eq!(desk.json(&["runs", "--json"]).as_array().unwrap().len(), 6);
     assert_eq!(desk.json(&["show", "wine", "--json"])["run"], run["run"]);
     let steps = desk.text(&["curves", "wine", "--csv"]).lines().count() - 1;
     assert_eq!(steps, 6 * 124_usize.div_ceil(32));
