@@ -80,15 +80,38 @@ pub fn choose(source: String, target: Option<String>, set: &[String], json: bool
 }
 
 /// The note on a key of the configuration.
-pub fn explain(key: &str) -> Result<String, CommandError> {
+pub fn explain(key: Option<&str>) -> Result<String, CommandError> {
+    let Some(key) = key else {
+        return Ok(notes());
+    };
     let known = KEYS.iter().find(|known| known.path == key.trim());
     let Some((known, note)) = known.and_then(|known| Some((known, advice::note(known.path)?))) else {
-        return Err(format!("`{key}` is no key of the configuration; `trimtab init` prints them all").into());
+        return Err(format!("`{key}` is no key of the configuration; `trimtab explain` tells of them all").into());
     };
     Ok(format!(
         "{}: {}\n\n  does   {}\n  costs  {}\n  try    {}\n",
         known.path, known.doc, note.does, note.costs, note.attempt
     ))
+}
+
+/// The notes on all keys as a page of Markdown.
+fn notes() -> String {
+    let mut text = String::from("# The knobs: what each does, what it costs, and what to try\n");
+    let mut section = "";
+    for key in KEYS {
+        let head = key.path.split('.').next().unwrap_or_default();
+        if head != section {
+            section = head;
+            text += &format!("\n## {section}\n");
+        }
+        if let Some(note) = advice::note(key.path) {
+            text += &format!(
+                "\n**`{}`**: {}. *Costs*: {}. *Try*: {}.\n",
+                key.path, note.does, note.costs, note.attempt
+            );
+        }
+    }
+    text
 }
 
 /// What the curves of a run say.

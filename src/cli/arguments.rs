@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::compare::Axis;
 use crate::spec::LayerChange;
 
 /// Train small neural networks, compress them, and measure what that cost and bought. Without a command, the window opens.
@@ -58,10 +59,10 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// What a key of the configuration does, what it costs, and what to try
+    /// What a key of the configuration does, what it costs, and what to try; without a key, a page on all of them
     Explain {
         /// Dotted, as in `train.learning_rate`
-        key: String,
+        key: Option<String>,
     },
     /// Parameters, multiply-adds, size and predicted training memory of a configuration
     Cost {
@@ -93,6 +94,19 @@ pub enum Command {
         /// What is done to a layer: int8, int4 or weights:0.8
         #[arg(long, default_value = "int8")]
         change: LayerChange,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try a ladder of recipes on a finished run, and say which result to take within a budget; rungs that are there already are
+    /// not tried again
+    Ladder {
+        /// Number (r12) or name; without it, print the standard ladder as a file to edit
+        run: Option<String>,
+        /// Recipes to try, as `trimtab ladder` prints them
+        #[arg(long, value_name = "LADDER.toml")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        budget: BudgetArguments,
         #[arg(long)]
         json: bool,
     },
@@ -258,4 +272,32 @@ pub struct TrainArguments {
     pub folds: Option<u32>,
     #[arg(long)]
     pub json: bool,
+}
+
+/// What a network may cost.
+#[derive(Debug, Clone, Args)]
+pub struct BudgetArguments {
+    /// Points of accuracy (or hundredths of R2) that may be lost against the run itself
+    #[arg(long, value_name = "POINTS", default_value_t = 1.0)]
+    pub max_loss: f64,
+    /// Size of the exported file, such as 20kB
+    #[arg(long, value_name = "BYTES", value_parser = super::probe::budget)]
+    pub max_size: Option<u64>,
+    /// Microseconds of a call with one sample
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub max_latency: Option<f64>,
+    /// Microseconds of a call with 64 samples
+    #[arg(long, value_name = "MICROSECONDS")]
+    pub max_latency64: Option<f64>,
+    /// Memory of the loaded network at batch 64, such as 1MB
+    #[arg(long, value_name = "BYTES", value_parser = super::probe::budget)]
+    pub max_memory: Option<u64>,
+    /// What to save: size, zstd, batch1, batch64, memory, multiply-adds or parameters
+    #[arg(long, value_name = "FIGURE", value_parser = axis, default_value = "batch64")]
+    pub save: Axis,
+}
+
+fn axis(text: &str) -> Result<Axis, String> {
+    let axis = Axis::ALL.into_iter().find(|axis| axis.word() == text);
+    axis.ok_or_else(|| format!("one of {}", Axis::ALL.map(Axis::word).join(", ")))
 }

@@ -4,6 +4,7 @@
 mod advise;
 mod arguments;
 mod bench;
+mod ladder;
 mod probe;
 mod progress;
 mod report;
@@ -88,11 +89,18 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
             set,
             json,
         } => advise::choose(dataset, target, &set, json),
-        Command::Explain { key } => advise::explain(&key),
+        Command::Explain { key } => advise::explain(key.as_deref()),
         Command::Cost { config, set, json } => work::cost(&config, &set, json),
         Command::Train(options) => work::train(store(place)?, options),
         Command::Compress { run, recipes, json } => work::compress(store(place)?, &run, &recipes, json),
         Command::Sensitivity { run, change, json } => sensitivity::run(store(place)?, &run, change, json),
+        Command::Ladder { run: None, .. } => ladder::print(),
+        Command::Ladder {
+            run: Some(run),
+            file,
+            budget,
+            json,
+        } => ladder::climb(store(place)?, &run, file.as_deref(), &budget, json),
         Command::Compare { runs, json, csv } => work::compare(store(place)?, &runs, json, csv),
         Command::Export { run, to } => work::export(store(place)?, &run, &to),
         Command::Get { name } => work::get(store(place)?, name.as_deref()),

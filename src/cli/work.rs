@@ -444,7 +444,7 @@ impl Desk {
     }
 
     /// Does a job to its end, showing progress; its runs, however they ended.
-    fn perform(&self, job: Job) -> Result<Vec<RunId>, CommandError> {
+    pub fn perform(&self, job: Job) -> Result<Vec<RunId>, CommandError> {
         self.follow(job, |_| {})
     }
 
@@ -469,7 +469,7 @@ impl Desk {
         }
     }
 
-    fn runs(&self, runs: &[RunId]) -> Result<Vec<Run>, CommandError> {
+    pub fn runs(&self, runs: &[RunId]) -> Result<Vec<Run>, CommandError> {
         runs.iter().map(|&run| Ok(self.store.run(run)?.run)).collect()
     }
 
@@ -495,7 +495,7 @@ impl Desk {
     }
 
     /// The output, which stands even if some of the runs failed.
-    fn complete(&self, runs: &[RunId], output: String) -> Result<String, CommandError> {
+    pub fn complete(&self, runs: &[RunId], output: String) -> Result<String, CommandError> {
         match self.require_success(runs) {
             Ok(()) => Ok(output),
             Err(error) => Err(Box::new(Incomplete {

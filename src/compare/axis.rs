@@ -44,6 +44,19 @@ impl Axis {
         }
     }
 
+    /// As it is typed.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Size => "size",
+            Self::Zstd => "zstd",
+            Self::Batch1 => "batch1",
+            Self::Batch64 => "batch64",
+            Self::Memory => "memory",
+            Self::MultiplyAdds => "multiply-adds",
+            Self::Parameters => "parameters",
+        }
+    }
+
     /// A sentence on what it is.
     pub fn doc(self) -> &'static str {
         match self {

@@ -2,11 +2,13 @@
 //! measured rows, shared by every door of the program.
 
 mod axis;
+mod budget;
 mod differences;
 mod listing;
 mod pareto;
 
 pub use axis::Axis;
+pub use budget::{Budget, Excess, Recommendation, recommend};
 pub use differences::{Difference, differences};
 pub use listing::{Field, Line, Sort, order};
 pub use pareto::{Point, front, staircase};

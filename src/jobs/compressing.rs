@@ -21,7 +21,8 @@ pub(super) struct Parent {
 }
 
 impl Worker<'_> {
-    /// A recipe that fails is a failed run, and the others go on.
+    /// A recipe that fails is a failed run, and the others go on. Each is measured beside the parent as soon as it is there, and
+    /// all together in the same rounds at the end.
     pub fn compress(&self, run: RunId, recipes: &[Recipe]) -> Result<Vec<RunId>, JobError> {
         let parent = self.parent(run)?;
         let mut children = Vec::with_capacity(recipes.len());
@@ -36,7 +37,12 @@ impl Worker<'_> {
                 folds: None,
             })?;
             sit(&sink, || self.apply(&parent, recipe, &sink))?;
-            children.push(sink.run());
+            let child = sink.run();
+            drop(sink);
+            if recipes.len() > 1 {
+                self.measure_finished(run, &[child])?;
+            }
+            children.push(child);
         }
         self.measure_finished(run, &children)?;
         Ok(children)

@@ -8,6 +8,7 @@ mod dataset;
 mod event;
 mod failure;
 mod finding;
+mod ladder;
 mod ledger;
 mod metrics;
 mod model;
@@ -37,6 +38,7 @@ pub use dataset::{
 pub use event::{ArtifactKind, Ended, Envelope, Event, EventSink, MemoryReading, StepRecord};
 pub use failure::Failure;
 pub use finding::{Finding, FindingKind};
+pub use ladder::Ladder;
 pub use ledger::MemoryLedger;
 pub use metrics::{Metrics, class_of};
 pub use model::{

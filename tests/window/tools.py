@@ -51,7 +51,7 @@ def panels(window, theme):
     window.picture(f"{theme}-22-add-layer")
     window.press("Add dropout")
     window.picture(f"{theme}-23-layers")
-    window.press("Undo")
+    window.press("Undo (Ctrl+Z)")
     augmentations(window, f"{theme}-24-augmentation", IMAGES)
     window.press("Learning rate", role="page tab")
     window.press("Find a learning rate", role="push button")
@@ -60,13 +60,13 @@ def panels(window, theme):
     window.press(rate)
     window.press("Batch", role="page tab")
     window.press("Find the largest batch", role="push button")
-    window.find_beginning("Use the largest batch")
+    window.gone("Stop: Find the largest batch", patience=240)
     window.press("Time the batches", role="push button")
-    window.gone("Stop: Time the batches")
+    window.gone("Stop: Time the batches", patience=240)
     window.picture(f"{theme}-26-batch")
     window.press("Workers", role="page tab")
     window.press("Measure the workers", role="push button")
-    window.gone("Stop: Measure the workers")
+    window.gone("Stop: Measure the workers", patience=240)
     window.picture(f"{theme}-27-workers")
     window.press("Learning curve", role="page tab")
     window.press("Draw the learning curve", role="push button")
@@ -82,14 +82,14 @@ def augmentations(window, stage, changes):
         window.press(f"Add {change}")
         time.sleep(0.6)
         window.picture(f"{stage}-{place + 1}-{change.replace(' ', '-')}")
-        window.press("Undo")
+        window.press("Undo (Ctrl+Z)")
     for change in changes:
         window.press("Add change")
         window.press(f"Add {change}")
     time.sleep(1.0)
     window.picture(f"{stage}-all")
     for _ in changes:
-        window.press("Undo")
+        window.press("Undo (Ctrl+Z)")
 
 
 def sequences(window, theme):

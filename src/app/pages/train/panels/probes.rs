@@ -20,6 +20,8 @@ const BYTES_PER_MB: u64 = 1_000_000;
 const CURVE_POINTS: usize = 5;
 const CURVE_FOLDS: usize = 3;
 const LINE: f32 = 30.0;
+/// Of the figures of a measured line.
+const WIDTHS: [f32; 3] = [112.0, 140.0, 92.0];
 
 /// A spread of a point of the learning curve.
 type SpreadOf = fn(&CurvePoint) -> crate::jobs::Spread;
@@ -344,8 +346,8 @@ fn measure_ui(ui: &mut Ui, figures: &[String; 3], share: f64, name: &str, is_in_
     let mut pressed = false;
     ui.horizontal(|ui| {
         ui.set_min_height(LINE);
-        for figure in figures {
-            let size = vec2(116.0, LINE);
+        for (figure, width) in figures.iter().zip(WIDTHS) {
+            let size = vec2(width, LINE);
             ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), |ui| {
                 ui.set_min_width(size.x);
                 ui.label(theme::number(figure));

@@ -15,7 +15,7 @@ mod training;
 
 use std::collections::BTreeSet;
 
-use egui::{Align, Button, Frame, Label, Layout, Margin, Panel, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2};
+use egui::{Align, Button, Frame, Label, Layout, Margin, Panel, Role, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, vec2};
 use egui_material_icons::{MaterialIcon, icons};
 
 use crate::app::action::{Action, Actions, Dialog};
@@ -120,12 +120,17 @@ pub fn setup_ui(ui: &mut Ui, model: &Model, view: &mut SetupView, actions: &mut 
                 .exact_size(figures::HEIGHT)
                 .frame(foot)
                 .show(ui, |ui| figures::cost_ui(ui, &model.form, view.figures.as_ref()));
+            // A field that is too wide is cut off: the panel is as wide as the person has made it.
+            let rect = ui.available_rect_before_wrap();
+            let mut inner = ui.new_child(UiBuilder::new().max_rect(rect));
+            inner.shrink_clip_rect(rect);
             ScrollArea::vertical()
                 .id_salt("fields")
                 .auto_shrink(false)
-                .show(ui, |ui| {
+                .show(&mut inner, |ui| {
                     sides.show(ui, |ui| sections_ui(ui, model, view, actions));
                 });
+            ui.advance_cursor_after_rect(rect);
         });
 }
 

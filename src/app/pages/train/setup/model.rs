@@ -94,7 +94,7 @@ fn layers_ui(ui: &mut Ui, fields: &mut Fields, model: &mut ModelConfig, actions:
             actions.push(Action::ShowPanel(Some(Panel::Layers)));
         }
         if let Some(layers) = layers {
-            ui.label(theme::hint(ui, format!("{} of its own", layers.len())));
+            ui.add(egui::Label::new(theme::hint(ui, format!("{} of its own", layers.len()))).truncate());
         }
         response
     });

@@ -550,3 +550,23 @@ fn a_field_says_on_hover_what_it_does_what_it_costs_and_what_to_try() {
         assert!(says(&harness, text), "{text}");
     }
 }
+
+#[test]
+fn the_panel_stays_as_wide_as_it_was_made_whatever_stands_in_it() {
+    let right = |harness: &Harness<'static, Stage>| harness.get_by_label("Reset the set-up").rect().right();
+    let mut harness = stage(RunConfig::digits_cnn());
+    let before = right(&harness);
+    for rate in [0.004_14, 0.000_012_345_678] {
+        let mut config = RunConfig::digits_cnn();
+        config.train.learning_rate = rate;
+        config.model.layers = Some(vec![LayerSpec::Flatten; 12]);
+        config.model.filters = vec![128; 30];
+        config.data.source = "/a/long/way/to/a/file/with/a/name/that/does/not/fit/beside/its/label.csv".to_owned();
+        harness.state_mut().edit(config);
+        harness.run();
+        for _ in 0..20 {
+            harness.step();
+        }
+        assert_eq!(right(&harness), before, "learning rate {rate}");
+    }
+}

@@ -1,0 +1,110 @@
+//! `trimtab ladder`: many recipes on one run, and which result to take.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::arguments::BudgetArguments;
+use super::work::Desk;
+use super::{CommandError, report, to_json};
+use crate::compare::{self, Budget, Recommendation};
+use crate::jobs::Job;
+use crate::spec::{Ladder, Run, RunId, RunStatus};
+use crate::store::Store;
+
+/// What the ladder came to.
+#[derive(Debug, Serialize)]
+struct Climbed<'a> {
+    runs: &'a [Run],
+    /// None where nothing fits the budget.
+    recommended: Option<Recommendation>,
+}
+
+/// The standard ladder as a file to edit.
+pub fn print() -> Result<String, CommandError> {
+    Ok(Ladder::standard()?.to_toml())
+}
+
+/// Tries the rungs that are not there yet, and compares all of them.
+pub fn climb(
+    store: Store,
+    run: &str,
+    file: Option<&Path>,
+    options: &BudgetArguments,
+    json: bool,
+) -> Result<String, CommandError> {
+    let ladder = match file {
+        None => Ladder::standard()?,
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            Ladder::parse(&text).map_err(|problem| format!("{}: {problem}", path.display()))?
+        }
+    };
+    let run = store.find(run)?;
+    let rows = store.rows()?;
+    let is_finished = |rung: &&crate::store::RunRow| rung.run.status == RunStatus::Finished;
+    let known = |recipe| {
+        let mut rungs = rows.iter().rev().filter(is_finished);
+        let found = rungs.find(|row| row.origin.as_ref().is_some_and(|(of, by)| *of == run && by == recipe));
+        found.map(|row| row.run.run)
+    };
+    let (there, missing): (Vec<_>, Vec<_>) = ladder.rungs.into_iter().partition(|recipe| known(recipe).is_some());
+    let there: Vec<RunId> = there.iter().filter_map(known).collect();
+    let desk = Desk::open(store)?;
+    let mut made = Vec::new();
+    if !missing.is_empty() {
+        made = desk.perform(Job::Compress { run, recipes: missing })?;
+    }
+    let finished = desk.runs(&made)?;
+    let finished = finished.iter().filter(|run| run.status == RunStatus::Finished);
+    let all: Vec<RunId> = [run].into_iter().chain(there).chain(finished.map(|run| run.run)).collect();
+    let measured = desk.perform(Job::Measure { runs: all })?;
+    let rows = desk.runs(&measured)?;
+    let baseline = rows.first().ok_or("the ladder has no rung")?;
+    let budget = options.budget();
+    let recommended = compare::recommend(baseline, &rows, &budget, options.save);
+    let output = if json {
+        to_json(&Climbed {
+            runs: &rows,
+            recommended,
+        })?
+    } else {
+        text(baseline, &rows, &budget, recommended.as_ref())?
+    };
+    desk.complete(&made, output)
+}
+
+fn text(
+    baseline: &Run,
+    rows: &[Run],
+    budget: &Budget,
+    recommended: Option<&Recommendation>,
+) -> Result<String, CommandError> {
+    let comparison = compare::compare(rows).ok_or("none of these runs has been measured")?;
+    let (mut titles, mut cells) = compare::table(&comparison);
+    titles.push("budget");
+    for (row, cells) in comparison.rows.iter().zip(&mut cells) {
+        let excess = budget.excess(row.run, baseline);
+        cells.push(excess.first().map_or_else(|| "fits".to_owned(), compare::Excess::text));
+    }
+    let words = match recommended {
+        Some(Recommendation { run, reason }) => {
+            let name = rows.iter().find(|row| row.run == *run).map_or("", |row| row.name.as_str());
+            format!("take {run} ({name}): {reason}\n")
+        }
+        None => "nothing fits the budget, not even the baseline\n".to_owned(),
+    };
+    Ok(report::table(&titles, &cells) + "\n" + &words)
+}
+
+impl BudgetArguments {
+    fn budget(&self) -> Budget {
+        Budget {
+            loss: Some(self.max_loss / 100.0),
+            size: self.max_size.map(|bytes| bytes as f64),
+            latency_batch1: self.max_latency,
+            latency_batch64: self.max_latency64,
+            memory: self.max_memory.map(|bytes| bytes as f64),
+        }
+    }
+}
