@@ -9,7 +9,7 @@ use super::work::Desk;
 use super::{CommandError, report, to_json};
 use crate::compare::{self, Budget, Recommendation};
 use crate::jobs::Job;
-use crate::spec::{Ladder, Run, RunId, RunStatus};
+use crate::spec::{Ladder, Recipe, Run, RunId, RunStatus};
 use crate::store::Store;
 
 /// What the ladder came to.
@@ -43,7 +43,7 @@ pub fn climb(
     let run = store.find(run)?;
     let rows = store.rows()?;
     let is_finished = |rung: &&crate::store::RunRow| rung.run.status == RunStatus::Finished;
-    let known = |recipe| {
+    let known = |recipe: &Recipe| {
         let mut rungs = rows.iter().rev().filter(is_finished);
         let found = rungs.find(|row| row.origin.as_ref().is_some_and(|(of, by)| *of == run && by == recipe));
         found.map(|row| row.run.run)

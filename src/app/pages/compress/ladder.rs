@@ -7,7 +7,8 @@ mod columns;
 use egui::{Align, Button, Layout, Rect, ScrollArea, Sense, Ui, UiBuilder, vec2};
 use egui_material_icons::icons;
 
-use super::{outlook, waiting};
+use super::budget::{self, Judged, Standing};
+use super::{CompressView, outlook, waiting};
 use crate::app::action::{Action, Actions, Dialog, Page};
 use crate::app::state::{Model, RowExt};
 use crate::app::theme::{self, Tokens};
@@ -43,7 +44,15 @@ impl Ladder {
 }
 
 /// A card of this height.
-pub fn ladder_ui(ui: &mut Ui, model: &Model, parent: &RunRow, ladder: &mut Ladder, height: f32, actions: &mut Actions) {
+pub fn ladder_ui(
+    ui: &mut Ui,
+    model: &Model,
+    parent: &RunRow,
+    view: &mut CompressView,
+    height: f32,
+    actions: &mut Actions,
+) {
+    let CompressView { ladder, wishes, .. } = view;
     ladder.refresh(model, parent);
     theme::card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
@@ -52,11 +61,19 @@ pub fn ladder_ui(ui: &mut Ui, model: &Model, parent: &RunRow, ladder: &mut Ladde
             ui.label(theme::strong(format!("Results of {}", parent.run.name)));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| measure_ui(ui, model, parent, ladder, actions));
         });
+        let children = ladder.children.iter().filter_map(|&run| model.runs.row(run));
+        let judged = Judged::of(*wishes, parent, children);
+        if !ladder.children.is_empty() {
+            budget::wishes_ui(ui, wishes);
+            if parent.run.deployed.is_some() {
+                budget::recommended_ui(ui, model, &judged, actions);
+            }
+        }
         ScrollArea::horizontal().id_salt("results, sideways").show(ui, |ui| {
             let columns = Columns::within(ui.available_width());
             columns.head_ui(ui, parent.score_name());
             let spacing = std::mem::replace(&mut ui.spacing_mut().item_spacing.y, 0.0);
-            rung_ui(ui, model, parent, parent, &columns, ladder, actions);
+            rung_ui(ui, model, parent, parent, &columns, (ladder, &judged), actions);
             if ladder.children.is_empty() {
                 ui.add_space(theme::SPACE[2]);
                 let words = "Each recipe makes a run of its own, which is measured beside this one and listed here. The \
@@ -70,7 +87,7 @@ pub fn ladder_ui(ui: &mut Ui, model: &Model, parent: &RunRow, ladder: &mut Ladde
                 .show_rows(ui, RUNG_HEIGHT, ladder.children.len(), |ui, places| {
                     for place in places {
                         if let Some(row) = ladder.children.get(place).and_then(|&run| model.runs.row(run)) {
-                            rung_ui(ui, model, row, parent, &columns, ladder, actions);
+                            rung_ui(ui, model, row, parent, &columns, (ladder, &judged), actions);
                         }
                     }
                 });
@@ -100,7 +117,7 @@ fn rung_ui(
     row: &RunRow,
     parent: &RunRow,
     columns: &Columns,
-    ladder: &Ladder,
+    (ladder, judged): (&Ladder, &Judged),
     actions: &mut Actions,
 ) {
     let tokens = Tokens::of(ui);
@@ -127,7 +144,7 @@ fn rung_ui(
         .hline(rect.x_range(), rect.bottom(), egui::Stroke::new(1.0, tokens.line));
     let is_baseline = run == parent.run.run;
     columns.place(ui, rect, columns::WHAT, Align::Min, |ui| {
-        what_ui(ui, model, row, is_baseline);
+        what_ui(ui, model, row, is_baseline, &judged.standing(row, parent));
     });
     if row.run.deployed.is_some() {
         cells::figures_ui(ui, model, row, parent, rect, columns, &ladder.widest);
@@ -146,7 +163,8 @@ fn rung_ui(
 }
 
 /// The recipe and the run's name.
-fn what_ui(ui: &mut Ui, model: &Model, row: &RunRow, is_baseline: bool) {
+fn what_ui(ui: &mut Ui, model: &Model, row: &RunRow, is_baseline: bool, standing: &Standing) {
+    let tokens = Tokens::of(ui);
     let recipe = row.origin.as_ref().map(|(_, recipe)| recipe);
     let words = recipe.map_or_else(|| "As trained".to_owned(), outlook::in_words);
     ui.horizontal(|ui| {
@@ -157,6 +175,17 @@ fn what_ui(ui: &mut Ui, model: &Model, row: &RunRow, is_baseline: bool) {
         } else {
             ui.label(mark::status_icon(ui, row.run.status))
                 .on_hover_text(row.run.status.name());
+        }
+        match standing {
+            Standing::Recommended => {
+                ui.label(theme::icon(icons::ICON_CHECK_CIRCLE).size(14.0).color(tokens.good))
+                    .on_hover_text("Recommended within the limits");
+            }
+            Standing::Over(excess) => {
+                let icon = ui.label(theme::icon(icons::ICON_BLOCK).size(14.0).color(tokens.warn));
+                icon.on_hover_text(format!("Over the limits: {excess}"));
+            }
+            Standing::Fits | Standing::Unknown => {}
         }
         let label = ui.add(egui::Label::new(theme::strong(words)).truncate());
         if let Some(recipe) = recipe {

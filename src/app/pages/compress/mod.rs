@@ -1,5 +1,6 @@
 //! The Compress page: a recipe as a chain of chips, the queue of recipes, each result against its parent.
 
+mod budget;
 mod chain;
 mod ladder;
 mod outlook;
@@ -37,6 +38,7 @@ pub struct CompressView {
     /// What is typed as a recipe, until it can be read and the field is left.
     #[serde(skip)]
     typed: Option<String>,
+    wishes: budget::Wishes,
     #[serde(skip)]
     ladder: Ladder,
 }
@@ -68,7 +70,7 @@ pub fn compress_ui(ui: &mut Ui, model: &Model, view: &mut CompressView, actions:
                 });
             });
         let height = ui.available_height();
-        ladder::ladder_ui(ui, model, parent, &mut view.ladder, height, actions);
+        ladder::ladder_ui(ui, model, parent, view, height, actions);
         return;
     }
     ScrollArea::vertical()
@@ -90,7 +92,7 @@ pub fn compress_ui(ui: &mut Ui, model: &Model, view: &mut CompressView, actions:
             });
             ui.add_space(GAP - ui.spacing().item_spacing.y);
             let height = (page - (ui.cursor().top() - top)).max(LADDER_HEIGHT);
-            ladder::ladder_ui(ui, model, parent, &mut view.ladder, height, actions);
+            ladder::ladder_ui(ui, model, parent, view, height, actions);
         });
 }
 

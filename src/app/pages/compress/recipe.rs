@@ -11,7 +11,7 @@ use crate::app::theme::{self, Tokens};
 use crate::app::widgets::figures::score_text;
 use crate::cost;
 use crate::jobs::RunRow;
-use crate::spec::{FLAG, Knob, KnobKind, Recipe, RecipeStep, units};
+use crate::spec::{FLAG, Knob, KnobKind, Ladder, Recipe, RecipeStep, RunId, units};
 
 /// Runs that the choice offers; the list of runs below every page has them all.
 const CHOICES: usize = 200;
@@ -34,7 +34,7 @@ pub fn recipe_ui(ui: &mut Ui, model: &Model, parent: &RunRow, view: &mut Compres
         ui.add_space(theme::SPACE[0]);
         expected_ui(ui, model, parent, &view.chain);
         ui.add_space(theme::SPACE[0]);
-        buttons_ui(ui, parent, view, wrong, actions);
+        buttons_ui(ui, model, parent, view, wrong, actions);
         list_ui(ui, parent, view, actions);
     });
 }
@@ -374,7 +374,14 @@ fn expected_ui(ui: &mut Ui, model: &Model, parent: &RunRow, chain: &Chain) {
     ui.add(egui::Label::new(theme::label(ui, outlook::remarks(&recipe))).wrap());
 }
 
-fn buttons_ui(ui: &mut Ui, parent: &RunRow, view: &mut CompressView, wrong: Option<String>, actions: &mut Actions) {
+fn buttons_ui(
+    ui: &mut Ui,
+    model: &Model,
+    parent: &RunRow,
+    view: &mut CompressView,
+    wrong: Option<String>,
+    actions: &mut Actions,
+) {
     let run = parent.run.run;
     let recipe = view.chain.recipe().filter(|_| wrong.is_none());
     let is_ready = recipe.is_some();
@@ -412,7 +419,30 @@ fn buttons_ui(ui: &mut Ui, parent: &RunRow, view: &mut CompressView, wrong: Opti
                 recipes: usual.into(),
             });
         }
+        build_ui(ui, model, run, actions);
     });
+}
+
+/// The standard ladder, as far as it is not there yet.
+fn build_ui(ui: &mut Ui, model: &Model, run: RunId, actions: &mut Actions) {
+    let Ok(Ladder { mut rungs }) = Ladder::standard() else {
+        return;
+    };
+    rungs.retain(|recipe| !has_finished(model, run, recipe));
+    let response = ui.add_enabled(!rungs.is_empty(), Button::new("Build the ladder"));
+    let names = rungs.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let hover = format!("Tries all of these, one after another, and recommends one within your limits:\n{names}");
+    let response = response.on_hover_text(hover);
+    if response.clicked() {
+        actions.push(Action::Compress { run, recipes: rungs });
+    }
+    response.on_disabled_hover_text("Every rung is there");
+}
+
+/// Whether this recipe on this run is there already.
+fn has_finished(model: &Model, run: RunId, recipe: &Recipe) -> bool {
+    let is_it = |row: &&RunRow| row.origin.as_ref().is_some_and(|(of, by)| *of == run && by == recipe);
+    model.runs.rows().iter().filter(is_it).any(RowExt::is_usable)
 }
 
 /// Recipes put aside.

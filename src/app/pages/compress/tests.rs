@@ -298,3 +298,40 @@ fn ten_thousand_results_are_drawn_in_a_small_window() {
     let drawn = stage.query_all_by_label_contains("Actions of").count();
     assert!((2..40).contains(&drawn), "{drawn} rungs");
 }
+
+#[test]
+fn a_result_within_the_limits_is_recommended_and_the_limits_can_be_changed() {
+    let mut stage = stage(ladder());
+    // The halved network loses 0.6 points of the 1.0 that may be lost.
+    assert!(says(&stage, "of the baseline's latency at batch 64, for 0.6 points"));
+    let take = stage.get_by_label("The recommended result");
+    take.click();
+    stage.run();
+    assert!(stage.state().asked.iter().any(|action| matches!(action, Action::Select(RunId(4)))));
+    let state = stage.state_mut();
+    state.view.wishes.budget.loss = Some(0.004);
+    stage.run();
+    assert!(says(&stage, "loses 0.6 of 0.4 points"));
+    stage.state_mut().view.wishes.budget.size = Some(10.0);
+    stage.run();
+    assert!(says(&stage, "Nothing fits these limits"));
+}
+
+#[test]
+fn the_ladder_is_built_where_it_is_not_there_yet() {
+    let mut stage = stage(ladder());
+    press(&mut stage, "Build the ladder");
+    let asked = |rungs: &[&str]| {
+        move |action: &Action| match action {
+            Action::Compress { run: RunId(3), recipes } => {
+                let texts: Vec<String> = recipes.iter().map(ToString::to_string).collect();
+                rungs.iter().all(|rung| texts.iter().any(|text| text == rung))
+            }
+            _ => false,
+        }
+    };
+    assert!(stage.state().asked.iter().any(asked(&["weights:0.9:finetune=5", "units:0.7:finetune=5"])));
+    // What is there is not done again.
+    assert!(!stage.state().asked.iter().any(asked(&["fp16"])));
+    assert!(!stage.state().asked.iter().any(asked(&["units:0.5:finetune=3"])));
+}
