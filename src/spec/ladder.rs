@@ -12,15 +12,19 @@ pub struct Ladder {
 }
 
 /// From what hardly changes a network to what changes it most.
-const STANDARD: [&str; 8] = [
+const STANDARD: [&str; 12] = [
     "fp16",
+    "int8-dynamic",
     "int8-static",
+    "int8-qat",
+    "int4:epochs=3",
     "weights:0.5:finetune=3",
     "weights:0.8:finetune=3",
     "weights:0.9:finetune=5",
     "units:0.3:finetune=3",
     "units:0.5:finetune=3",
     "units:0.7:finetune=5",
+    "units:0.5:finetune=3+int8-qat",
 ];
 
 impl Ladder {
