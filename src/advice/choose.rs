@@ -67,6 +67,8 @@ struct When {
     inputs: Bounds,
     /// Steps of a sequence or text, rows of an image.
     steps: Bounds,
+    /// Different tokens of a text.
+    vocabulary: Bounds,
     classes: Bounds,
     /// Share of the most frequent class.
     largest_class: Bounds,
@@ -86,6 +88,7 @@ struct Facts {
     rows: f64,
     inputs: f64,
     steps: f64,
+    vocabulary: f64,
     classes: f64,
     largest_class: f64,
 }
@@ -160,6 +163,10 @@ impl Facts {
             Shape::Image { height, .. } => height,
             Shape::Sequence { steps, .. } | Shape::Tokens { steps, .. } => steps,
         };
+        let vocabulary = match dataset.input {
+            Shape::Tokens { vocabulary, .. } => vocabulary,
+            Shape::Features { .. } | Shape::Image { .. } | Shape::Sequence { .. } => 0,
+        };
         let all: usize = dataset.class_rows.iter().sum();
         let largest = dataset.class_rows.iter().max().copied().unwrap_or(0);
         Self {
@@ -168,6 +175,7 @@ impl Facts {
             rows: dataset.split.train as f64,
             inputs: dataset.input.len() as f64,
             steps: steps as f64,
+            vocabulary: vocabulary as f64,
             classes: dataset.class_rows.len() as f64,
             largest_class: largest as f64 / all.max(1) as f64,
         }
@@ -179,6 +187,7 @@ impl Facts {
             .replace("{rows}", &units::count(self.rows))
             .replace("{inputs}", &units::count(self.inputs))
             .replace("{steps}", &units::count(self.steps))
+            .replace("{vocabulary}", &units::count(self.vocabulary))
             .replace("{pairs}", &units::count(self.steps * self.steps))
             .replace("{classes}", &units::count(self.classes))
             .replace("{largest_class}", &units::percent(self.largest_class))
@@ -197,6 +206,7 @@ impl When {
             && self.rows.hold(facts.rows)
             && self.inputs.hold(facts.inputs)
             && self.steps.hold(facts.steps)
+            && self.vocabulary.hold(facts.vocabulary)
             && self.classes.hold(facts.classes)
             && self.largest_class.hold(facts.largest_class)
     }

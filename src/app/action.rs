@@ -103,6 +103,8 @@ pub enum Action {
     Close,
     /// Shows what helps to set up a run on the Train page, or the charts again.
     ShowPanel(Option<Panel>),
+    /// Makes a compressed run the one that the Compress page starts from.
+    CompressFurther(RunId),
     ToggleDrawer,
     ShowHints(bool),
     /// Takes the notice at this place of the history off the screen.

@@ -57,7 +57,11 @@ pub fn climb(
     }
     let finished = desk.runs(&made)?;
     let finished = finished.iter().filter(|run| run.status == RunStatus::Finished);
-    let all: Vec<RunId> = [run].into_iter().chain(there).chain(finished.map(|run| run.run)).collect();
+    let all: Vec<RunId> = [run]
+        .into_iter()
+        .chain(there)
+        .chain(finished.map(|run| run.run))
+        .collect();
     let measured = desk.perform(Job::Measure { runs: all })?;
     let rows = desk.runs(&measured)?;
     let baseline = rows.first().ok_or("the ladder has no rung")?;
@@ -89,7 +93,10 @@ fn text(
     }
     let words = match recommended {
         Some(Recommendation { run, reason }) => {
-            let name = rows.iter().find(|row| row.run == *run).map_or("", |row| row.name.as_str());
+            let name = rows
+                .iter()
+                .find(|row| row.run == *run)
+                .map_or("", |row| row.name.as_str());
             format!("take {run} ({name}): {reason}\n")
         }
         None => "nothing fits the budget, not even the baseline\n".to_owned(),

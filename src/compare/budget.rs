@@ -104,13 +104,23 @@ pub fn recommend<'a>(
     // The nearest of those that would be cheaper, and the one reason why not.
     let next = choices[..place].last().and_then(|(next, _)| {
         let excess = budget.excess(next, baseline);
-        Some(format!("the next {} ({}) {}", cheaper(axis), name(next), excess.first()?.text()))
+        Some(format!(
+            "the next {} ({}) {}",
+            cheaper(axis),
+            name(next),
+            excess.first()?.text()
+        ))
     });
     let gain = if run.run == baseline.run {
         "Keep the baseline: nothing cheaper fits the budget".to_owned()
     } else {
         let ratio = axis.of(baseline).map_or(1.0, |before| cost / before);
-        format!("{} of the baseline's {}, {}", units::percent(ratio), noun(axis), price(run, baseline))
+        format!(
+            "{} of the baseline's {}, {}",
+            units::percent(ratio),
+            noun(axis),
+            price(run, baseline)
+        )
     };
     Some(Recommendation {
         run: run.run,
@@ -123,7 +133,9 @@ pub fn recommend<'a>(
 }
 
 fn accuracy(run: &Run) -> f64 {
-    run.deployed.as_ref().map_or(f64::NEG_INFINITY, |deployed| deployed.accuracy)
+    run.deployed
+        .as_ref()
+        .map_or(f64::NEG_INFINITY, |deployed| deployed.accuracy)
 }
 
 /// Below 0 where something was won.

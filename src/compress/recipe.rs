@@ -41,7 +41,8 @@ pub enum Applied {
     },
 }
 
-/// Applies `recipe` to the network of `plan` with `weights`. Calibration sees training samples only.
+/// Applies `recipe` to the network of `plan` with `weights`. Calibration sees training samples only. Where the network `is_pruned`
+/// already, its zeros are held.
 ///
 /// Fine-tuning emits its events with steps and epochs counted over the whole recipe. Nothing is saved on the way: what is
 /// to be kept is the result. Same arguments, same result.
@@ -49,6 +50,7 @@ pub fn apply(
     recipe: &Recipe,
     plan: &RunPlan,
     weights: &Weights,
+    is_pruned: bool,
     dataset: &Dataset,
     control: &RunControl,
     sink: &dyn EventSink,
@@ -57,7 +59,7 @@ pub fn apply(
         parent: plan,
         plan: plan.clone(),
         weights: weights.clone(),
-        mask: None,
+        mask: is_pruned.then(|| weights::mask_of_zeros(&plan.model, weights)),
         began: None,
         teacher: None,
         grids: None,
@@ -135,6 +137,7 @@ impl Work<'_> {
             RecipeStep::Units(step) => self.units(step),
             RecipeStep::Weights(step) => self.weights(step),
             RecipeStep::Blocks(step) => self.blocks(step),
+            RecipeStep::Finetune { epochs } => self.fine_tune(*epochs, None),
             RecipeStep::Fp16 => {
                 self.form = Form::Fp16;
                 Ok(None)
@@ -376,7 +379,7 @@ mod tests {
     fn run(recipe: &str, sink: &Recorder) -> Compressed {
         let (plan, weights, dataset) = parent();
         let recipe = recipe.parse().unwrap();
-        match apply(&recipe, &plan, &weights, &dataset, &RunControl::default(), sink).unwrap() {
+        match apply(&recipe, &plan, &weights, false, &dataset, &RunControl::default(), sink).unwrap() {
             Applied::Finished(compressed) => *compressed,
             Applied::Stopped { step } => panic!("stopped before step {step}"),
         }
@@ -425,6 +428,36 @@ mod tests {
         let masked = run("weights:0.8:finetune=1", &Recorder::default());
         assert!((zero_share(&masked) - 0.8).abs() < 0.01, "{}", zero_share(&masked));
         assert_eq!(masked.speed, Speed::Simulated);
+    }
+
+    #[test]
+    fn a_pruned_network_trained_on_keeps_its_zeros() {
+        let first = run("weights:0.8", &Recorder::default());
+        let (_, _, dataset) = parent();
+        let go_on = |is_pruned| {
+            let recipe = "finetune:2".parse().unwrap();
+            let (plan, weights) = (&first.plan, &first.weights);
+            let control = RunControl::default();
+            match apply(
+                &recipe,
+                plan,
+                weights,
+                is_pruned,
+                &dataset,
+                &control,
+                &Recorder::default(),
+            )
+            .unwrap()
+            {
+                Applied::Finished(compressed) => *compressed,
+                Applied::Stopped { step } => panic!("stopped before step {step}"),
+            }
+        };
+        let held = go_on(true);
+        assert_eq!(zero_share(&held), zero_share(&first));
+        assert_ne!(held.weights, first.weights);
+        assert_eq!(held.epochs, 2);
+        assert!(zero_share(&go_on(false)) < 0.2);
     }
 
     #[test]
@@ -490,6 +523,7 @@ mod tests {
                 &recipe.parse().unwrap(),
                 &plan,
                 &weights,
+                false,
                 &dataset,
                 &control,
                 &Recorder::default(),

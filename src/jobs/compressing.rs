@@ -7,7 +7,8 @@ use crate::compress::{self, Applied};
 use crate::cost;
 use crate::data::{self, Dataset};
 use crate::spec::{
-    ArtifactKind, Command, Ended, Event, EventSink, Failure, MemoryLedger, Recipe, RunId, RunPlan, RunStatus, Weights,
+    ArtifactKind, Command, Ended, Event, EventSink, Failure, MemoryLedger, Recipe, RecipeStep, RunId, RunPlan,
+    RunStatus, Weights,
 };
 use crate::store::NewRun;
 use crate::train;
@@ -17,6 +18,8 @@ pub(super) struct Parent {
     name: String,
     pub plan: RunPlan,
     pub weights: Weights,
+    /// Single weights were pruned on the way to it.
+    is_pruned: bool,
     pub dataset: Dataset,
 }
 
@@ -78,14 +81,6 @@ impl Worker<'_> {
             )
             .into());
         }
-        if let Some((parent, _)) = record.origin {
-            return Err(Failure::new(
-                place(),
-                "is compressed already",
-                format!("chain the recipes with `+` on run {parent}"),
-            )
-            .into());
-        }
         if record.run.status != RunStatus::Finished {
             return Err(Failure::new(
                 place(),
@@ -103,13 +98,30 @@ impl Worker<'_> {
             name: record.run.name,
             plan: record.plan,
             weights,
+            is_pruned: self.is_pruned(record.origin),
             dataset,
         })
     }
 
+    /// Whether the recipe of a run, or of one that it stems from, zeroes single weights.
+    fn is_pruned(&self, mut origin: Option<(RunId, Recipe)>) -> bool {
+        while let Some((parent, recipe)) = origin {
+            if recipe.steps.iter().any(|step| matches!(step, RecipeStep::Weights(_))) {
+                return true;
+            }
+            // Its parent may have been deleted since.
+            origin = self.store.run(parent).ok().and_then(|record| record.origin);
+        }
+        false
+    }
+
     fn apply(&self, parent: &Parent, recipe: &Recipe, sink: &StoreSink<'_>) -> Result<Ended, Failure> {
         let Parent {
-            plan, weights, dataset, ..
+            plan,
+            weights,
+            dataset,
+            is_pruned,
+            ..
         } = parent;
         let steps = recipe.finetune_epochs() * plan.steps_per_epoch;
         let trains = steps > 0;
@@ -123,7 +135,7 @@ impl Worker<'_> {
                 MemoryLedger::default()
             },
         })?;
-        let compressed = match compress::apply(recipe, plan, weights, dataset, self.control, sink)? {
+        let compressed = match compress::apply(recipe, plan, weights, *is_pruned, dataset, self.control, sink)? {
             Applied::Stopped { step } => return Ok(Ended::Stopped { step }),
             Applied::Finished(compressed) => compressed,
         };

@@ -46,7 +46,9 @@ impl Ladder {
     /// As a file that can be edited.
     pub fn to_toml(&self) -> String {
         let rungs: String = self.rungs.iter().map(|rung| format!("    \"{rung}\",\n")).collect();
-        format!("# Recipes that are tried on one run, one after another; `trimtab compress --help` lists the steps.\nrungs = [\n{rungs}]\n")
+        format!(
+            "# Recipes that are tried on one run, one after another; `trimtab compress --help` lists the steps.\nrungs = [\n{rungs}]\n"
+        )
     }
 }
 

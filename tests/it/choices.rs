@@ -47,7 +47,7 @@ fn recorded() -> BTreeMap<String, Scores> {
                 .find(|architecture| architecture.name() == name);
             (architecture.unwrap(), score.parse().unwrap())
         });
-        (cells[0].to_owned(), scores.collect())
+        (cells[0].trim_matches('`').to_owned(), scores.collect())
     };
     rows.map(row).collect()
 }
@@ -142,7 +142,7 @@ fn write(all: &BTreeMap<String, Scores>) {
         let its = scores[&first];
         writeln!(
             text,
-            "| {source} | {first} | {its:.3} | {best} | {score:.3} | {} |",
+            "| `{source}` | {first} | {its:.3} | {best} | {score:.3} | {} |",
             list.join(", ")
         )
         .unwrap();

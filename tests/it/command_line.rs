@@ -459,7 +459,10 @@ fn without_a_display_the_window_says_so_in_one_line() {
 fn every_key_is_explained_alone_and_on_one_page() {
     let desk = Desk::new();
     let one = desk.text(&["explain", "train.learning_rate"]);
-    assert!(one.starts_with("train.learning_rate: ") && one.contains("\n  try    "), "{one}");
+    assert!(
+        one.starts_with("train.learning_rate: ") && one.contains("\n  try    "),
+        "{one}"
+    );
     let page = desk.text(&["explain"]);
     let keys = desk.text(&["init"]).lines().filter(|line| line.contains(" = ")).count();
     assert!(page.contains("**`train.learning_rate`**"), "{page}");
@@ -470,9 +473,15 @@ fn every_key_is_explained_alone_and_on_one_page() {
 #[test]
 fn a_run_that_went_wrong_says_what_would_mend_it() {
     let desk = Desk::new();
-    desk.write("mlp.toml", "[data]\nsource = \"digits\"\n[train]\nepochs = 8\nlearning_rate = 1e-5\n");
+    desk.write(
+        "mlp.toml",
+        "[data]\nsource = \"digits\"\n[train]\nepochs = 8\nlearning_rate = 1e-5\n",
+    );
     desk.text(&["train", "mlp.toml", "--name", "slow"]);
     let shown = desk.text(&["show", "slow"]);
-    assert!(shown.contains("Learning rate too low: The training loss fell from"), "{shown}");
+    assert!(
+        shown.contains("Learning rate too low: The training loss fell from"),
+        "{shown}"
+    );
     assert!(shown.contains("Train with a learning rate of 3.00e-5"), "{shown}");
 }

@@ -335,15 +335,39 @@ fn a_stopped_compression_comes_to_the_same_file() {
 }
 
 #[test]
-fn only_a_finished_training_can_be_compressed() {
+fn a_finished_network_can_be_compressed_and_what_comes_of_it_further() {
     let directory = tempfile::tempdir().unwrap();
-    let (_store, engine) = open(directory.path());
+    let (store, engine) = open(directory.path());
     let parent = run(&engine, Job::Train { config: config(2) }).unwrap()[0];
-    let compress = |run| Job::Compress {
+    let by = |run, recipe| Job::Compress {
         run,
-        recipes: recipes(&["fp16"]),
+        recipes: recipes(&[recipe]),
     };
-    let child = run(&engine, compress(parent)).unwrap()[0];
+    let child = run(&engine, by(parent, "weights:0.8")).unwrap()[0];
+    let further = run(&engine, by(child, "finetune:2+int8-static")).unwrap()[0];
+    let of = |run| store.run(run).unwrap();
+    assert_eq!(
+        of(further).origin,
+        Some((child, "finetune:2+int8-static".parse().unwrap()))
+    );
+    assert_eq!(of(further).run.deployed.unwrap().parent, Some(child));
+    let zeros = |run| {
+        let bytes = store.read_artifact(run, ArtifactKind::Weights).unwrap();
+        let weights = trimtab::train::weights_from_bytes(&bytes).unwrap();
+        let values = weights
+            .tensors
+            .into_iter()
+            .filter(|tensor| tensor.shape.len() > 1)
+            .flat_map(|tensor| tensor.data);
+        values.filter(|&value| value == 0.0).count()
+    };
+    assert!(
+        zeros(child) > 100 && zeros(further) == zeros(child),
+        "{} {}",
+        zeros(child),
+        zeros(further)
+    );
+    let compress = |run| by(run, "fp16");
     let folds = run(
         &engine,
         Job::Folds {
@@ -352,11 +376,7 @@ fn only_a_finished_training_can_be_compressed() {
         },
     )
     .unwrap()[0];
-    for (unfit, word) in [
-        (child, "is compressed already"),
-        (folds, "cross-validation"),
-        (RunId(99), "no run `r99`"),
-    ] {
+    for (unfit, word) in [(folds, "cross-validation"), (RunId(99), "no run `r99`")] {
         let error = run(&engine, compress(unfit)).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     }

@@ -48,6 +48,8 @@ pub struct Model {
     pub notices: Notices,
     /// Samples that were asked for.
     pub samples: Option<Samples>,
+    /// A compressed run that is to be compressed further, while it or what came of it is in focus.
+    pub further: Option<RunId>,
     pub trial: Trials,
     pub export: Exported,
     pub augmented: AugmentedSamples,
@@ -270,12 +272,14 @@ impl Model {
 
     /// The run that the Compress page compresses: the one in focus or the one that it stems from, else the latest that can be.
     pub fn parent(&self) -> Option<&RunRow> {
-        let can_be = |row: &&RunRow| row.is_usable() && row.origin.is_none();
         let focus = self.focus().and_then(|run| self.runs.row(run));
         let origin = focus.and_then(|row| row.origin.as_ref()).map(|(parent, _)| *parent);
-        let near = origin.map_or(focus, |parent| self.runs.row(parent));
-        near.filter(can_be)
-            .or_else(|| self.runs.rows().iter().rev().find(can_be))
+        let is_near = |run: &RunId| focus.is_some_and(|row| row.run.run == *run) || origin == Some(*run);
+        let further = self.further.filter(is_near).and_then(|run| self.runs.row(run));
+        let near = further.or_else(|| origin.map_or(focus, |parent| self.runs.row(parent)));
+        let is_whole = |row: &&RunRow| row.is_usable() && row.origin.is_none();
+        near.filter(|row| row.is_usable())
+            .or_else(|| self.runs.rows().iter().rev().find(is_whole))
     }
 
     /// The run whose charts and pictures are shown: the selected one, else the live one, else the latest.

@@ -244,6 +244,11 @@ impl Updater {
                 model.runs.shown.insert(run);
                 self.open_run(model, run);
             }
+            Action::CompressFurther(run) => {
+                model.further = Some(run);
+                model.page = Page::Compress;
+                self.apply(ui, model, Action::Select(run));
+            }
             Action::Show(run, true) => {
                 model.runs.shown.insert(run);
             }

@@ -36,6 +36,8 @@ pub enum RecipeStep {
     Units(PruneUnits),
     /// Removes whole residual blocks.
     Blocks(PruneBlocks),
+    /// Trains on for `epochs` epochs.
+    Finetune { epochs: usize },
     /// Stores weights in half precision.
     Fp16,
     /// Stores weights in 8 bits; dense layers quantize their inputs as they come. `protect` are layers that stay as they are.
@@ -115,7 +117,7 @@ impl RecipeStep {
             Self::Weights(weights) => weights.finetune * weights.when.rounds(),
             Self::Units(units) => units.finetune * units.when.rounds(),
             Self::Blocks(blocks) => blocks.finetune,
-            Self::Int8Qat { epochs, .. } | Self::Int4 { epochs, .. } => *epochs,
+            Self::Finetune { epochs } | Self::Int8Qat { epochs, .. } | Self::Int4 { epochs, .. } => *epochs,
             Self::Distil(lesson) => lesson.epochs,
             Self::Fp16 | Self::Int8Static(_) | Self::Int8Dynamic { .. } => 0,
         }
@@ -321,6 +323,8 @@ mod tests {
     fn recipes_read_back_as_written() {
         for text in [
             "fp16",
+            "finetune:5",
+            "finetune:2+int8-static",
             "int8-static",
             "int8-static:calibration=64",
             "weights:0.8",

@@ -62,7 +62,7 @@ pub const CALIBRATION: Knob = Knob {
 };
 
 /// All words, in the order of the menu.
-pub static WORDS: [StepWord; 10] = [
+pub static WORDS: [StepWord; 11] = [
     prune_words::UNITS,
     prune_words::BLOCKS,
     prune_words::WEIGHTS,
@@ -72,6 +72,32 @@ pub static WORDS: [StepWord; 10] = [
     quantize::INT8_DYNAMIC,
     quantize::INT4,
     distil::DISTIL,
+    StepWord {
+        word: "finetune",
+        title: "Train on",
+        about: "Trains the network for some more epochs; zeros that were made stay zero",
+        example: "finetune:3",
+        places: &[Knob {
+            name: "epochs",
+            kind: KnobKind::Count { least: 1 },
+            default: None,
+            label: "Training",
+            unit: " epochs",
+            doc: "Epochs of training with the run's own settings",
+        }],
+        options: &[],
+        stores: false,
+        read: |values| {
+            let epochs = values.count("epochs");
+            Ok(RecipeStep::Finetune {
+                epochs: epochs.ok_or("finetune needs a number of epochs, as in finetune:3")?,
+            })
+        },
+        write: |step| match step {
+            RecipeStep::Finetune { epochs } => Some(Values::default().with("epochs", Some(epochs))),
+            _ => None,
+        },
+    },
     StepWord {
         word: "fp16",
         title: "Store in fp16",

@@ -79,8 +79,12 @@ fn run_ui(ui: &mut Ui, model: &Model, row: &RunRow, contents: &Contents<'_>, act
         if ui.button("Export…").on_hover_text("Take the file away").clicked() {
             actions.push(Action::Open(Dialog::Export(run)));
         }
-        if row.origin.is_none() && ui.button("Compress").clicked() {
-            actions.push(Action::Go(Page::Compress));
+        if row.origin.is_none() {
+            if ui.button("Compress").clicked() {
+                actions.push(Action::Go(Page::Compress));
+            }
+        } else if ui.button("Compress further").clicked() {
+            actions.push(Action::CompressFurther(run));
         }
     });
 }

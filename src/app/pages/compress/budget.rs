@@ -160,7 +160,11 @@ fn microseconds(text: &str) -> Option<f64> {
     let (number, factor) = text
         .strip_suffix("ms")
         .map(|text| (text, 1e3))
-        .or_else(|| text.strip_suffix("µs").or(text.strip_suffix("us")).map(|text| (text, 1.0)))
+        .or_else(|| {
+            text.strip_suffix("µs")
+                .or(text.strip_suffix("us"))
+                .map(|text| (text, 1.0))
+        })
         .unwrap_or((text, 1.0));
     Some(number.trim().parse::<f64>().ok()? * factor)
 }
@@ -180,7 +184,13 @@ fn limit_ui(ui: &mut Ui, limit: &mut Option<f64>, look: Limit) {
                 (look.text)(value)
             }
         })
-        .custom_parser(move |text| if text.trim() == "any" { Some(0.0) } else { (look.read)(text) });
+        .custom_parser(move |text| {
+            if text.trim() == "any" {
+                Some(0.0)
+            } else {
+                (look.read)(text)
+            }
+        });
     let response = ui.add(drag).labelled_by(label.id).on_hover_text(look.hover);
     if response.changed() {
         *limit = (value > 0.0 || is_loss).then_some(value);

@@ -285,6 +285,7 @@ fn menu_ui(ui: &mut Ui, row: &RunRow, is_baseline: bool, actions: &mut Actions) 
         offer(ui, "Try it", is_usable, &[Action::Select(run), Action::Go(Page::TryIt)]);
         offer(ui, "Export…", is_usable, &[Action::Open(Dialog::Export(run))]);
         if !is_baseline {
+            offer(ui, "Compress further", is_usable, &[Action::CompressFurther(run)]);
             ui.separator();
             offer(ui, "Delete", !row.run.status.is_open(), &[Action::Delete(vec![run])]);
         }

@@ -24,16 +24,24 @@ pub fn chip(step: &RecipeStep) -> String {
 
 /// The chip of a step's fine-tuning, where it has one.
 pub fn finetune_chip(step: &RecipeStep) -> Option<String> {
-    match step.finetune_epochs() {
+    match epochs_after(step) {
         0 => None,
         1 => Some("fine-tune 1 epoch".to_owned()),
         epochs => Some(format!("fine-tune {epochs} epochs")),
     }
 }
 
+/// Epochs that follow the step itself.
+fn epochs_after(step: &RecipeStep) -> usize {
+    match step {
+        RecipeStep::Finetune { .. } => 0,
+        step => step.finetune_epochs(),
+    }
+}
+
 /// A recipe in one line, shorter than its chips.
 pub fn in_words(recipe: &Recipe) -> String {
-    let words = recipe.steps.iter().map(|step| match step.finetune_epochs() {
+    let words = recipe.steps.iter().map(|step| match epochs_after(step) {
         0 => chip(step),
         epochs => format!("{} · fine-tune {epochs}", chip(step)),
     });

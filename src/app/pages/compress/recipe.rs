@@ -71,6 +71,26 @@ fn parent_ui(ui: &mut Ui, model: &Model, parent: &RunRow, actions: &mut Actions)
         let hover = "The finished run that is compressed; it stays as it is, each recipe makes a run of its own";
         response.labelled_by(label.id).on_hover_text(hover);
     });
+    if let Some(lineage) = lineage(model, parent) {
+        let label = ui.add(egui::Label::new(theme::hint(ui, &lineage)).truncate());
+        label.on_hover_text(lineage);
+    }
+}
+
+/// From which run a compressed one stems, and by what: `digits-cnn › units 50 % › int8 static`.
+fn lineage(model: &Model, row: &RunRow) -> Option<String> {
+    let mut line = Vec::new();
+    let mut origin = row.origin.as_ref();
+    while let Some((parent, recipe)) = origin {
+        line.push(outlook::in_words(recipe));
+        let parent = model.runs.row(*parent);
+        origin = parent.and_then(|row| row.origin.as_ref());
+        if origin.is_none() {
+            line.push(parent.map_or_else(|| "a deleted run".to_owned(), |row| row.run.name.clone()));
+        }
+    }
+    line.reverse();
+    (!line.is_empty()).then(|| line.join(" › "))
 }
 
 /// The chips, and the menu of steps to add.

@@ -307,7 +307,13 @@ fn a_result_within_the_limits_is_recommended_and_the_limits_can_be_changed() {
     let take = stage.get_by_label("The recommended result");
     take.click();
     stage.run();
-    assert!(stage.state().asked.iter().any(|action| matches!(action, Action::Select(RunId(4)))));
+    assert!(
+        stage
+            .state()
+            .asked
+            .iter()
+            .any(|action| matches!(action, Action::Select(RunId(4))))
+    );
     let state = stage.state_mut();
     state.view.wishes.budget.loss = Some(0.004);
     stage.run();
@@ -332,4 +338,34 @@ fn the_ladder_is_built_where_it_is_not_there_yet() {
     for rung in ["fp16", "units:0.5:finetune=3", "int8-static"] {
         assert!(!texts.iter().any(|text| text == rung), "{texts:?}");
     }
+}
+
+#[test]
+fn a_result_can_be_compressed_further_and_says_where_it_comes_from() {
+    let mut stage = stage(ladder());
+    press(&mut stage, "Actions of digits-cnn-units:0.5:finetune=3");
+    press(&mut stage, "Compress further");
+    assert!(matches!(
+        stage.state().asked.last(),
+        Some(Action::CompressFurther(RunId(4)))
+    ));
+    let model = &mut stage.state_mut().model;
+    model.further = Some(RunId(4));
+    model.runs.select(Some(RunId(4)));
+    stage.run();
+    assert!(says(&stage, "digits-cnn › units 50 % · fine-tune 3"));
+    write(&mut stage, "int8-static");
+    press(&mut stage, "Compress");
+    assert!(matches!(
+        stage.state().asked.last(),
+        Some(Action::Compress { run: RunId(4), .. })
+    ));
+    // Another run in focus: that one is compressed.
+    stage.state_mut().model.runs.select(Some(RunId(5)));
+    stage.run();
+    press(&mut stage, "Compress");
+    assert!(matches!(
+        stage.state().asked.last(),
+        Some(Action::Compress { run: RunId(3), .. })
+    ));
 }

@@ -15,7 +15,9 @@ mod training;
 
 use std::collections::BTreeSet;
 
-use egui::{Align, Button, Frame, Label, Layout, Margin, Panel, Role, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, vec2};
+use egui::{
+    Align, Button, Frame, Label, Layout, Margin, Panel, Role, ScrollArea, Sense, Ui, UiBuilder, WidgetInfo, vec2,
+};
 use egui_material_icons::{MaterialIcon, icons};
 
 use crate::app::action::{Action, Actions, Dialog};
