@@ -64,7 +64,7 @@ proptest! {
     fn what_a_recipe_leaves_runs_and_exports(place in 0..Family::ALL.len(), seed in 0..500_u64, recipe in recipe()) {
         let (model, whole) = random_of(Family::ALL[place], seed, 3);
         let seen = Seen::of(&model, seed);
-        let applied = apply(&recipe, &seen.plan, &whole, &seen.dataset, &RunControl::default(), &Silent);
+        let applied = apply(&recipe, &seen.plan, &whole, false, &seen.dataset, &RunControl::default(), &Silent);
         let left = match applied {
             Ok(Applied::Finished(left)) => left,
             Ok(Applied::Stopped { step }) => panic!("stopped before step {step}"),

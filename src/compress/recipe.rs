@@ -496,7 +496,16 @@ mod tests {
         let (plan, weights, dataset) = parent();
         let recipe = "distil:preset=medium".parse().unwrap();
         let control = RunControl::default();
-        let failure = apply(&recipe, &plan, &weights, &dataset, &control, &Recorder::default()).unwrap_err();
+        let failure = apply(
+            &recipe,
+            &plan,
+            &weights,
+            false,
+            &dataset,
+            &control,
+            &Recorder::default(),
+        )
+        .unwrap_err();
         assert!(failure.to_string().contains("smaller preset"), "{failure}");
     }
 
