@@ -7,7 +7,7 @@ use crate::data::Dataset;
 use crate::deploy::{DeployError, Exported, Form, fold_batch_norm, folded_layers, to_onnx};
 use crate::spec::{
     Command, Failure, LayerChange, LayerSensitivity, Metrics, ModelSpec, NamedTensor, Quantization, RunControl,
-    RunPlan, Sensitivity, WeightGrid, Weights,
+    RunPlan, Sensitivity, WeightGrid, Weights, signal_to_noise,
 };
 
 /// What is exported and scored again and again.
@@ -198,14 +198,6 @@ fn tensors_mut(weights: &mut Weights, layer: usize) -> impl Iterator<Item = &mut
         .tensors
         .iter_mut()
         .filter(move |tensor| tensor.name.starts_with(&prefix))
-}
-
-/// In decibels; none where both are equal.
-pub fn signal_to_noise(reference: &[f32], changed: &[f32]) -> Option<f64> {
-    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
-    let signal = square(&mut reference.iter().map(|&value| f64::from(value)));
-    let noise = square(&mut reference.iter().zip(changed).map(|(a, b)| f64::from(a - b)));
-    (noise > 0.0 && signal > 0.0).then(|| 10.0 * (signal / noise).log10())
 }
 
 #[cfg(test)]

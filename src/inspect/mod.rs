@@ -4,6 +4,7 @@
 
 mod answers;
 mod attention;
+mod changes;
 mod filters;
 mod forecast;
 mod histogram;
@@ -77,6 +78,7 @@ impl<'a> Viewer<'a> {
             filters: self.filters(subject.model, subject.weights),
             gradients: None,
             attention: None,
+            changes: None,
         })
     }
 }

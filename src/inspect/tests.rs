@@ -181,3 +181,65 @@ fn a_shape_without_an_image_has_no_pixels() {
     assert_eq!(examples.len(), 100);
     assert_eq!(examples[0].cells.len(), 13);
 }
+
+#[test]
+fn what_compression_broke_and_mended_is_counted_by_class() {
+    let iris = dataset("iris");
+    let crate::data::Targets::Classes(truths) = &iris.test.targets else {
+        panic!("iris is a classification");
+    };
+    let outputs = |answer: &dyn Fn(usize) -> u32| -> Vec<f32> {
+        let one = |class: u32| (0..3).map(move |place| f32::from(u8::from(place == class)));
+        (0..truths.len()).flat_map(|row| one(answer(row))).collect()
+    };
+    // Before, the first row is wrong; after, the second and the third are.
+    let wrong = |row: usize| (truths[row] + 1) % 3;
+    let before = outputs(&|row| if row == 0 { wrong(row) } else { truths[row] });
+    let after = outputs(&|row| if row == 1 || row == 2 { wrong(row) } else { truths[row] });
+    let viewer = Viewer::new(&iris);
+    let changes = viewer.changes("iris-mlp", &iris.test, &before, &after).unwrap();
+    let rows = |views: &[crate::spec::SampleView]| views.iter().map(|view| view.row).collect::<Vec<_>>();
+    assert_eq!((rows(&changes.broken), rows(&changes.mended)), (vec![1, 2], vec![0]));
+    let answered = &changes.classes[wrong(1) as usize];
+    assert!(
+        changes.broken[0].answer.starts_with(answered),
+        "{:?}",
+        changes.broken[0]
+    );
+    let mut counted = vec![[0; 5]; 3];
+    for (row, &truth) in truths.iter().enumerate() {
+        let count = &mut counted[truth as usize];
+        count[0] += 1;
+        count[1] += usize::from(row != 0);
+        count[2] += usize::from(row != 1 && row != 2);
+        count[3] += usize::from(row == 1 || row == 2);
+        count[4] += usize::from(row == 0);
+    }
+    let found = changes.counts.iter().map(|count| {
+        [
+            count.rows,
+            count.right_before,
+            count.right_after,
+            count.broken,
+            count.mended,
+        ]
+    });
+    assert_eq!(found.collect::<Vec<_>>(), counted);
+    // Each of the three changed rows differs by 1 in two of its outputs.
+    let decibels = 10.0 * (truths.len() as f64 / 6.0).log10();
+    assert!((changes.signal_to_noise.unwrap() - decibels).abs() < 1e-9);
+    assert_eq!(
+        viewer
+            .changes("x", &iris.test, &before, &before)
+            .unwrap()
+            .signal_to_noise,
+        None
+    );
+    assert_eq!(viewer.changes("x", &iris.test, &before[3..], &after), None);
+    let diabetes = dataset("diabetes");
+    let zeros = vec![0.0; diabetes.test.len()];
+    assert_eq!(
+        Viewer::new(&diabetes).changes("x", &diabetes.test, &zeros, &zeros),
+        None
+    );
+}

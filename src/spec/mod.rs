@@ -57,12 +57,12 @@ pub use recipe::{
 pub use run::{Artifact, Deployed, FoldScores, Latency, LatencySummary, Run, RunId, RunStatus, Speed, Verdict};
 pub use schedule::SchedulePlan;
 pub use schema::{ConfigError, KEYS, Key, annotated_toml, apply_overrides, dotted, parse_config};
-pub use scores::{Calibration, CalibrationBin, ClassScore};
+pub use scores::{Calibration, CalibrationBin, ClassScore, signal_to_noise};
 pub use sensitivity::{LayerChange, LayerSensitivity, Sensitivity};
 pub use snapshot::{
-    AnswersSeen, Attention, AttentionLayer, ClassAnswer, EXPLODING, FilterPicture, Filters, Forecast, ForecastWindow,
-    GradientHealth, GradientSeen, Gradients, Histogram, RocCurve, SampleView, Snapshot, Surface, TargetAnswers,
-    VANISHING, Wanted,
+    AnswersSeen, Attention, AttentionLayer, Changes, ClassAnswer, ClassChange, EXPLODING, FilterPicture, Filters,
+    Forecast, ForecastWindow, GradientHealth, GradientSeen, Gradients, Histogram, RocCurve, SampleView, Snapshot,
+    Surface, TargetAnswers, VANISHING, Wanted,
 };
 pub use stream::stream;
 pub use weights::{NamedTensor, Weights};

@@ -106,6 +106,14 @@ impl Calibration {
     }
 }
 
+/// In decibels; none where both are equal.
+pub fn signal_to_noise(reference: &[f32], changed: &[f32]) -> Option<f64> {
+    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
+    let signal = square(&mut reference.iter().map(|&value| f64::from(value)));
+    let noise = square(&mut reference.iter().zip(changed).map(|(a, b)| f64::from(a - b)));
+    (noise > 0.0 && signal > 0.0).then(|| 10.0 * (signal / noise).log10())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

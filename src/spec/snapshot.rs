@@ -23,6 +23,34 @@ pub struct Snapshot {
     pub gradients: Option<Gradients>,
     /// Only where it was wanted, and the network has such a layer.
     pub attention: Option<Attention>,
+    /// Only of a compressed network whose answers are classes.
+    pub changes: Option<Changes>,
+}
+
+/// What compression changed in the answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Changes {
+    /// Name of the run that was compressed.
+    pub parent: String,
+    pub classes: Vec<String>,
+    /// One for each class.
+    pub counts: Vec<ClassChange>,
+    /// Rows that were answered right before and are not now, with what is answered now, in the order of the data; at most 24.
+    pub broken: Vec<SampleView>,
+    /// The other way round; at most 24.
+    pub mended: Vec<SampleView>,
+    /// Of all outputs, in decibels: the larger the less has changed; none where nothing has.
+    pub signal_to_noise: Option<f64>,
+}
+
+/// The rows of one true class before and after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClassChange {
+    pub rows: usize,
+    pub right_before: usize,
+    pub right_after: usize,
+    pub broken: usize,
+    pub mended: usize,
 }
 
 /// The parts of a snapshot that cost so much that they are made only while somebody looks at them.

@@ -120,6 +120,7 @@ impl<'a> Pictures<'a> {
             filters: None,
             gradients: None,
             attention: None,
+            changes: None,
         }
     }
 

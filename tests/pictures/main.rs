@@ -24,7 +24,7 @@ struct Scene {
     play: fn(Look) -> Stage,
 }
 
-const SCENES: [Scene; 25] = [
+const SCENES: [Scene; 26] = [
     Scene {
         name: "train_empty",
         readme: None,
@@ -148,6 +148,11 @@ const SCENES: [Scene; 25] = [
         name: "tab_findings",
         readme: None,
         play: |look| Stage::networks(look).with_tab(recorded::REGRESSION, "Findings"),
+    },
+    Scene {
+        name: "tab_changes",
+        readme: None,
+        play: |look| Stage::recorded(look).with_tab(recorded::HALVED, "What broke"),
     },
     Scene {
         name: "compress_empty",

@@ -9,6 +9,8 @@ use trimtab::spec::{Architecture, Command, Recipe, RunConfig, RunId, RunStatus};
 use trimtab::store::{RunLock, Store};
 
 pub const BASELINE: RunId = RunId(1);
+/// The baseline with half of its units.
+pub const HALVED: RunId = RunId(2);
 pub const MOONS: RunId = RunId(6);
 pub const FAILED: RunId = RunId(7);
 pub const RUNNING: RunId = RunId(8);

@@ -111,7 +111,8 @@ class Window:
                 break
             pointer("mousemove", (within[0] + within[2]) // 2, (within[1] + within[3]) // 2)
             pointer("click", 5 if middle > within[3] else 4)
-            time.sleep(0.25)
+            # The scrolling glides.
+            time.sleep(0.6)
             place = self.find(name, role)
         pointer("mousemove", place.x + place.width // 2, place.y + place.height // 2)
         time.sleep(0.15)

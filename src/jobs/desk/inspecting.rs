@@ -11,7 +11,7 @@ use crate::inspect::{Subject, Viewer};
 use crate::jobs::training::require_same_data;
 use crate::jobs::{JobError, classical};
 use crate::nn::{self, Network};
-use crate::spec::{ArtifactKind, DataConfig, Failure, RunId, SampleView, Snapshot, Wanted, Weights};
+use crate::spec::{ArtifactKind, Changes, DataConfig, Failure, RunId, SampleView, Snapshot, Wanted, Weights};
 use crate::store::RunRecord;
 use crate::train;
 
@@ -145,9 +145,11 @@ impl Clerk {
         if is_exported {
             let exported = self.exported(record.run.run)?;
             let outputs = exported.sample_outputs(&dataset.test)?;
-            return Ok(viewer.snapshot(subject("test", &dataset.test, &outputs), |inputs| {
+            let mut snapshot = viewer.snapshot(subject("test", &dataset.test, &outputs), |inputs| {
                 exported.outputs(inputs)
-            })?);
+            })?;
+            snapshot.changes = self.changes(record, dataset, viewer, &outputs);
+            return Ok(snapshot);
         }
         let network = network(record, weights)?;
         let answer = |inputs: &[f32]| train::outputs(&network, inputs, BATCH);
@@ -157,6 +159,20 @@ impl Clerk {
             Ok::<_, Infallible>(answer(inputs))
         });
         Ok(snapshot)
+    }
+
+    /// What a compressed run answers otherwise than its parent; none where that has been deleted.
+    fn changes(
+        &mut self,
+        record: &RunRecord,
+        dataset: &Dataset,
+        viewer: &Viewer<'_>,
+        after: &[f32],
+    ) -> Option<Changes> {
+        let (parent, _) = record.origin.as_ref()?;
+        let name = self.store.run(*parent).ok()?.run.name;
+        let before = self.exported(*parent).ok()?.sample_outputs(&dataset.test).ok()?;
+        viewer.changes(&name, &dataset.test, &before, after)
     }
 
     /// The data that a run was trained on, if they are still the same.

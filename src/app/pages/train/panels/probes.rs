@@ -3,7 +3,7 @@
 
 use egui::{Align, Button, Label, Layout, ScrollArea, Ui, vec2};
 use egui_material_icons::icons;
-use egui_plot::{Line, LineStyle, Plot, Points, Polygon, VLine};
+use egui_plot::{Corner, FilledArea, Line, LineStyle, Plot, Points, VLine};
 
 use super::empty_ui;
 use crate::app::action::{Action, Actions};
@@ -192,7 +192,7 @@ fn rate_chart_ui(ui: &mut Ui, range: &RateRange, now: f64) {
     let lowest = smoothed.iter().map(|point| point[1]).fold(first, f64::min);
     let highest = (first + 0.5 * (first - lowest)).max(lowest + 1e-6);
     let raw = line(|point| point.loss);
-    let response = chart(ui, "learning rate range")
+    let response = chart(ui, "learning rate range", Corner::LeftBottom)
         .include_y(lowest - 0.05 * (highest - lowest))
         .include_y(highest)
         .default_y_bounds(lowest - 0.05 * (highest - lowest), highest)
@@ -249,9 +249,10 @@ fn power_of_ten(exponent: f64) -> String {
 }
 
 /// A chart that is looked at, not moved.
-fn chart(ui: &Ui, id: &'static str) -> Plot<'static> {
+/// `legend` is a corner that the curves leave free.
+fn chart(ui: &Ui, id: &'static str, legend: Corner) -> Plot<'static> {
     let legend = egui_plot::Legend::default()
-        .position(egui_plot::Corner::RightTop)
+        .position(legend)
         .background_alpha(0.0);
     Plot::new(id)
         .height((ui.available_height() - 4.0).clamp(160.0, 460.0))
@@ -436,7 +437,7 @@ pub fn curve_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
 fn curve_chart_ui(ui: &mut Ui, curve: &LearningCurve) {
     let tokens = Tokens::of(ui);
     let rows = |point: &CurvePoint| point.rows as f64;
-    let response = chart(ui, "learning curve")
+    let response = chart(ui, "learning curve", Corner::RightBottom)
         .x_axis_label("training rows")
         .y_axis_label(curve.score)
         .show(ui, |plot| {
@@ -446,18 +447,13 @@ fn curve_chart_ui(ui: &mut Ui, curve: &LearningCurve) {
             ];
             for (name, colour, of) in series {
                 let at = |sign: f64| {
-                    curve
-                        .points
-                        .iter()
-                        .map(move |point| [rows(point), of(point).mean + sign * of(point).sd])
+                    let value = move |point: &CurvePoint| of(point).mean + sign * of(point).sd;
+                    curve.points.iter().map(value).collect::<Vec<f64>>()
                 };
-                let band: Vec<[f64; 2]> = at(1.0).chain(at(-1.0).rev()).collect();
-                let band = Polygon::new(format!("{name}, spread"), band)
-                    .fill_color(colour.gamma_multiply(0.15))
-                    .stroke(egui::Stroke::NONE)
-                    .allow_hover(false);
-                plot.polygon(band);
-                let means: Vec<[f64; 2]> = at(0.0).collect();
+                let xs: Vec<f64> = curve.points.iter().map(rows).collect();
+                // Without a name, and so not in the legend.
+                plot.add(FilledArea::new("", &xs, &at(-1.0), &at(1.0)).fill_color(colour.gamma_multiply(0.15)));
+                let means: Vec<[f64; 2]> = xs.iter().zip(at(0.0)).map(|(&x, mean)| [x, mean]).collect();
                 plot.line(Line::new(name, means.clone()).color(colour).width(2.0));
                 plot.points(Points::new(name, means).color(colour).radius(3.5));
             }

@@ -2,6 +2,7 @@
 
 mod attention;
 mod calibration;
+mod changes;
 mod classes;
 mod confusion;
 mod filters;
@@ -44,6 +45,8 @@ enum Tab {
     Forecast,
     /// The confusion matrix; of a regression, the true against the predicted values.
     Answers,
+    /// What compression changed.
+    Changes,
     Findings,
     Classes,
     Roc,
@@ -96,6 +99,8 @@ pub struct TabsView {
     log: log::LogView,
     #[serde(skip)]
     findings: findings::FindingsView,
+    #[serde(skip)]
+    shows_mended: bool,
 }
 
 /// The run in focus, and what is known of it.
@@ -111,6 +116,8 @@ struct Subject<'a> {
     is_live: bool,
     /// It is one training, not those of folds or of a recipe one after another.
     is_single: bool,
+    /// It was compressed, and its answers are classes.
+    is_compressed: bool,
     /// What was seen of it last: shown while newer pictures of it are awaited.
     snapshot: Option<Arc<Snapshot>>,
 }
@@ -135,6 +142,7 @@ impl<'a> Subject<'a> {
                 None => model.form.plan(),
             },
             seen,
+            is_compressed: row.is_some_and(|row| row.origin.is_some() && row.run.status == RunStatus::Finished),
             is_single: row.is_none_or(|row| row.origin.is_none() && row.folds.is_none()),
             is_live: run.is_some() && model.live_run() == run && is_open,
             snapshot: match seen {
@@ -192,6 +200,7 @@ impl<'a> Subject<'a> {
             Tab::Classes | Tab::Roc | Tab::Calibration => !self.is_regression(),
             Tab::Residuals => self.is_regression(),
             Tab::Weights | Tab::Gradients | Tab::Filters => self.is_network(),
+            Tab::Changes => self.is_compressed && !self.is_regression(),
             Tab::Findings => self.is_network() && self.is_single,
             Tab::Attention => self.is_network() && self.has_attention(),
             Tab::Answers | Tab::Worst | Tab::Log => true,
@@ -201,10 +210,11 @@ impl<'a> Subject<'a> {
 }
 
 impl Tab {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Surface,
         Self::Forecast,
         Self::Answers,
+        Self::Changes,
         Self::Findings,
         Self::Classes,
         Self::Roc,
@@ -224,6 +234,7 @@ impl Tab {
             Self::Forecast => "Forecast",
             Self::Answers if subject.is_regression() => "True and predicted",
             Self::Answers => "Confusion matrix",
+            Self::Changes => "What broke",
             Self::Findings => "Findings",
             Self::Classes => "Classes",
             Self::Roc => "ROC",
@@ -245,6 +256,7 @@ impl Tab {
             Self::Forecast => "What the network says of the next values of the series, beside the truth",
             Self::Answers if subject.is_regression() => "The predicted value of each row against the true one",
             Self::Answers => "Which classes the network takes for which; a cell opens its samples",
+            Self::Changes => "Which rows the compressed network answers otherwise than the one it was made of",
             Self::Findings => {
                 "What the curves say of the learning rate, the model and the batch, and what would mend it"
             }
@@ -405,6 +417,10 @@ fn tab_ui(ui: &mut Ui, tab: Tab, subject: &Subject<'_>, model: &Model, view: &mu
     }
     match (tab, &snapshot.filters, &snapshot.gradients, &snapshot.attention) {
         (Tab::Surface, ..) => surface::surface_ui(ui, snapshot, &mut view.surface),
+        (Tab::Changes, ..) => match &snapshot.changes {
+            Some(changes) => changes::changes_ui(ui, changes, &mut view.shows_mended),
+            None => nothing_ui(ui, tab, subject),
+        },
         (Tab::Worst, ..) => worst::worst_ui(ui, &snapshot.answers),
         (Tab::Weights, ..) => weights::weights_ui(ui, &snapshot.histograms),
         (Tab::Filters, Some(filters), ..) => filters::filters_ui(ui, snapshot, filters, &mut view.filters),
@@ -428,6 +444,9 @@ fn nothing_ui(ui: &mut Ui, tab: Tab, subject: &Subject<'_>) {
         (Some(_), _) if subject.is_live => empty_ui(ui, purpose, "It comes with one of the next training steps"),
         (Some(_), Some(Seen::Ready(_))) if tab == Tab::Filters => {
             empty_ui(ui, purpose, "No layer of this network has weights that can be drawn");
+        }
+        (Some(_), Some(Seen::Ready(_))) if tab == Tab::Changes => {
+            empty_ui(ui, purpose, "The run that it was made of has been deleted");
         }
         (Some(_), _) => empty_ui(ui, purpose, &format!("Looking into {}", subject.name)),
     }

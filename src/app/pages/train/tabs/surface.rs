@@ -206,6 +206,7 @@ mod tests {
                 filters: None,
                 gradients: None,
                 attention: None,
+                changes: None,
             })
         };
         let (first, second) = (snapshot(1.0), snapshot(0.8));

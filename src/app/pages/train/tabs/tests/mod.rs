@@ -12,12 +12,12 @@ use egui_kittest::kittest::Queryable as _;
 use super::{Tab, TabsView, tabs_ui};
 use crate::app::action::Action;
 use crate::app::state::{JobKind, Model, Samples, Seen};
-use crate::app::tests::models::{Scene, enqueue, open, row, scene, with_runs};
+use crate::app::tests::models::{Scene, child, enqueue, open, row, scene, with_runs};
 use crate::app::widgets::samples::asked_samples_ui;
 use crate::jobs::Part;
 use crate::spec::{
-    AnswersSeen, ClassAnswer, Ended, Envelope, Event, Failure, Histogram, RunConfig, RunId, RunStatus, SampleView,
-    Snapshot, Surface, TargetAnswers, Wanted,
+    AnswersSeen, Changes, ClassAnswer, ClassChange, Ended, Envelope, Event, Failure, Histogram, RunConfig, RunId,
+    RunStatus, SampleView, Snapshot, Surface, TargetAnswers, Wanted,
 };
 
 type Stage = Harness<'static, Scene<TabsView>>;
@@ -96,6 +96,7 @@ fn snapshot() -> Snapshot {
         filters: None,
         gradients: None,
         attention: None,
+        changes: None,
     }
 }
 
@@ -332,4 +333,45 @@ fn a_regression_shows_predicted_against_true_values() {
     stage.run();
     assert_eq!(stage.state().view.tab, Some(Tab::Answers));
     assert!(says(&stage, "root mean squared error") && says(&stage, "0.816"));
+}
+
+#[test]
+fn a_compressed_run_says_what_broke() {
+    let count = |rows, right_before, right_after| ClassChange {
+        rows,
+        right_before,
+        right_after,
+        broken: right_before - right_after,
+        mended: 0,
+    };
+    let changes = Changes {
+        parent: "digits-cnn".to_owned(),
+        classes: vec!["0".to_owned(), "1".to_owned()],
+        counts: vec![count(10, 10, 10), count(10, 10, 9)],
+        broken: vec![sample(3, "1", "0 (61.0 %)")],
+        mended: Vec::new(),
+        signal_to_noise: Some(24.0),
+    };
+    // A run that was not compressed has no such tab.
+    assert!(
+        stage(seen(snapshot()))
+            .query_by_role_and_label(Role::Tab, "What broke")
+            .is_none()
+    );
+    let whole = row(RUN.0 - 1, "digits-cnn");
+    let compressed = child(RUN.0, &whole, "units:0.5");
+    let mut model = with_runs(vec![whole, compressed]);
+    open(&mut model, RUN);
+    model.runs.select(Some(RUN));
+    let snapshot = Snapshot {
+        changes: Some(changes),
+        ..snapshot()
+    };
+    model.runs.set_seen(RUN, Seen::Ready(Arc::new(snapshot)));
+    let mut stage = stage(model);
+    press(&mut stage, "What broke");
+    assert!(says(&stage, "of 20, against digits-cnn") && says(&stage, "24.0 dB"));
+    assert!(says(&stage, "90.0 %") && says(&stage, "-1"));
+    press(&mut stage, "Mended");
+    assert!(says(&stage, "No row was mended"));
 }
