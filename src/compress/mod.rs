@@ -24,4 +24,4 @@ pub use equalize::equalize;
 pub use quantize::{OnGrids, quantize};
 pub use ranges::{Observations, Observed, observe, ranges};
 pub use recipe::{Applied, Compressed, apply, speed};
-pub use sensitivity::{sensitivity, signal_to_noise};
+pub use sensitivity::sensitivity;

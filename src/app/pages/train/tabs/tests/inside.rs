@@ -112,7 +112,6 @@ fn gradients_are_asked_for_when_somebody_looks_and_sick_ones_are_named() {
     let wanted = Wanted {
         gradients: true,
         attention: None,
-        changes: None,
     };
     assert!(matches!(stage.state().asked[0], Action::Inspect(RUN, of) if of == wanted));
     let size = |name: &str, size: f64| GradientSeen {
