@@ -80,25 +80,31 @@ fn the_first_pick_is_within_0_02_of_the_best_on_every_set() {
     assert!(wrong.is_empty(), "first picks that are too far from the best:\n{wrong}");
 }
 
-/// Trains every family's preset on every set, or on those that `TRIMTAB_SETS` names, and writes the table.
+/// Trains every family's preset on every set, or those that `TRIMTAB_FAMILIES` names on those that `TRIMTAB_SETS` names, and
+/// writes the table.
 #[test]
 #[ignore = "trains for the better part of an hour"]
 fn measure_choices() {
-    let wanted = std::env::var("TRIMTAB_SETS").ok();
-    let is_wanted = |source: &str| {
-        wanted
-            .as_ref()
-            .is_none_or(|sets| sets.split(',').any(|set| set == source))
+    let is_wanted = |list: &str, name: &str| match std::env::var(list) {
+        Ok(list) => list.split(',').any(|one| one == name),
+        Err(_) => true,
     };
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Store::open(folder.path()).unwrap());
     let engine = Engine::start(Arc::clone(&store), || ()).unwrap();
     let mut all = recorded();
-    for (source, _) in datasets().into_iter().filter(|(source, _)| is_wanted(source)) {
+    for (source, _) in datasets() {
+        if !is_wanted("TRIMTAB_SETS", source) {
+            continue;
+        }
         let data = data_of(source);
         let choices = advice::choose(&data, &data::load(&data).unwrap().summary);
-        let mut scores = Scores::new();
+        let mut scores = all.remove(source).unwrap_or_default();
+        scores.retain(|&known, _| choices.iter().any(|choice| choice.architecture == known));
         for choice in choices {
+            if !is_wanted("TRIMTAB_FAMILIES", choice.architecture.name()) {
+                continue;
+            }
             let began = Instant::now();
             let score = mean_score(&engine, &store, choice.config);
             println!("{source} {} {score:.4} in {:.1?}", choice.architecture, began.elapsed());

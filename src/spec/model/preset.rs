@@ -98,7 +98,7 @@ impl TrainConfig {
             | Architecture::Forest => Self::default(),
             Architecture::Linear => of(0.02, 60),
             Architecture::Mlp => of(0.01, 60),
-            Architecture::Cnn => of(0.01, 30),
+            Architecture::Cnn => of(0.003, 30),
             Architecture::Resnet => of(0.005, 30),
             Architecture::Mobilenet => of(0.01, 40),
             Architecture::Cnn1d => of(0.005, 40),
