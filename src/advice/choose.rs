@@ -287,7 +287,8 @@ mod tests {
             &DataConfig::default(),
             &summary(DataKind::Images, image, 20_000, classes(10)),
         );
-        assert!(choices[0].architecture == Architecture::Cnn, "{:?}", choices[0]);
+        assert!(choices[0].architecture == Architecture::Resnet, "{:?}", choices[0]);
+        assert_eq!(choices[1].architecture, Architecture::Cnn);
         assert!(choices[0].reasons[0].text.contains("share"), "{:?}", choices[0].reasons);
         assert!(place(&choices, Architecture::Mlp) > place(&choices, Architecture::Cnn));
         let table = Shape::Features { features: 13 };

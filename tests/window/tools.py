@@ -8,8 +8,8 @@ from window import check, in_theme, over_store
 
 # The scrolled parts of the window at 1440 x 900.
 SET_UP = (90, 130, 380, 520)
+DATA_SETS = (220, 230, 780, 580)
 DRAWER = (90, 760, 1400, 890)
-LAYERS = (420, 150, 1400, 640)
 
 IMAGES = ["flip", "rotate", "shift", "crop and resize", "brightness and contrast", "noise", "cut-out", "mixup"]
 SEQUENCES = ["noise", "scaling", "time warp", "time crop"]
@@ -93,8 +93,9 @@ def augmentations(window, stage, changes):
 
 
 def sequences(window, theme):
-    window.press("Data set", within=SET_UP)
-    window.press("adding")
+    window.press("Data set", role="combo box", within=SET_UP)
+    window.picture(f"{theme}-29-data-sets")
+    window.press("adding", within=DATA_SETS)
     time.sleep(1.5)
     augmentations(window, f"{theme}-29-sequences", SEQUENCES)
     window.press("Back to the charts")

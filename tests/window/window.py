@@ -104,20 +104,28 @@ class Window:
     def press(self, name, role=None, within=None):
         """Clicks the middle of a widget; where it lies beyond the edges of the area `within` (left, top, right, bottom), it is
         scrolled into it first."""
+        # A list draws only the lines that are to be seen.
+        for _ in range(40 if within else 0):
+            if self.look(name, role) is not None:
+                break
+            self.scroll(within, 5)
         place = self.find(name, role)
         for _ in range(60):
             middle = place.y + place.height // 2
             if within is None or within[1] <= middle <= within[3]:
                 break
-            pointer("mousemove", (within[0] + within[2]) // 2, (within[1] + within[3]) // 2)
-            pointer("click", 5 if middle > within[3] else 4)
-            # The scrolling glides.
-            time.sleep(0.6)
+            self.scroll(within, 5 if middle > within[3] else 4)
             place = self.find(name, role)
         pointer("mousemove", place.x + place.width // 2, place.y + place.height // 2)
         time.sleep(0.15)
         pointer("click", 1)
         time.sleep(0.4)
+
+    def scroll(self, within, button):
+        pointer("mousemove", (within[0] + within[2]) // 2, (within[1] + within[3]) // 2)
+        pointer("click", button)
+        # The scrolling glides.
+        time.sleep(0.6)
 
     def picture(self, stage):
         pointer("mousemove", 720, 4)
