@@ -104,7 +104,7 @@ def sequences(window, theme):
 def findings(window, theme):
     """Each finding is read, and its button puts the changed configuration into the form."""
     for place, (name, _, _, _, title) in enumerate(FINDINGS):
-        window.press(name, within=DRAWER)
+        window.press(f"{name}, r{place + 1}", within=DRAWER)
         time.sleep(0.5)
         if window.look(f"Change the set-up: {title}") is None:
             window.press("Findings", role="page tab")
