@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{CommandError, report, to_json};
+use std::fmt::Write as _;
+
 use crate::advice::{self, CurveFinding, Curves};
 use crate::jobs;
 use crate::spec::{DataConfig, Envelope, KEYS, Metrics, RunConfig, RunPlan, apply_overrides, units};
@@ -102,11 +104,12 @@ fn notes() -> String {
         let head = key.path.split('.').next().unwrap_or_default();
         if head != section {
             section = head;
-            text += &format!("\n## {section}\n");
+            let _ = writeln!(text, "\n## {section}");
         }
         if let Some(note) = advice::note(key.path) {
-            text += &format!(
-                "\n**`{}`**: {}. *Costs*: {}. *Try*: {}.\n",
+            let _ = writeln!(
+                text,
+                "\n**`{}`**: {}. *Costs*: {}. *Try*: {}.",
                 key.path, note.does, note.costs, note.attempt
             );
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Axis;
-use crate::spec::{Run, RunId, units};
+use crate::spec::{Deployed, Run, RunId, units};
 
 /// Limits on an exported network; each is optional.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
@@ -145,7 +145,7 @@ fn lost(run: &Run, baseline: &Run) -> Option<f64> {
 
 fn name(run: &Run) -> String {
     let deployed = run.deployed.as_ref();
-    deployed.map_or_else(|| run.name.clone(), |deployed| deployed.recipe_name())
+    deployed.map_or_else(|| run.name.clone(), Deployed::recipe_name)
 }
 
 fn points(share: f64) -> String {

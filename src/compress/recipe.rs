@@ -566,7 +566,7 @@ mod tests {
         };
         let control = RunControl::default();
         let rewound = |plan: &RunPlan, epochs: usize| {
-            let applied = apply(&recipe(epochs), plan, &weights, &dataset, &control, &sink).unwrap();
+            let applied = apply(&recipe(epochs), plan, &weights, false, &dataset, &control, &sink).unwrap();
             let Applied::Finished(compressed) = applied else {
                 panic!("nobody asked to stop");
             };

@@ -6,7 +6,7 @@ use egui_material_icons::icons;
 use super::chain::{Chain, Edit};
 use super::{CompressView, outlook};
 use crate::app::action::{Action, Actions};
-use crate::app::state::{Model, RowExt as _};
+use crate::app::state::{Model, RowExt};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::figures::score_text;
 use crate::cost;
@@ -462,7 +462,7 @@ fn build_ui(ui: &mut Ui, model: &Model, run: RunId, actions: &mut Actions) {
 /// Whether this recipe on this run is there already.
 fn has_finished(model: &Model, run: RunId, recipe: &Recipe) -> bool {
     let is_it = |row: &&RunRow| row.origin.as_ref().is_some_and(|(of, by)| *of == run && by == recipe);
-    model.runs.rows().iter().filter(is_it).any(|row| row.is_usable())
+    model.runs.rows().iter().filter(is_it).any(RowExt::is_usable)
 }
 
 /// Recipes put aside.

@@ -251,9 +251,7 @@ fn power_of_ten(exponent: f64) -> String {
 /// A chart that is looked at, not moved.
 /// `legend` is a corner that the curves leave free.
 fn chart(ui: &Ui, id: &'static str, legend: Corner) -> Plot<'static> {
-    let legend = egui_plot::Legend::default()
-        .position(legend)
-        .background_alpha(0.0);
+    let legend = egui_plot::Legend::default().position(legend).background_alpha(0.0);
     Plot::new(id)
         .height((ui.available_height() - 4.0).clamp(160.0, 460.0))
         .show_background(false)
