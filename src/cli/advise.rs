@@ -3,8 +3,6 @@
 use std::fmt::Write as _;
 
 use super::{CommandError, report, to_json};
-use std::fmt::Write as _;
-
 use crate::advice::{self, CurveFinding, Curves};
 use crate::jobs;
 use crate::spec::{DataConfig, Envelope, KEYS, Metrics, RunConfig, RunPlan, apply_overrides, units};
