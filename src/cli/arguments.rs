@@ -81,7 +81,7 @@ pub enum Command {
     Compress {
         /// Number (r12) or name
         run: String,
-        /// Steps joined by +: weights:0.8, units:0.5:finetune=3, fp16, int8-static
+        /// Steps joined by +: weights:0.8, units:0.5:finetune=3, fp16, int8-static, int8-qat, int4, distil:preset=tiny
         #[arg(required = true, value_name = "RECIPE")]
         recipes: Vec<String>,
         #[arg(long)]

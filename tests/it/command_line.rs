@@ -112,11 +112,23 @@ fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
     );
     assert!(run["test"]["accuracy"].as_f64().unwrap() > 0.8, "{run}");
 
+    let layers = desk.json(&["sensitivity", "wine", "--change", "int4", "--json"]);
+    assert_eq!(layers["layers"].as_array().unwrap().len(), 2);
+    assert_eq!(layers["layers"][0]["name"], "dense");
+    assert!(
+        layers["layers"][0]["signal_to_noise_db"].as_f64().unwrap() > 5.0,
+        "{layers}"
+    );
+    assert!(desk.text(&["sensitivity", "wine"]).contains("signal to noise"));
+
     let recipes = [
         "fp16",
         "int8-static",
         "weights:0.8:finetune=1",
         "units:0.5:finetune=1+int8-static",
+        "int8-static:method=percentile:tolerate=50",
+        "int8-qat:epochs=1",
+        "int4",
     ];
     let mut arguments = vec!["compress", "wine", "--json"];
     arguments.extend(recipes);
@@ -150,12 +162,12 @@ fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
     assert!(rows[3]["parameters"].as_u64().unwrap() < run["parameters"].as_u64().unwrap());
 
     let compared = desk.json(&["compare", "--json"]);
-    assert_eq!(compared.as_array().unwrap().len(), 5);
+    assert_eq!(compared.as_array().unwrap().len(), recipes.len() + 1);
     assert_eq!(compared[0]["recipe"], "baseline");
     desk.text(&["compare", "--csv", "rows.csv"]);
     assert_eq!(
         std::fs::read_to_string(desk.path("rows.csv")).unwrap().lines().count(),
-        6
+        recipes.len() + 2
     );
     assert!(desk.text(&["compare"]).contains("int8-static"));
 
@@ -164,7 +176,7 @@ fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
     desk.text(&["train", "iris.toml"]);
     let compared = desk.json(&["compare", "--json"]);
     assert!(
-        compared[0]["against"].is_null() && compared[5]["against"].is_null(),
+        compared[0]["against"].is_null() && compared[recipes.len() + 1]["against"].is_null(),
         "{compared}"
     );
     let text = desk.text(&["compare"]);
@@ -201,12 +213,18 @@ fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
         assert_eq!(row["accuracy"].as_f64().unwrap(), right as f64 / truth.len() as f64);
     }
 
-    assert_eq!(desk.json(&["runs", "--json"]).as_array().unwrap().len(), 6);
+    assert_eq!(
+        desk.json(&["runs", "--json"]).as_array().unwrap().len(),
+        recipes.len() + 2
+    );
     assert_eq!(desk.json(&["show", "wine", "--json"])["run"], run["run"]);
     let steps = desk.text(&["curves", "wine", "--csv"]).lines().count() - 1;
     assert_eq!(steps, 6 * 124_usize.div_ceil(32));
     desk.text(&["delete", rows[0]["run"].as_str().unwrap()]);
-    assert_eq!(desk.json(&["runs", "--json"]).as_array().unwrap().len(), 4);
+    assert_eq!(
+        desk.json(&["runs", "--json"]).as_array().unwrap().len(),
+        recipes.len() + 1
+    );
 }
 
 #[test]
@@ -225,7 +243,7 @@ fn the_same_seed_gives_the_same_curve_and_the_exported_config_too() {
 fn a_copied_folder_predicts_every_test_row_as_the_workbench_does() {
     let desk = Desk::new();
     trained(&desk, "digits", "digits");
-    let recipes = ["int8-static", "fp16", "units:0.5"];
+    let recipes = ["int8-static", "fp16", "units:0.5", "int8-dynamic", "int4:epochs=1"];
     desk.text(&[&["compress", "digits"][..], &recipes].concat());
     desk.write("rows.csv", &desk.text(&["datasets", "digits", "--rows", "test"]));
     let store = Store::open(&desk.path("store")).unwrap();
@@ -355,7 +373,9 @@ fn failures_are_one_line_that_names_the_place_and_the_remedy() {
         (&["train", "good.toml", "--set", "train.epoch=3"], &["train.epochs"]),
         (&["train", "good.toml", "--set", "epochs"], &["key=value"]),
         (&["train", "--resume", "r7"], &["r7"]),
-        (&["compress", "r1", "int4"], &["int4", "int8-static"]),
+        (&["compress", "r1", "int3"], &["int3", "int8-static"]),
+        (&["compress", "r1", "int4:epochs=x"], &["epochs", "whole number"]),
+        (&["sensitivity", "r1"], &["r1"]),
         (&["compress", "r1", "fp16"], &["r1"]),
         (&["show", "nothing"], &["nothing"]),
         (&["delete", "r9"], &["r9"]),

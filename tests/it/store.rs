@@ -309,7 +309,7 @@ fn a_row_that_cannot_be_read_is_damage_and_names_the_run() {
     drop(create(&store, "a"));
     let connection = rusqlite::Connection::open(directory.path().join("trimtab.sqlite")).unwrap();
     for (change, word) in [
-        ("UPDATE runs SET recipe = 'int4', parent = 1", "int4"),
+        ("UPDATE runs SET recipe = 'int3', parent = 1", "int3"),
         ("UPDATE runs SET plan = '{', recipe = NULL", "plan of run r1"),
         ("UPDATE runs SET summary = '[]'", "row of run r1"),
         ("UPDATE runs SET status = 'odd'", "unknown status `odd`"),
