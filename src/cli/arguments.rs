@@ -233,7 +233,7 @@ pub enum BenchPart {
         /// Leave the files there, with inputs and what the runtime makes of them (NAME.onnx, NAME.inputs, NAME.outputs: f32, little endian)
         #[arg(long, value_name = "DIR")]
         files: Option<PathBuf>,
-        /// For each line `NAME BATCH` of standard input, run one round of that file and print microseconds a call
+        /// For each line `NAME BATCH` of standard input, run one round of that file and print microseconds a call and calls
         #[arg(long, conflicts_with = "json")]
         turns: bool,
         #[arg(long)]

@@ -129,7 +129,7 @@ fn leave(files: &[ReferenceFile], folder: &Path) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Answers each line `NAME BATCH` of standard input with the time of one round.
+/// Answers each line `NAME BATCH` of standard input with the time of a call in one round, and the number of calls.
 fn take_turns(files: &[ReferenceFile]) -> Result<(), CommandError> {
     let loaded = Turns::load(files)?;
     let mut turns = Turns::new(files, &loaded)?;
@@ -140,8 +140,8 @@ fn take_turns(files: &[ReferenceFile]) -> Result<(), CommandError> {
             .split_once(' ')
             .and_then(|(name, batch)| Some((name, batch.trim().parse().ok()?)));
         let answer = asked.and_then(|(name, batch)| turns.round(name, batch, ROUND_US));
-        let time_us = answer.ok_or_else(|| format!("`{line}` is no file and batch that is timed"))?;
-        writeln!(output, "{time_us}")?;
+        let (time_us, calls) = answer.ok_or_else(|| format!("`{line}` is no file and batch that is timed"))?;
+        writeln!(output, "{time_us} {calls}")?;
         output.flush()?;
     }
     Ok(())

@@ -173,9 +173,9 @@ impl<'m> Turns<'m> {
         models.collect::<Result<_, _>>().map_err(|error| broken(&error))
     }
 
-    /// One round of a file with a batch that lasts at least so long: the time of a call, in microseconds; none where there is no
-    /// such file.
-    pub fn round(&mut self, name: &str, batch: usize, least_us: f64) -> Option<f64> {
+    /// One round of a file with a batch that lasts at least so long: the time of a call, in microseconds, and the number of calls; none
+    /// where there is no such file.
+    pub fn round(&mut self, name: &str, batch: usize, least_us: f64) -> Option<(f64, usize)> {
         let found = self
             .sessions
             .iter_mut()
@@ -191,7 +191,7 @@ impl<'m> Turns<'m> {
             calls += 4;
             let elapsed_us = start.elapsed().as_secs_f64() * 1e6;
             if elapsed_us >= least_us {
-                return Some(elapsed_us / calls as f64);
+                return Some((elapsed_us / calls as f64, calls));
             }
         }
     }
@@ -301,7 +301,8 @@ mod tests {
         let files = reference_files(Some("mlp784-int8")).unwrap();
         let loaded = Turns::load(&files).unwrap();
         let mut turns = Turns::new(&files, &loaded).unwrap();
-        assert!(turns.round("mlp784-int8", 64, 10.0).unwrap() > 0.0);
+        let (time_us, calls) = turns.round("mlp784-int8", 64, 10.0).unwrap();
+        assert!(time_us > 0.0 && calls > 0);
         assert!(turns.round("mlp784-int8", 2, 10.0).is_none());
         assert!(turns.round("none", 1, 10.0).is_none());
     }

@@ -2,11 +2,11 @@
 #![expect(unsafe_code, reason = "vector loads and stores through raw pointers")]
 
 use std::arch::x86_64::{
-    __m128i, __m512, __m512i, __mmask16, _mm_mask_storeu_epi8, _mm256_load_si256, _mm512_add_epi32, _mm512_add_ps,
-    _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_cvtusepi32_epi8, _mm512_dpbusd_epi32,
-    _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_storeu_ps,
-    _mm512_maskz_loadu_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_setzero_si512,
+    __m128i, __m512, __m512i, __mmask16, _MM_HINT_T1, _mm_mask_storeu_epi8, _mm_prefetch, _mm256_load_si256,
+    _mm512_add_epi32, _mm512_add_ps, _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_cvtusepi32_epi8,
+    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
 };
 
 use super::panels::{INTEGER_STEP, PANEL};
@@ -24,6 +24,9 @@ pub(super) static HALF: Kernels<FloatKernel> = Kernels {
     single: &[(4, float_row::<4, true>), (1, float_row::<1, true>)],
     many: &[(2, float::<2, true>), (1, float::<1, true>)],
 };
+
+/// Rows of the largest tile.
+const TALL: usize = 12;
 
 /// # Safety
 /// All of the call's pointers must be valid for its rows of `PANELS` panels, and the processor must have the features named.
@@ -92,6 +95,13 @@ unsafe fn integer_tile<const ROWS: usize, const PANELS: usize>(
                 let mut line = [_mm512_setzero_si512(); PANELS];
                 for (panel, line) in line.iter_mut().enumerate() {
                     *line = _mm512_load_si512(weights.byte_add(panel * call.panel_pitch).cast());
+                }
+                if ROWS == TALL {
+                    // The panels behind these come from a further cache: they are on their way while these are worked on.
+                    for panel in 0..PANELS {
+                        let next = weights.wrapping_byte_add((panel + PANELS) * call.panel_pitch);
+                        _mm_prefetch::<_MM_HINT_T1>(next);
+                    }
                 }
                 weights = weights.add(INTEGER_STEP * PANEL);
                 for row in 0..ROWS {

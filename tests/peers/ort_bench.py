@@ -5,7 +5,8 @@
 
 `trimtab bench runtime --files DIR` leaves the reference files in a folder; with --turns it runs one round of a file whenever it is
 asked over standard input: a round of ONNX Runtime, a round of ours, and so on; while one works, the other waits. A ratio is ONNX
-Runtime's time over ours within a round, its median is printed: above 1, ours is faster. The outputs of 256 samples are compared
+Runtime's time over ours within a round, its median is printed: above 1, ours is faster. Beside the time of the clock stands that of
+the processor, which each process spent in its rounds: on a machine with other work it is the one to look at (Linux only). The outputs of 256 samples are compared
 too: in int8 in steps of the grid of the last quantization, if there is one.
 """
 import argparse
@@ -33,8 +34,9 @@ def session(path):
 
 
 def round_us(engine, binding):
-    """The time of a call in a round of ONNX Runtime, whose input and output are bound so that no array is made."""
+    """Time of a call in a round of ONNX Runtime, of the clock and of the processor. Input and output are bound: no array is made."""
     start = time.perf_counter()
+    spent = time.process_time()
     calls = 0
     while True:
         for _ in range(4):
@@ -42,7 +44,7 @@ def round_us(engine, binding):
         calls += 4
         elapsed = time.perf_counter() - start
         if elapsed >= ROUND_S:
-            return elapsed / calls * 1e6
+            return elapsed / calls * 1e6, (time.process_time() - spent) / calls * 1e6
 
 
 def output_step(path):
@@ -83,14 +85,18 @@ def main():
         subprocess.run([*command, "--files", str(folder)], check=True)
         ours = subprocess.Popen([*command, "--turns"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         cases = []
+        # The clock of another process's time on the processor, as clock_getcpuclockid(3) makes it.
+        own_clock = (~ours.pid << 3) | 2
 
         def own_round(name, batch):
+            spent = time.clock_gettime(own_clock)
             ours.stdin.write(f"{name} {batch}\n")
             ours.stdin.flush()
             answer = ours.stdout.readline()
             if not answer:
                 raise SystemExit(f"{args.trimtab} ended early")
-            return float(answer)
+            time_us, calls = answer.split()
+            return float(time_us), (time.clock_gettime(own_clock) - spent) / int(calls) * 1e6
 
         for path in sorted(folder.glob("*.onnx")):
             name = path.stem
@@ -103,7 +109,10 @@ def main():
                 binding.bind_cpu_input("input", np.ascontiguousarray(inputs[:batch]))
                 binding.bind_output(engine.get_outputs()[0].name, "cpu")
                 cases.append((name, batch, engine, binding, agreement))
-        print(f"{'file':<22}{'batch':>6}{'ORT us':>11}{'ours us':>11}{'ORT/ours':>10}   equal samples, same class, largest difference")
+        print(
+            f"{'file':<24}{'batch':>6}{'ORT us':>11}{'ours us':>11}{'ORT/ours':>10}{'processor':>11}"
+            "   equal samples, same class, largest difference"
+        )
         rows = []
         for name, batch, engine, binding, agreement in cases:
             for _ in range(3):
@@ -112,18 +121,21 @@ def main():
             row = {
                 "file": name,
                 "batch": batch,
-                "ort_us": statistics.median(a for a, _ in pairs),
-                "ours_us": statistics.median(b for _, b in pairs),
-                "ort_min_us": min(a for a, _ in pairs),
-                "ours_min_us": min(b for _, b in pairs),
-                "ratio": statistics.median(a / b for a, b in pairs),
+                "ort_us": statistics.median(a[0] for a, _ in pairs),
+                "ours_us": statistics.median(b[0] for _, b in pairs),
+                "ort_min_us": min(a[0] for a, _ in pairs),
+                "ours_min_us": min(b[0] for _, b in pairs),
+                "ratio": statistics.median(a[0] / b[0] for a, b in pairs),
+                "ort_processor_us": statistics.median(a[1] for a, _ in pairs),
+                "ours_processor_us": statistics.median(b[1] for _, b in pairs),
+                "processor_ratio": statistics.median(a[1] / b[1] for a, b in pairs),
                 "rounds": args.rounds,
                 **agreement,
             }
             rows.append(row)
             steps = "" if row["largest_steps"] is None else f" = {row['largest_steps']:.2f} steps"
             print(
-                f"{name:<22}{batch:>6}{row['ort_us']:>11.1f}{row['ours_us']:>11.1f}{row['ratio']:>10.2f}"
+                f"{name:<24}{batch:>6}{row['ort_us']:>11.1f}{row['ours_us']:>11.1f}{row['ratio']:>10.2f}{row['processor_ratio']:>11.2f}"
                 f"   {row['equal_samples']:.3f}  {row['same_class']:.3f}  {row['largest']:.2g}{steps}",
                 flush=True,
             )
