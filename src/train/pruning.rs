@@ -27,7 +27,6 @@ pub trait Pruner: fmt::Debug + Sync {
 
 /// What a pruner makes of a network.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there are few of them in a run")]
 pub enum Pruned {
     /// What is 0 in these tensors of 0 and 1 is zero from now on.
     Masked(Weights),

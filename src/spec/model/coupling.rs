@@ -160,9 +160,9 @@ impl Graph {
     fn pass(&mut self, placed: &Placed, value: Owners, remembered: &mut Vec<Owners>) -> Owners {
         self.own.push(None);
         match placed.layer {
-            LayerSpec::Dense { units } => self.full(placed, UnitKind::Neurons, units, value),
+            LayerSpec::Dense { units } => self.full(placed, UnitKind::Neurons, units, &value),
             LayerSpec::Conv2d { filters, .. } | LayerSpec::Conv1d { filters, .. } => {
-                self.full(placed, UnitKind::Filters, filters, value)
+                self.full(placed, UnitKind::Filters, filters, &value)
             }
             LayerSpec::DepthwiseConv2d { .. } | LayerSpec::LayerNorm => {
                 self.axis(placed, "weight", 0, AxisRole::Makes, &value);
@@ -225,18 +225,18 @@ impl Graph {
                 value
             }
             LayerSpec::Sum => {
-                self.sum(placed, &value, remembered.pop().unwrap_or_default());
+                self.sum(placed, &value, &remembered.pop().unwrap_or_default());
                 value
             }
         }
     }
 
     /// A layer that reads all of its input for each of its units.
-    fn full(&mut self, placed: &Placed, kind: UnitKind, count: usize, value: Owners) -> Owners {
+    fn full(&mut self, placed: &Placed, kind: UnitKind, count: usize, value: &Owners) -> Owners {
         let units = self.group(placed, kind, count);
         self.axis(placed, "weight", 0, AxisRole::Makes, &units);
         self.axis(placed, "bias", 0, AxisRole::Makes, &units);
-        self.axis(placed, "weight", 1, AxisRole::Reads, &value);
+        self.axis(placed, "weight", 1, AxisRole::Reads, value);
         units
     }
 
@@ -266,14 +266,14 @@ impl Graph {
         self.axis(placed, "out_proj.bias", 0, AxisRole::Makes, value);
     }
 
-    fn sum(&mut self, placed: &Placed, value: &Owners, shortcut: Owners) {
+    fn sum(&mut self, placed: &Placed, value: &Owners, shortcut: &Owners) {
         if placed.projection().is_some() {
             self.axis(placed, "weight", 0, AxisRole::Makes, value);
             self.axis(placed, "bias", 0, AxisRole::Makes, value);
-            self.axis(placed, "weight", 1, AxisRole::Reads, &shortcut);
+            self.axis(placed, "weight", 1, AxisRole::Reads, shortcut);
             return;
         }
-        let pairs = || value.iter().zip(&shortcut);
+        let pairs = || value.iter().zip(shortcut);
         let fits = |graph: &Self| {
             pairs().all(|pair| match pair {
                 (Some(a), Some(b)) => {
@@ -286,7 +286,7 @@ impl Graph {
         };
         if !fits(self) {
             self.fix_all(value, MIXED);
-            self.fix_all(&shortcut, MIXED);
+            self.fix_all(shortcut, MIXED);
             return;
         }
         for (a, b) in pairs() {

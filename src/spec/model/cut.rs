@@ -56,7 +56,9 @@ impl Coupling {
             .zip(kept)
             .map(|(group, kept)| {
                 let mut stays = vec![false; group.units];
-                kept.iter().for_each(|&unit| stays[unit] = true);
+                for &unit in kept {
+                    stays[unit] = true;
+                }
                 stays
             })
             .collect();

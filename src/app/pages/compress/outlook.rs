@@ -1,5 +1,7 @@
 //! Recipes in a learner's words: what a step is called, what it does, and what to expect of a whole chain.
 
+use std::fmt::Write as _;
+
 use crate::spec::{KnobKind, Recipe, RecipeStep};
 
 /// A step's name on its chip: its word, and what stands at its places.
@@ -16,7 +18,7 @@ pub fn chip(step: &RecipeStep) -> String {
     // What stands in for a place is said by its name.
     for knob in word.options.iter().filter(|knob| knob.kind == KnobKind::Fraction) {
         if let Some(fraction) = values.number(knob.name) {
-            text.push_str(&format!(" {} {}", knob.name, share(fraction)));
+            let _ = write!(text, " {} {}", knob.name, share(fraction));
         }
     }
     text.trim_end().to_owned()
