@@ -89,7 +89,9 @@ impl<'a> Means<'a> {
         let counts = self.counts;
         let mut means = self.sums;
         for (sums, count) in means.iter_mut().zip(counts) {
-            sums.iter_mut().for_each(|sum| *sum /= count.max(1) as f64);
+            for sum in sums.iter_mut() {
+                *sum /= count.max(1) as f64;
+            }
         }
         means
     }

@@ -119,7 +119,9 @@ fn even_out(weights: &mut Weights, pair: &Pair) {
     for (name, size) in [(made, size), (bias, 1)] {
         if let Some(tensor) = weights.get_mut(&name) {
             for (values, factor) in tensor.data.chunks_mut(size).zip(&factors) {
-                values.iter_mut().for_each(|value| *value /= factor);
+                for value in values.iter_mut() {
+                    *value /= factor;
+                }
             }
         }
     }

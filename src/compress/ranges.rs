@@ -77,7 +77,7 @@ pub fn observe(
     let mut observed: Vec<Option<Observed>> = vec![None; 2 * layers + 1];
     view.each(&network, |place, values| Observed::widen(&mut observed[place], values))?;
     view.each_gathered(&network, |layer, values| {
-        Observed::widen(&mut observed[layers + 1 + layer], values)
+        Observed::widen(&mut observed[layers + 1 + layer], values);
     })?;
     if calibration.method != RangeMethod::MinMax {
         for observed in observed.iter_mut().flatten() {
@@ -90,7 +90,7 @@ pub fn observe(
         };
         view.each(&network, |place, values| count(&mut observed[place], values))?;
         view.each_gathered(&network, |layer, values| {
-            count(&mut observed[layers + 1 + layer], values)
+            count(&mut observed[layers + 1 + layer], values);
         })?;
     }
     for observed in observed.iter_mut().flatten() {

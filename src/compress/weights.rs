@@ -417,7 +417,8 @@ mod tests {
             let mask = mask(&model, &weights, &step(&text), &seen.evidence(), &began).unwrap();
             let mut gone: Vec<usize> = (0..15).filter(|&place| mask.tensors[0].data[place] == 0.0).collect();
             let mut expected = order[..6].to_vec();
-            (gone.sort_unstable(), expected.sort_unstable());
+            gone.sort_unstable();
+            expected.sort_unstable();
             assert_eq!(gone, expected, "{criterion}");
         }
         let still = step("weights:0.4:criterion=movement");

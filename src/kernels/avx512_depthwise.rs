@@ -1,5 +1,9 @@
 //! Depth-wise convolutions for AVX-512 with VNNI: sixteen channels a register, eight output pixels at once.
 #![expect(unsafe_code, reason = "vector loads and stores through raw pointers")]
+#![expect(
+    clippy::needless_range_loop,
+    reason = "pixels index registers, and places behind several pointers"
+)]
 
 use std::arch::x86_64::{
     __m512i, _mm_loadu_si128, _mm_mask_storeu_epi8, _mm_maskz_loadu_epi8, _mm512_add_ps, _mm512_cvtepi8_epi32,
@@ -139,9 +143,7 @@ unsafe fn float_tile<const PIXELS: usize>(tiles: &FloatTiles<'_>, tile: &Tile<f3
             let weights = lines.add(channel * taps);
             let mut sums = [_mm512_setzero_ps(); PIXELS];
             let bias = _mm512_loadu_ps(tiles.bias.add(channel));
-            for sum in &mut sums {
-                *sum = bias;
-            }
+            sums.fill(bias);
             for y in tile.down.clone() {
                 for x in tile.across.clone() {
                     let line = _mm512_loadu_ps(weights.add((y * plane.kernel[1] + x) * PANEL));
@@ -200,9 +202,7 @@ unsafe fn integer_tile<const PIXELS: usize>(tiles: &IntegerTiles<'_>, tile: &Til
                 }
             }
             let mut sums = [_mm512_setzero_si512(); PIXELS];
-            for sum in &mut sums {
-                *sum = start;
-            }
+            sums.fill(start);
             for y in tile.down.clone() {
                 for x in tile.across.clone() {
                     let line = line(weights.add((y * plane.kernel[1] + x) * PANEL));

@@ -50,6 +50,10 @@ fn under<T: Copy>(plane: &Plane, values: &[T], around: T, [pixel, tap, channel, 
     }
 }
 
+/// The plain twin of a function, and of a pair.
+type OfOne = fn(f64) -> f64;
+type OfTwo = fn(f32, f32) -> f32;
+
 #[test]
 fn depthwise_floats_are_near_plain_loops() {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
@@ -137,8 +141,7 @@ fn functions_are_those_of_the_mathematical_library() {
         .chain([90.0, -90.0, 1e4, -1e4])
         .collect();
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-    type Twin = fn(f64) -> f64;
-    let cases: [(Function, Twin); 6] = [
+    let cases: [(Function, OfOne); 6] = [
         (Function::Relu, |x| x.max(0.0)),
         (Function::LeakyRelu(0.1), |x| if x < 0.0 { 0.1 * x } else { x }),
         (Function::Tanh, f64::tanh),
@@ -241,7 +244,7 @@ fn cells_step_as_their_formulas_say() {
         lstm_step(set, &sums, &mut lstm, &mut memory);
         for unit in 0..units {
             let near = |found: f32, expected: f64| {
-                assert!((f64::from(found) - expected).abs() < 2e-6, "{set}: {found} {expected}")
+                assert!((f64::from(found) - expected).abs() < 2e-6, "{set}: {found} {expected}");
             };
             near(rnn[unit], sum(0, unit).tanh());
             let (update, reset) = (sigmoid(sum(0, unit)), sigmoid(sum(1, unit)));
@@ -296,8 +299,7 @@ fn element_wise_work_is_the_same_on_every_set() {
                 );
             }
         }
-        type Twin = fn(f32, f32) -> f32;
-        let cases: [(Pair, Twin); 6] = [
+        let cases: [(Pair, OfTwo); 6] = [
             (Pair::Add, |a, b| a + b),
             (Pair::Subtract, |a, b| a - b),
             (Pair::Multiply, |a, b| a * b),

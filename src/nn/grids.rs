@@ -223,19 +223,19 @@ impl Channels {
     }
 
     fn to_bytes(self, weights: &mut [f32], biases: &mut [f32], input_scale: f32) {
-        for channel in 0..self.count {
+        for (channel, bias) in biases.iter_mut().enumerate().take(self.count) {
             let largest = self
                 .places(channel)
                 .fold(0.0_f32, |largest, place| largest.max(weights[place].abs()));
             // What has no grid stays as it is; the writer of the file refuses it by name.
-            let Some(scale) = weight_scale(largest, biases[channel], input_scale) else {
+            let Some(scale) = weight_scale(largest, *bias, input_scale) else {
                 continue;
             };
             for place in self.places(channel) {
                 weights[place] = weight_steps(weights[place], scale) * scale;
             }
             let step = f64::from(input_scale * scale);
-            biases[channel] = ((f64::from(biases[channel]) / step).round_ties_even() * step) as f32;
+            *bias = ((f64::from(*bias) / step).round_ties_even() * step) as f32;
         }
     }
 

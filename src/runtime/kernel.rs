@@ -188,7 +188,7 @@ impl Kernel {
             Self::MaxPool(pool) => each_image(input, pool, out, |input, out| max_pool(set, input, pool, out)),
             Self::AveragePool { pool, counts_padding } => {
                 each_image(input, pool, out, |input, out| {
-                    average_pool(input, pool, *counts_padding, out)
+                    average_pool(input, pool, *counts_padding, out);
                 });
             }
             Self::ChannelsLast { channels, len } => each_sample(input, *len, out, |input, out| {
@@ -340,7 +340,9 @@ impl Binary {
         }
         first = first.min(MAX_RANK - 1);
         sizes.rotate_left(first);
-        along.iter_mut().for_each(|along| along.rotate_left(first));
+        for along in &mut along {
+            along.rotate_left(first);
+        }
         (MAX_RANK - first, sizes, along)
     }
 }

@@ -45,7 +45,8 @@ impl Ladder {
 
     /// As a file that can be edited.
     pub fn to_toml(&self) -> String {
-        let rungs: String = self.rungs.iter().map(|rung| format!("    \"{rung}\",\n")).collect();
+        let rungs: Vec<String> = self.rungs.iter().map(|rung| format!("    \"{rung}\",\n")).collect();
+        let rungs = rungs.concat();
         format!(
             "# Recipes that are tried on one run, one after another; `trimtab compress --help` lists the steps.\nrungs = [\n{rungs}]\n"
         )

@@ -171,26 +171,6 @@ fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
     );
     assert!(desk.text(&["compare"]).contains("int8-static"));
 
-    // Runs on other data stand in a table of their own.
-    desk.write("iris.toml", "[data]\nsource = \"iris\"\n[train]\nepochs = 2\n");
-    desk.text(&["train", "iris.toml"]);
-    let compared = desk.json(&["compare", "--json"]);
-    assert!(
-        compared[0]["against"].is_null() && compared[recipes.len() + 1]["against"].is_null(),
-        "{compared}"
-    );
-    let text = desk.text(&["compare"]);
-    let tables: Vec<&str> = text.split("\n\n").collect();
-    assert!(
-        tables.len() == 2 && tables[0].starts_with("wine\n") && tables[1].starts_with("iris\n"),
-        "{text}"
-    );
-    assert!(tables[1].lines().count() == 3 && !tables[1].contains('('), "{text}");
-    assert!(
-        desk.failure(1, &["compare", "--csv", "rows.csv"])
-            .contains("one data set")
-    );
-
     desk.write("rows.csv", &desk.text(&["datasets", "wine", "--rows", "test"]));
     for row in rows {
         let folder = format!("export-{}", row["run"].as_str().unwrap());
@@ -504,4 +484,30 @@ fn a_run_that_went_wrong_says_what_would_mend_it() {
         "{shown}"
     );
     assert!(shown.contains("Train with a learning rate of 3.00e-5"), "{shown}");
+}
+
+#[test]
+fn runs_on_different_data_stand_in_different_tables() {
+    let desk = Desk::new();
+    desk.write("iris.toml", "[data]\nsource = \"iris\"\n[train]\nepochs = 2\n");
+    desk.write("wine.toml", "[data]\nsource = \"wine\"\n[train]\nepochs = 2\n");
+    for config in ["wine.toml", "wine.toml", "iris.toml"] {
+        desk.text(&["train", config]);
+    }
+    let compared = desk.json(&["compare", "--json"]);
+    assert!(
+        compared[0]["against"].is_null() && compared[recipes.len() + 1]["against"].is_null(),
+        "{compared}"
+    );
+    let text = desk.text(&["compare"]);
+    let tables: Vec<&str> = text.split("\n\n").collect();
+    assert!(
+        tables.len() == 2 && tables[0].starts_with("wine\n") && tables[1].starts_with("iris\n"),
+        "{text}"
+    );
+    assert!(tables[1].lines().count() == 3 && !tables[1].contains('('), "{text}");
+    assert!(
+        desk.failure(1, &["compare", "--csv", "rows.csv"])
+            .contains("one data set")
+    );
 }
