@@ -147,7 +147,7 @@ const SCENES: [Scene; 26] = [
     Scene {
         name: "tab_findings",
         readme: None,
-        play: |look| Stage::networks(look).with_tab(recorded::REGRESSION, "Findings"),
+        play: |look| Stage::recorded(look).with_tab(recorded::FAILED, "Findings"),
     },
     Scene {
         name: "tab_changes",
