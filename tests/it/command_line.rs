@@ -195,7 +195,7 @@ fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
 
     assert_eq!(
         desk.json(&["runs", "--json"]).as_array().unwrap().len(),
-        recipes.len() + 2
+        recipes.len() + 1
     );
     assert_eq!(desk.json(&["show", "wine", "--json"])["run"], run["run"]);
     let steps = desk.text(&["curves", "wine", "--csv"]).lines().count() - 1;
@@ -475,7 +475,7 @@ fn a_run_that_went_wrong_says_what_would_mend_it() {
     let desk = Desk::new();
     desk.write(
         "mlp.toml",
-        "[data]\nsource = \"digits\"\n[train]\nepochs = 8\nlearning_rate = 1e-5\n",
+        "[data]\nsource = \"digits\"\n[train]\nepochs = 8\nlearning_rate = 1e-5\nschedule = \"constant\"\n",
     );
     desk.text(&["train", "mlp.toml", "--name", "slow"]);
     let shown = desk.text(&["show", "slow"]);
