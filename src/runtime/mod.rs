@@ -114,4 +114,6 @@ impl Model {
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod graph_tests;
+#[cfg(test)]
 mod tests;
