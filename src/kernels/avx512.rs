@@ -1,9 +1,9 @@
 //! The kernels for AVX-512 with VNNI: a panel is one register, and twelve rows of two panels fill the thirty-two.
-#![expect(unsafe_code, reason = "vector loads and stores through raw pointers")]
 #![expect(
     clippy::needless_range_loop,
-    reason = "rows and panels index registers, and the rows of several pointers"
+    reason = "loops over constant ranges are unrolled, which keeps the sums in registers"
 )]
+#![expect(unsafe_code, reason = "vector loads and stores through raw pointers")]
 
 use std::arch::x86_64::{
     __m128i, __m512, __m512i, __mmask16, _MM_HINT_T1, _mm_mask_storeu_epi8, _mm_prefetch, _mm256_load_si256,

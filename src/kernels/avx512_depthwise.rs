@@ -1,15 +1,15 @@
 //! Depth-wise convolutions for AVX-512 with VNNI: sixteen channels a register, eight output pixels at once.
-#![expect(unsafe_code, reason = "vector loads and stores through raw pointers")]
 #![expect(
     clippy::needless_range_loop,
-    reason = "pixels index registers, and places behind several pointers"
+    reason = "loops over constant ranges are unrolled, which keeps the sums in registers"
 )]
+#![expect(unsafe_code, reason = "vector loads and stores through raw pointers")]
 
 use std::arch::x86_64::{
     __m512i, _mm_loadu_si128, _mm_mask_storeu_epi8, _mm_maskz_loadu_epi8, _mm512_add_ps, _mm512_cvtepi8_epi32,
     _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_loadu_ps,
     _mm512_loadu_si512, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
+    _mm512_set1_ps,
 };
 use std::ops::Range;
 
@@ -141,9 +141,7 @@ unsafe fn float_tile<const PIXELS: usize>(tiles: &FloatTiles<'_>, tile: &Tile<f3
         for channel in (0..channels).step_by(PANEL) {
             let mask = lanes(channels - channel);
             let weights = lines.add(channel * taps);
-            let mut sums = [_mm512_setzero_ps(); PIXELS];
-            let bias = _mm512_loadu_ps(tiles.bias.add(channel));
-            sums.fill(bias);
+            let mut sums = [_mm512_loadu_ps(tiles.bias.add(channel)); PIXELS];
             for y in tile.down.clone() {
                 for x in tile.across.clone() {
                     let line = _mm512_loadu_ps(weights.add((y * plane.kernel[1] + x) * PANEL));
@@ -201,8 +199,7 @@ unsafe fn integer_tile<const PIXELS: usize>(tiles: &IntegerTiles<'_>, tile: &Til
                     }
                 }
             }
-            let mut sums = [_mm512_setzero_si512(); PIXELS];
-            sums.fill(start);
+            let mut sums = [start; PIXELS];
             for y in tile.down.clone() {
                 for x in tile.across.clone() {
                     let line = line(weights.add((y * plane.kernel[1] + x) * PANEL));

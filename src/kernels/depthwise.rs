@@ -1,6 +1,10 @@
 //! Convolutions of each channel by itself: sixteen channels of several output pixels at once, straight from the image. At its edges
 //! the taps that lie outside are left out.
 #![expect(
+    clippy::inline_always,
+    reason = "what is not inlined is compiled for the plainest processor"
+)]
+#![expect(
     unsafe_code,
     reason = "the kernels take raw pointers, and their instructions must be known to exist"
 )]

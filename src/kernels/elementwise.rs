@@ -1,5 +1,9 @@
 //! What happens around the products: quantizing, sums, changing the order of an image, padding, pooling. Images have their
 //! channels last.
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined is compiled for the plainest processor"
+)]
 
 use super::InstructionSet;
 use super::lanes::{Work, run};

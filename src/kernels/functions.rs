@@ -1,4 +1,8 @@
 //! The functions of activations, cells and norms, in a form that compilers can vectorise: no branches, no calls.
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined is compiled for the plainest processor"
+)]
 
 use super::InstructionSet;
 use super::lanes::{Work, multiply_add, run};

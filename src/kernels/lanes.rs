@@ -2,6 +2,10 @@
 //! the set has. The loop compiled for [`InstructionSet::Scalar`] is the twin of the others; nothing is reordered, and only where
 //! work asks for it are a product and a sum rounded once instead of twice.
 #![expect(
+    clippy::inline_always,
+    reason = "what is not inlined is compiled for the plainest processor"
+)]
+#![expect(
     unsafe_code,
     reason = "code compiled for instructions must know that the processor has them"
 )]

@@ -1,10 +1,6 @@
 //! Fast primitives for the runtime: products of activations with packed weights, and the element-wise work around them.
 //!
 //! Each primitive has a plain twin, and a test that they agree: bit for bit where the arithmetic is of integers.
-#![expect(
-    clippy::inline_always,
-    reason = "lanes and blocks become vector code only within the function that has the instruction set"
-)]
 
 mod depthwise;
 mod elementwise;

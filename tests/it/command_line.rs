@@ -84,6 +84,31 @@ fn trained(desk: &Desk, dataset: &str, name: &str) -> Value {
     desk.json(&arguments)
 }
 
+/// The figures of a compressed run are there, and in their order.
+fn assert_is_measured(row: &Value, recipe: &str, parent: &Value) {
+    assert_eq!(row["recipe"], recipe);
+    assert_eq!(row["parent"], *parent);
+    for key in [
+        "accuracy",
+        "size_bytes",
+        "zstd_bytes",
+        "memory_bytes",
+        "int8_layers",
+        "sha256",
+        "verdict",
+    ] {
+        assert!(!row[key].is_null(), "{key} is missing from {row}");
+    }
+    for batch in ["batch1", "batch64"] {
+        let latency = &row["latency_us"][batch];
+        let [p10, median, p90] = ["p10", "median", "p90"].map(|key| latency[key].as_f64().unwrap());
+        assert!(0.0 < p10 && p10 <= median && median <= p90, "{latency}");
+    }
+    let simulated = recipe.starts_with("weights");
+    assert_eq!(row["speed"], if simulated { "simulated" } else { "measured" });
+    assert!(["faster", "slower", "cannot tell"].contains(&row["verdict"].as_str().unwrap()));
+}
+
 #[test]
 fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
     let desk = Desk::new();
@@ -136,27 +161,7 @@ fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
     let rows = rows.as_array().unwrap();
     assert_eq!(rows.len(), recipes.len());
     for (row, recipe) in rows.iter().zip(recipes) {
-        assert_eq!(row["recipe"], recipe);
-        assert_eq!(row["parent"], run["run"]);
-        for key in [
-            "accuracy",
-            "size_bytes",
-            "zstd_bytes",
-            "memory_bytes",
-            "int8_layers",
-            "sha256",
-            "verdict",
-        ] {
-            assert!(!row[key].is_null(), "{key} is missing from {row}");
-        }
-        for batch in ["batch1", "batch64"] {
-            let latency = &row["latency_us"][batch];
-            let [p10, median, p90] = ["p10", "median", "p90"].map(|key| latency[key].as_f64().unwrap());
-            assert!(0.0 < p10 && p10 <= median && median <= p90, "{latency}");
-        }
-        let simulated = recipe.starts_with("weights");
-        assert_eq!(row["speed"], if simulated { "simulated" } else { "measured" });
-        assert!(["faster", "slower", "cannot tell"].contains(&row["verdict"].as_str().unwrap()));
+        assert_is_measured(row, recipe, &run["run"]);
     }
     assert_eq!(rows[1]["int8_layers"], 2);
     assert!(rows[3]["parameters"].as_u64().unwrap() < run["parameters"].as_u64().unwrap());
