@@ -15,7 +15,10 @@ check() {
     local name=$1 dataset=$2 architecture=$3
     "$trimtab" init --dataset "$dataset" --architecture "$architecture" >"$work/$name.toml"
     "$trimtab" train "$work/$name.toml" --name "$name" --json >/dev/null
-    "$trimtab" compress "$name" fp16 int8-static weights:0.8:finetune=1 units:0.5:finetune=1 units:0.5+int8-static \
+    # A linear model has no units to remove.
+    local units=(units:0.5:finetune=1 units:0.5+int8-static)
+    [[ $architecture == linear ]] && units=()
+    "$trimtab" compress "$name" fp16 int8-static weights:0.8:finetune=1 "${units[@]}" \
         int8-static:method=percentile:bias-correction:equalize int8-static:method=mse:tolerate=0 int8-dynamic \
         int8-qat:epochs=1 int4 int4:epochs=1 --json >"$work/$name.json"
     "$trimtab" datasets "$dataset" --rows test >"$work/$name.csv"
