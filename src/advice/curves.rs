@@ -2,20 +2,21 @@
 
 use serde::Serialize;
 
-use crate::spec::{Architecture, EarlyStopping, Metrics, RunConfig, ScheduleKind};
+use crate::spec::{Architecture, EarlyStopping, Metrics, RunConfig, RunPlan, ScheduleKind};
+use crate::timeline::{EpochPoint, RunView};
 
 /// A run as its curves tell it.
 #[derive(Debug, Clone, Copy)]
-pub struct Curves<'a> {
+struct Curves<'a> {
     /// Of each epoch, in order.
-    pub train: &'a [Metrics],
+    train: &'a [Metrics],
     /// Of each epoch, in order.
-    pub validation: &'a [Metrics],
-    pub training_rows: usize,
+    validation: &'a [Metrics],
+    training_rows: usize,
     /// Median over the readings; 0 where it is not known.
-    pub samples_per_second: f64,
+    samples_per_second: f64,
     /// A loss or a gradient that is no finite number ended it.
-    pub has_diverged: bool,
+    has_diverged: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -59,8 +60,22 @@ pub const FEWEST_EPOCHS: usize = 6;
 /// Seconds of a step below which its fixed costs are most of it.
 const SHORT_STEP: f64 = 1e-3;
 
+/// What the curves of a run of `plan` say, as they are folded from its events.
+pub fn run_findings(plan: &RunPlan, view: &RunView) -> Vec<CurveFinding> {
+    let part = |of: fn(&EpochPoint) -> Metrics| -> Vec<Metrics> { view.epochs.iter().map(of).collect() };
+    let (train, validation) = (part(|point| point.train), part(|point| point.validation));
+    let curves = Curves {
+        train: &train,
+        validation: &validation,
+        training_rows: plan.dataset.split.train,
+        samples_per_second: view.usual_speed(),
+        has_diverged: view.has_diverged(),
+    };
+    curve_findings(&plan.config, &curves)
+}
+
 /// What is to be said of a run of `config`; nothing of a classical baseline, or of a curve that is as it should be.
-pub fn curve_findings(config: &RunConfig, curves: &Curves<'_>) -> Vec<CurveFinding> {
+fn curve_findings(config: &RunConfig, curves: &Curves<'_>) -> Vec<CurveFinding> {
     if config.model.architecture.is_classical() {
         return Vec::new();
     }

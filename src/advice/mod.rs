@@ -9,5 +9,5 @@ mod curves;
 mod notes;
 
 pub use choose::{Choice, Reason, baselines, choose};
-pub use curves::{CurveFinding, CurveFindingKind, Curves, FEWEST_EPOCHS, curve_findings};
+pub use curves::{CurveFinding, CurveFindingKind, FEWEST_EPOCHS, run_findings};
 pub use notes::{Note, note};

@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{CommandError, report, to_json};
-use crate::advice::{self, CurveFinding, Curves};
+use crate::advice;
 use crate::jobs;
-use crate::spec::{DataConfig, Envelope, KEYS, Metrics, RunConfig, RunPlan, apply_overrides, units};
-use crate::timeline::RunView;
+use crate::spec::{DataConfig, KEYS, RunConfig, apply_overrides, units};
 
 /// Ranks the architectures that fit a data set, with reasons and predicted cost.
 pub fn choose(source: String, target: Option<String>, set: &[String], json: bool) -> Result<String, CommandError> {
@@ -113,20 +112,4 @@ fn notes() -> String {
         }
     }
     text
-}
-
-/// What the curves of a run say.
-pub fn findings(plan: &RunPlan, events: &[Envelope]) -> Vec<CurveFinding> {
-    let view = RunView::of(events);
-    let part =
-        |of: fn(&crate::timeline::EpochPoint) -> Metrics| -> Vec<Metrics> { view.epochs.iter().map(of).collect() };
-    let (train, validation) = (part(|point| point.train), part(|point| point.validation));
-    let curves = Curves {
-        train: &train,
-        validation: &validation,
-        training_rows: plan.dataset.split.train,
-        samples_per_second: view.usual_speed(),
-        has_diverged: view.has_diverged(),
-    };
-    advice::curve_findings(&plan.config, &curves)
 }

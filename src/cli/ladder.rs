@@ -42,10 +42,9 @@ pub fn climb(
     };
     let run = store.find(run)?;
     let rows = store.rows()?;
-    let is_finished = |rung: &&crate::store::RunRow| rung.run.status == RunStatus::Finished;
     let known = |recipe: &Recipe| {
-        let mut rungs = rows.iter().rev().filter(is_finished);
-        let found = rungs.find(|row| row.origin.as_ref().is_some_and(|(of, by)| *of == run && by == recipe));
+        let mut rungs = rows.iter().rev();
+        let found = rungs.find(|row| row.came_of(run, recipe) && row.run.status == RunStatus::Finished);
         found.map(|row| row.run.run)
     };
     let (there, missing): (Vec<_>, Vec<_>) = ladder.rungs.into_iter().partition(|recipe| known(recipe).is_some());

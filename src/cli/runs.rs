@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{CommandError, advise, report, to_json};
+use super::{CommandError, report, to_json};
+use crate::advice;
 use crate::spec::{Run, annotated_toml, units};
 use crate::store::Store;
+use crate::timeline::RunView;
 
 pub fn list(store: &Store, json: bool) -> Result<String, CommandError> {
     let runs = store.runs()?;
@@ -70,7 +72,7 @@ pub fn show(store: &Store, run: &str, json: bool) -> Result<String, CommandError
     }
     // Folds and fine-tunings are several trainings in one curve.
     if record.folds.is_none() && record.origin.is_none() {
-        for finding in advise::findings(&record.plan, &store.events(record.run.run)?) {
+        for finding in advice::run_findings(&record.plan, &RunView::of(&store.events(record.run.run)?)) {
             let _ = writeln!(text, "\n  {}: {}", finding.kind.title(), finding.seen);
             let _ = writeln!(text, "    {}", finding.why);
             let _ = writeln!(text, "    {}", finding.remedy);

@@ -20,6 +20,13 @@ pub struct RunRow {
     pub folds: Option<usize>,
 }
 
+impl RunRow {
+    /// Whether it is what came, or is to come, of this recipe on that run.
+    pub fn came_of(&self, run: RunId, recipe: &Recipe) -> bool {
+        self.origin.as_ref().is_some_and(|(of, by)| *of == run && by == recipe)
+    }
+}
+
 impl Store {
     /// All runs that are not deleted, the oldest first.
     pub fn runs(&self) -> Result<Vec<Run>, StoreError> {

@@ -72,7 +72,7 @@ const ROOMS: [Room; 19] = [
     room("store", &[], &["burn"]),
     room("timeline", &[], &["burn", "std::time", "std::fs"]),
     room("compare", &[], &["burn", "std::fs"]),
-    room("advice", &["cost"], &["burn", "std::fs"]),
+    room("advice", &["cost", "timeline"], &["burn", "std::fs"]),
     room(
         "jobs",
         &[

@@ -461,8 +461,8 @@ fn build_ui(ui: &mut Ui, model: &Model, run: RunId, actions: &mut Actions) {
 
 /// Whether this recipe on this run is there already.
 fn has_finished(model: &Model, run: RunId, recipe: &Recipe) -> bool {
-    let is_it = |row: &&RunRow| row.origin.as_ref().is_some_and(|(of, by)| *of == run && by == recipe);
-    model.runs.rows().iter().filter(is_it).any(RowExt::is_usable)
+    let mut rows = model.runs.rows().iter();
+    rows.any(|row| row.came_of(run, recipe) && row.is_usable())
 }
 
 /// Recipes put aside.

@@ -4,12 +4,11 @@ use egui::{Align, Button, Label, Layout, Margin, RichText, ScrollArea, Ui, vec2}
 use egui_material_icons::icons;
 
 use super::{Subject, Tab, empty_ui};
-use crate::advice::{self, CurveFinding, Curves, FEWEST_EPOCHS};
+use crate::advice::{self, CurveFinding, FEWEST_EPOCHS};
 use crate::app::action::{Action, Actions};
 use crate::app::state::{Model, OpenRun};
 use crate::app::theme::{self, Tokens};
-use crate::spec::{Metrics, RunId, RunStatus};
-use crate::timeline::EpochPoint;
+use crate::spec::{RunId, RunStatus};
 
 /// The findings of the run that is shown.
 #[derive(Debug, Default)]
@@ -37,25 +36,10 @@ impl FindingsView {
             rewrites: open.view.rewrites,
         };
         if self.of.replace(told) != Some(told) {
-            self.findings = read(open);
+            self.findings = advice::run_findings(&open.record.plan, &open.view);
         }
         &self.findings
     }
-}
-
-fn read(open: &OpenRun) -> Vec<CurveFinding> {
-    let view = &open.view;
-    let part = |of: fn(&EpochPoint) -> Metrics| -> Vec<Metrics> { view.epochs.iter().map(of).collect() };
-    let (train, validation) = (part(|point| point.train), part(|point| point.validation));
-    let plan = &open.record.plan;
-    let curves = Curves {
-        train: &train,
-        validation: &validation,
-        training_rows: plan.dataset.split.train,
-        samples_per_second: view.usual_speed(),
-        has_diverged: view.has_diverged(),
-    };
-    advice::curve_findings(&plan.config, &curves)
 }
 
 pub fn findings_ui(ui: &mut Ui, subject: &Subject<'_>, model: &Model, view: &mut FindingsView, actions: &mut Actions) {
