@@ -40,6 +40,8 @@ pub struct Runs {
     revision: u64,
     opened: HashMap<RunId, Opened>,
     seen: HashMap<RunId, Seen>,
+    /// Runs that have ended while the window was open: pictures of them in training come late.
+    over: BTreeSet<RunId>,
     selected: Option<RunId>,
     hovered: Option<RunId>,
     pub pinned: Option<RunId>,
@@ -182,9 +184,23 @@ impl Runs {
         self.seen.insert(run, seen);
     }
 
-    /// The pictures of a run that has changed are out of date.
-    pub fn forget_seen(&mut self, run: RunId) {
+    /// A picture of a run in training. It may have been taken before the run's end and come after it: then it is left out.
+    pub fn set_live(&mut self, run: RunId, snapshot: Arc<Snapshot>) {
+        if !self.over.contains(&run) {
+            self.set_seen(run, Seen::Ready(snapshot));
+        }
+    }
+
+    /// A run begins, or is taken up again: what was seen of it is out of date.
+    pub fn begin(&mut self, run: RunId) {
         self.seen.remove(&run);
+        self.over.remove(&run);
+    }
+
+    /// A run has ended: what was seen of it is out of date, and so is what still comes.
+    pub fn end(&mut self, run: RunId) {
+        self.seen.remove(&run);
+        self.over.insert(run);
     }
 
     pub fn selected(&self) -> Option<&RunRow> {

@@ -48,7 +48,7 @@ impl Updater {
         } else if let Some(answer) = self.desk.answer() {
             self.learn(model, answer);
         } else if let Some((run, snapshot)) = self.desk.latest() {
-            model.runs.set_seen(run, Seen::Ready(snapshot));
+            model.runs.set_live(run, snapshot);
         } else if let Some(chosen) = self.dialogs.chosen() {
             self.take_chosen(model, chosen);
         } else {

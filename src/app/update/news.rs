@@ -19,14 +19,14 @@ impl Updater {
                 }
                 model.runs.shown.insert(run);
                 model.runs.select(None);
-                model.runs.forget_seen(run);
+                model.runs.begin(run);
                 model.runs.reopen(run);
                 self.ask(model, Question::Run(run));
                 self.ask(model, Question::Runs);
             }
             Message::Event(envelope) => {
                 if let Event::Ended { .. } = envelope.event {
-                    model.runs.forget_seen(envelope.run);
+                    model.runs.end(envelope.run);
                 }
                 model.runs.apply(envelope);
             }

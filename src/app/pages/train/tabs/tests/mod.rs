@@ -213,7 +213,7 @@ fn pictures_are_asked_for_once_and_only_of_runs_that_are_not_at_work() {
     assert!(says(&stage, reason) && stage.state().asked.is_empty());
 
     let model = &mut stage.state_mut().model;
-    model.runs.forget_seen(RUN);
+    model.runs.end(RUN);
     model.runs.change(RUN, |row| row.run.status = RunStatus::Running);
     enqueue(model, 1, "digits-cnn", JobKind::Train);
     let job = model.queue.last_mut().unwrap();
@@ -225,7 +225,7 @@ fn pictures_are_asked_for_once_and_only_of_runs_that_are_not_at_work() {
 #[test]
 fn the_last_picture_stays_until_a_newer_one_of_the_run_has_come() {
     let mut stage = stage(seen(snapshot()));
-    stage.state_mut().model.runs.forget_seen(RUN);
+    stage.state_mut().model.runs.end(RUN);
     stage.run_steps(1);
     assert!(matches!(stage.state().asked[..], [Action::Inspect(RUN, _)]));
     stage.state_mut().model.runs.set_seen(RUN, Seen::Loading);
@@ -374,4 +374,20 @@ fn a_compressed_run_says_what_broke() {
     assert!(says(&stage, "90.0 %") && says(&stage, "-1"));
     press(&mut stage, "Mended");
     assert!(says(&stage, "No row was mended"));
+}
+
+#[test]
+fn a_picture_taken_in_training_that_comes_after_the_end_is_left_out() {
+    let mut model = with_runs(vec![row(RUN.0, "digits-cnn")]);
+    let late = || Arc::new(snapshot());
+    model.runs.begin(RUN);
+    model.runs.set_live(RUN, late());
+    assert!(matches!(model.runs.seen(RUN), Some(Seen::Ready(_))));
+    model.runs.end(RUN);
+    model.runs.set_live(RUN, late());
+    assert!(model.runs.seen(RUN).is_none());
+    // Of a run that is taken up again they are welcome.
+    model.runs.begin(RUN);
+    model.runs.set_live(RUN, late());
+    assert!(matches!(model.runs.seen(RUN), Some(Seen::Ready(_))));
 }
