@@ -16,11 +16,24 @@ scratch="$(mktemp -d)"
 chmod 700 "$scratch"
 export XDG_RUNTIME_DIR="$scratch" HOME="$scratch/home" PYTHONDONTWRITEBYTECODE=1
 mkdir -p "$HOME"
-exec 3<>"$scratch/display"
-Xvfb -displayfd 3 -screen 0 1440x900x24 >"$scratch/xvfb.log" 2>&1 &
-xvfb=$!
-trap 'kill $xvfb 2>/dev/null; rm -rf "$scratch"' EXIT
-for _ in $(seq 100); do [ -s "$scratch/display" ] && break; sleep 0.1; done
-DISPLAY=":$(head -n1 "$scratch/display" | tr -d '[:space:]')"
+# A display of its own, that answers before the program starts. A server that ends takes the socket of its number with it,
+# and one that starts at that moment on the same number would lose its own: so the end is waited for.
+xvfb=""
+close() { [ -z "$xvfb" ] || { kill "$xvfb" 2>/dev/null || true; wait "$xvfb" 2>/dev/null || true; xvfb=""; }; }
+trap 'close; rm -rf "$scratch"' EXIT
+open_display() {
+    : >"$scratch/display"
+    exec 3<>"$scratch/display"
+    Xvfb -displayfd 3 -screen 0 1440x900x24 >"$scratch/xvfb.log" 2>&1 &
+    xvfb=$!
+    for _ in $(seq 100); do
+        DISPLAY=":$(head -n1 "$scratch/display" | tr -d '[:space:]')"
+        [ "$DISPLAY" = ":" ] || ! xdotool getdisplaygeometry >/dev/null 2>&1 || return 0
+        sleep 0.1
+    done
+    close
+    return 1
+}
 export DISPLAY
+open_display || open_display || { cat "$scratch/xvfb.log" >&2; echo "no X display opened in 20 s" >&2; exit 1; }
 dbus-run-session -- /usr/bin/python3 "$here/$script.py" "$trimtab" "$out" "$theme" 2> >(grep -v "dbus-daemon" >&2)
