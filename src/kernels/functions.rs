@@ -68,7 +68,7 @@ on_each!(Gelu(), x => x * (erf::<FUSED>(x * std::f32::consts::FRAC_1_SQRT_2) + 1
 /// `exp(x)` to within two units in the last place, for numbers from -87 to 88; beyond these, as at the end. What is not a number stays
 /// so. Reduced by powers of two, then the polynomial of Cephes (Moshier 1992).
 #[inline(always)]
-fn exp<const FUSED: bool>(x: f32) -> f32 {
+pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
     // Adding 1.5 * 2^23 leaves no bits for a fraction: the addition itself rounds.
     const MAGIC: f32 = 12_582_912.0;
     let x = if x > 88.0 { 88.0 } else { x };
@@ -89,13 +89,13 @@ fn exp<const FUSED: bool>(x: f32) -> f32 {
 }
 
 #[inline(always)]
-fn sigmoid<const FUSED: bool>(x: f32) -> f32 {
+pub(super) fn sigmoid<const FUSED: bool>(x: f32) -> f32 {
     1.0 / (1.0 + exp::<FUSED>(-x))
 }
 
 /// To within 2e-7.
 #[inline(always)]
-fn tanh<const FUSED: bool>(x: f32) -> f32 {
+pub(super) fn tanh<const FUSED: bool>(x: f32) -> f32 {
     1.0 - 2.0 / (exp::<FUSED>(x + x) + 1.0)
 }
 
@@ -108,7 +108,7 @@ fn gated<const FUSED: bool>(gate: f32, x: f32) -> f32 {
 
 /// The error function to within 5e-7 (Abramowitz and Stegun 1964, 7.1.26, in single precision).
 #[inline(always)]
-fn erf<const FUSED: bool>(x: f32) -> f32 {
+pub(super) fn erf<const FUSED: bool>(x: f32) -> f32 {
     let size = x.abs();
     let t = 1.0 / multiply_add::<FUSED>(0.327_591_1, size, 1.0);
     let sum = multiply_add::<FUSED>(1.061_405_4, t, -1.453_152);

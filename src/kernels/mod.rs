@@ -1,4 +1,5 @@
-//! Fast primitives for the runtime: products of activations with packed weights, and the element-wise work around them.
+//! Fast primitives. For the runtime: products of activations with packed weights, and the element-wise work around them. For
+//! training: see [`training`].
 //!
 //! Each primitive has a plain twin, and a test that they agree: bit for bit where the arithmetic is of integers.
 
@@ -10,6 +11,7 @@ mod lanes;
 mod panels;
 mod product;
 mod scalar;
+pub mod training;
 mod walk;
 
 #[cfg(target_arch = "x86_64")]

@@ -4,6 +4,7 @@
 mod attention;
 mod backward;
 mod convolution;
+mod fused;
 mod grids;
 mod initial;
 mod layers;

@@ -261,7 +261,12 @@ impl Pass {
 
 /// The values of a tensor, row-major; without a copy when nobody else holds it.
 pub(super) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    let (bytes, _, _) = tensor.into_data().into_parts();
+    values(tensor.into_data())
+}
+
+/// The same of what a tensor gives away.
+pub(super) fn values(data: TensorData) -> Vec<f32> {
+    let (bytes, _, _) = data.into_parts();
     bytes.try_into_vec().unwrap_or_else(|bytes| {
         bytes
             .chunks_exact(4)

@@ -5,6 +5,8 @@ use burn::tensor::{Tensor, TensorData, activation};
 use rand_chacha::rand_core::Rng;
 
 use super::DropoutKey;
+use super::fused::{self, Keeps, Operand, Output, Step};
+use crate::kernels::{self, Function, InstructionSet, training};
 use crate::spec::{ActivationKind, LEAKY_SLOPE, stream};
 
 #[derive(Module, Debug)]
@@ -25,6 +27,9 @@ pub struct Dropout {
 
 impl Activation {
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        if fused::serves(&x) {
+            return fused::run(Fused(self.kernel()), [x.into()]);
+        }
         match self.function {
             ActivationKind::Relu => activation::relu(x),
             ActivationKind::LeakyRelu => activation::leaky_relu(x, LEAKY_SLOPE),
@@ -32,6 +37,59 @@ impl Activation {
             ActivationKind::Silu => activation::silu(x),
             ActivationKind::Tanh => activation::tanh(x),
         }
+    }
+
+    fn kernel(&self) -> Function {
+        match self.function {
+            ActivationKind::Relu => Function::Relu,
+            ActivationKind::LeakyRelu => Function::LeakyRelu(LEAKY_SLOPE as f32),
+            ActivationKind::Gelu => Function::Gelu,
+            ActivationKind::Silu => Function::Silu,
+            ActivationKind::Tanh => Function::Tanh,
+        }
+    }
+}
+
+/// A function of every number, in place of its input where nobody else holds that.
+#[derive(Debug)]
+struct Fused(Function);
+
+impl fused::Operation<1> for Fused {
+    type Saved = ();
+
+    fn forward(&self, [x]: [Operand; 1], _: [bool; 1]) -> Output<()> {
+        let shape = x.shape().to_vec();
+        let mut values = x.into_values();
+        kernels::apply(InstructionSet::best(), self.0, &mut values);
+        Output {
+            values,
+            shape,
+            saved: (),
+        }
+    }
+
+    fn keeps(&self, _: [bool; 1]) -> Keeps<1> {
+        let output = training::slope_from_output(self.0);
+        Keeps {
+            inputs: [!output],
+            output,
+        }
+    }
+
+    fn backward(&self, step: Step<(), 1>) -> [Option<Vec<f32>>; 1] {
+        let Step {
+            inputs: [x],
+            output,
+            mut gradient,
+            wanted: [wanted],
+            ..
+        } = step;
+        if !wanted {
+            return [None];
+        }
+        let kept = if training::slope_from_output(self.0) { output } else { x };
+        training::through(InstructionSet::best(), self.0, kept.values(), &mut gradient);
+        [Some(gradient)]
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Terms {
     pub in_place: bool,
     /// The backward pass needs the input.
     pub saves_input: bool,
+    /// It needs the output instead.
+    pub saves_output: bool,
     /// Kept for the backward pass beside it.
     pub kept: u64,
     /// For a moment beside output and kept.
@@ -99,25 +101,14 @@ impl Traced {
                 backward: 4 * x,
                 ..Terms::default()
             },
+            // The slope follows from the output, or from the input; the gradient changes in place.
             LayerSpec::Activation { function } => match function {
-                ActivationKind::Relu => saving,
-                ActivationKind::Gelu => Terms { backward: x, ..saving },
-                ActivationKind::Tanh => Terms {
-                    backward: 2 * x,
-                    ..saving
-                },
-                ActivationKind::Silu => Terms {
-                    kept: y,
-                    backward: 3 * x,
-                    ..saving
-                },
-                // A byte for each value that is below zero or not.
-                ActivationKind::LeakyRelu => Terms {
-                    kept: y / 4,
-                    forward: y,
-                    backward: 2 * x,
+                ActivationKind::Relu | ActivationKind::LeakyRelu | ActivationKind::Tanh => Terms {
+                    in_place: true,
+                    saves_output: true,
                     ..Terms::default()
                 },
+                ActivationKind::Gelu | ActivationKind::Silu => saving,
             },
             // The places of the maxima, found in 64 bits and kept in 32.
             LayerSpec::MaxPool { .. } => Terms {

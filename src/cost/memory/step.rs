@@ -117,6 +117,7 @@ fn pass(layers: &[Traced], heap: &mut Heap, is_end: bool) -> u64 {
     // What enters is counted where it comes from.
     let mut value = heap.tensor(0, 0);
     let mut remembered = Vec::new();
+    // Terms, and the tensor held for the backward pass.
     let mut saved: Vec<(Terms, Option<usize>)> = Vec::new();
     for layer in layers {
         let unique = heap.tensors[value].1 == 1 && heap.tensors[value].0 > 0;
@@ -148,7 +149,10 @@ fn pass(layers: &[Traced], heap: &mut Heap, is_end: bool) -> u64 {
             }
             heap.release(shortcut);
         }
-        saved.push((terms, input));
+        if terms.saves_output {
+            heap.hold(value);
+        }
+        saved.push((terms, if terms.saves_output { Some(value) } else { input }));
     }
     let activations = heap.live - before;
     let end = layers.last().map_or(0, Traced::y);
@@ -161,12 +165,12 @@ fn pass(layers: &[Traced], heap: &mut Heap, is_end: bool) -> u64 {
         heap.release(value);
         heap.keep(0, end);
     }
-    for (layer, (terms, input)) in layers.iter().zip(saved).rev() {
+    for (layer, (terms, held)) in layers.iter().zip(saved).rev() {
         let gradient = if layer.tracked { layer.x() } else { 0 };
         heap.keep(0, terms.backward);
         heap.free(layer.y() + terms.kept);
-        if let Some(input) = input {
-            heap.release(input);
+        if let Some(held) = held {
+            heap.release(held);
         }
         heap.keep(layer.weights() + gradient, 0);
         match layer.placed.layer {
