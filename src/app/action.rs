@@ -7,7 +7,7 @@ use egui_material_icons::{MaterialIcon, icons};
 
 use super::state::{Model, RowExt as _};
 use crate::jobs::{JobId, Part, Probe, TryInput};
-use crate::spec::{DataConfig, Recipe, RunConfig, RunId, Wanted};
+use crate::spec::{DataConfig, LayerChange, Recipe, RunConfig, RunId, Wanted};
 
 /// Where one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -152,6 +152,12 @@ pub enum Action {
     },
     /// Measures finished runs side by side.
     Measure(Vec<RunId>),
+    /// Changes one layer of a run at a time, and finds the mix that loses at most `tolerated` points.
+    MeasureLayers {
+        run: RunId,
+        change: LayerChange,
+        tolerated: Option<f64>,
+    },
 
     Select(RunId),
     /// The run under the pointer, highlighted everywhere in the next frame.

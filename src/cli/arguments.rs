@@ -94,6 +94,9 @@ pub enum Command {
         /// What is done to a layer: int8, int4 or weights:0.8
         #[arg(long, default_value = "int8")]
         change: LayerChange,
+        /// Find the layers to protect so that at most this many points of the score are lost
+        #[arg(long, value_name = "POINTS")]
+        tolerate: Option<f64>,
         #[arg(long)]
         json: bool,
     },

@@ -93,7 +93,12 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
         Command::Cost { config, set, json } => work::cost(&config, &set, json),
         Command::Train(options) => work::train(store(place)?, options),
         Command::Compress { run, recipes, json } => work::compress(store(place)?, &run, &recipes, json),
-        Command::Sensitivity { run, change, json } => sensitivity::run(store(place)?, &run, change, json),
+        Command::Sensitivity {
+            run,
+            change,
+            tolerate,
+            json,
+        } => sensitivity::run(store(place)?, &run, (change, tolerate), json),
         Command::Ladder { run: None, .. } => ladder::print(),
         Command::Ladder {
             run: Some(run),

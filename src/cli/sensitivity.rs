@@ -3,12 +3,18 @@
 use super::work::Desk;
 use super::{CommandError, report, to_json};
 use crate::jobs::{Finding, Job};
-use crate::spec::{LayerChange, Sensitivity, units};
+use crate::spec::{LayerChange, Mix, Sensitivity, units};
 use crate::store::Store;
 
-pub fn run(store: Store, run: &str, change: LayerChange, json: bool) -> Result<String, CommandError> {
+pub fn run(
+    store: Store,
+    run: &str,
+    (change, tolerated): (LayerChange, Option<f64>),
+    json: bool,
+) -> Result<String, CommandError> {
     let run = store.find(run)?;
-    let Finding::Sensitivity { sensitivity, .. } = Desk::open(store)?.find(Job::Sensitivity { run, change })? else {
+    let job = Job::Sensitivity { run, change, tolerated };
+    let Finding::Sensitivity { sensitivity, .. } = Desk::open(store)?.find(job)? else {
         return Err("the answer was to another question".into());
     };
     if json {
@@ -50,4 +56,16 @@ fn table(sensitivity: &Sensitivity) -> String {
         sensitivity.change, sensitivity.baseline, sensitivity.all
     ) + &report::table(&titles, &rows)
         + "\nprotect=LAYER,... keeps layers as they were trained; rank 1 suffers most\n"
+        + &sensitivity.mix.as_ref().map_or_else(String::new, mix)
+}
+
+/// What to protect, as a recipe takes it.
+fn mix(mix: &Mix) -> String {
+    let layers: Vec<String> = mix.protect.iter().map(ToString::to_string).collect();
+    let words = if layers.is_empty() {
+        "no layer needs to be protected".to_owned()
+    } else {
+        format!("protect={}", layers.join(","))
+    };
+    format!("to lose at most {} points: {words} ({:.4})\n", mix.tolerated, mix.score)
 }

@@ -9,6 +9,7 @@ mod during;
 mod equalize;
 #[cfg(test)]
 mod fixtures;
+mod lowrank;
 #[cfg(test)]
 mod properties;
 mod pruning;
@@ -16,6 +17,7 @@ mod quantize;
 mod ranges;
 mod recipe;
 mod sensitivity;
+mod timing;
 pub mod units;
 pub mod weights;
 

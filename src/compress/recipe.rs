@@ -93,6 +93,7 @@ pub fn speed(recipe: &Recipe) -> Speed {
             step,
             RecipeStep::Units(_)
                 | RecipeStep::Blocks(_)
+                | RecipeStep::LowRank(_)
                 | RecipeStep::Int8Static(_)
                 | RecipeStep::Int8Qat { .. }
                 | RecipeStep::Int8Dynamic { .. }
@@ -137,6 +138,7 @@ impl Work<'_> {
             RecipeStep::Units(step) => self.units(step),
             RecipeStep::Weights(step) => self.weights(step),
             RecipeStep::Blocks(step) => self.blocks(step),
+            RecipeStep::LowRank(step) => self.low_rank(step),
             RecipeStep::Finetune { epochs } => self.fine_tune(*epochs, None),
             RecipeStep::Fp16 => {
                 self.form = Form::Fp16;

@@ -6,7 +6,7 @@ use super::ranges;
 use crate::data::Dataset;
 use crate::deploy::{DeployError, Exported, Form, fold_batch_norm, folded_layers, to_onnx};
 use crate::spec::{
-    Command, Failure, LayerChange, LayerSensitivity, Metrics, ModelSpec, NamedTensor, Quantization, RunControl,
+    Command, Failure, LayerChange, LayerSensitivity, Metrics, Mix, ModelSpec, NamedTensor, Quantization, RunControl,
     RunPlan, Sensitivity, WeightGrid, Weights, signal_to_noise,
 };
 
@@ -24,13 +24,13 @@ struct Answer {
     outputs: Vec<f32>,
 }
 
-/// Changes each dense layer and convolution of the network of `plan` with `weights` in turn. `tell` hears how many of how many
-/// trials are done.
+/// Changes each dense layer and convolution of the network of `plan` with `weights` in turn; finds the mix that loses at most
+/// `tolerated` points, where there are any. `tell` hears how many of how many trials are done.
 pub fn sensitivity(
     plan: &RunPlan,
     weights: &Weights,
     dataset: &Dataset,
-    change: LayerChange,
+    (change, tolerated): (LayerChange, Option<f64>),
     control: &RunControl,
     tell: &dyn Fn(usize, usize),
 ) -> Result<Sensitivity, Failure> {
@@ -84,13 +84,54 @@ pub fn sensitivity(
             signal_to_noise_db: signal_to_noise(&baseline.outputs, &answer.outputs),
         });
     }
-    tell(trials, trials);
-    Ok(Sensitivity {
+    let mut found = Sensitivity {
         change,
         baseline: baseline.score,
         all,
         layers,
-    })
+        mix: None,
+    };
+    if let Some(tolerated) = tolerated {
+        let ranked: Vec<usize> = found.ranked().iter().map(|row| row.layer).collect();
+        let place = |layer: usize| products.iter().copied().find(|&product| folded[product] == layer);
+        let ranked: Vec<usize> = ranked.into_iter().filter_map(place).collect();
+        let (protect, score) = fewest(&products, &ranked, (baseline.score - tolerated / 100.0, all), |kept| {
+            Ok(changed(kept)?.score)
+        })?;
+        found.mix = Some(Mix {
+            tolerated,
+            protect: protect.into_iter().map(|layer| folded[layer]).collect(),
+            score,
+        });
+    }
+    tell(trials, trials);
+    Ok(found)
+}
+
+/// The fewest of `ranked`, taken from the front, without which the other `products` score at least `floor`, and what those score;
+/// with none left out they score `all`.
+fn fewest(
+    products: &[usize],
+    ranked: &[usize],
+    (floor, all): (f64, f64),
+    mut score: impl FnMut(&[usize]) -> Result<f64, Failure>,
+) -> Result<(Vec<usize>, f64), Failure> {
+    let mut protected: Vec<usize> = Vec::new();
+    let mut reached = all;
+    for &layer in ranked {
+        if reached >= floor {
+            break;
+        }
+        protected.push(layer);
+        let kept: Vec<usize> = products
+            .iter()
+            .copied()
+            .filter(|layer| !protected.contains(layer))
+            .collect();
+        reached = score(&kept)?;
+    }
+    protected.sort_unstable();
+    Ok((protected, reached))
 }
 
 /// The fewest layers, taken from the most sensitive on, with which `on_grids` loses at most `points` of the validation score.
@@ -99,27 +140,19 @@ pub(super) fn least_protected(subject: &Subject<'_>, on_grids: &OnGrids, points:
     let floor = least.score - points / 100.0;
     let mut rows = Vec::new();
     let products = products(subject.model);
-    let protecting = |protected: &[usize]| {
-        let kept = products.iter().copied().filter(|layer| !protected.contains(layer));
-        subject.answer(&only(on_grids, &kept.collect::<Vec<_>>()), subject.weights)
-    };
-    if protecting(&[])?.score >= floor {
+    let changed = |layers: &[usize]| subject.answer(&only(on_grids, layers), subject.weights);
+    let all = changed(&products)?.score;
+    if all >= floor {
         return Ok(Vec::new());
     }
     for &layer in &products {
-        let answer = subject.answer(&only(on_grids, &[layer]), subject.weights)?;
+        let answer = changed(&[layer])?;
         let signal = signal_to_noise(&least.outputs, &answer.outputs).unwrap_or(f64::INFINITY);
         rows.push((answer.score, signal, layer));
     }
     rows.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    let mut protected: Vec<usize> = Vec::new();
-    for (_, _, layer) in rows {
-        protected.push(layer);
-        if protecting(&protected)?.score >= floor {
-            break;
-        }
-    }
-    protected.sort_unstable();
+    let ranked: Vec<usize> = rows.into_iter().map(|(_, _, layer)| layer).collect();
+    let (protected, _) = fewest(&products, &ranked, (floor, all), |kept| Ok(changed(kept)?.score))?;
     Ok(protected)
 }
 
@@ -240,10 +273,22 @@ mod tests {
     }
 
     fn of(change: LayerChange) -> Sensitivity {
+        tolerating(change, None)
+    }
+
+    fn tolerating(change: LayerChange, tolerated: Option<f64>) -> Sensitivity {
         let (plan, weights, dataset) = spoiled();
         let told = std::cell::RefCell::new(Vec::new());
         let tell = |done, total| told.borrow_mut().push((done, total));
-        let found = sensitivity(&plan, &weights, &dataset, change, &RunControl::default(), &tell).unwrap();
+        let found = sensitivity(
+            &plan,
+            &weights,
+            &dataset,
+            (change, tolerated),
+            &RunControl::default(),
+            &tell,
+        )
+        .unwrap();
         assert_eq!(told.borrow().last(), Some(&(5, 5)));
         found
     }
@@ -266,6 +311,21 @@ mod tests {
         let signal = |change| of(change).layers[0].signal_to_noise_db.unwrap();
         let bytes = signal(LayerChange::Int8);
         assert!(signal(LayerChange::Int4) < bytes && signal(LayerChange::Weights(0.5)) < bytes);
+    }
+
+    #[test]
+    fn a_mix_protects_from_the_worst_layer_on_until_the_loss_is_tolerated() {
+        let free = tolerating(LayerChange::Int4, Some(100.0)).mix.unwrap();
+        assert!(free.protect.is_empty() && free.score >= 0.0);
+        let found = tolerating(LayerChange::Int4, Some(0.0));
+        let mix = found.mix.as_ref().unwrap();
+        assert!(mix.score >= found.baseline && found.all < found.baseline);
+        let mut worst: Vec<usize> = found.ranked()[..mix.protect.len()]
+            .iter()
+            .map(|row| row.layer)
+            .collect();
+        worst.sort_unstable();
+        assert!(!worst.is_empty() && worst == mix.protect);
     }
 
     #[test]

@@ -71,8 +71,13 @@ pub enum Job {
     Export { run: RunId, to: PathBuf },
     /// Finds something out about a configuration by short trainings. It makes no run: [`Message::Found`] has the answer.
     Probe { config: RunConfig, probe: Probe },
-    /// Changes one layer of a finished run at a time, and scores what each costs. It makes no run: [`Message::Found`] has the answer.
-    Sensitivity { run: RunId, change: LayerChange },
+    /// Changes one layer of a finished run at a time, scores what each costs, and finds the layers to leave out so that at most
+    /// `tolerated` points are lost. It makes no run: [`Message::Found`] has the answer.
+    Sensitivity {
+        run: RunId,
+        change: LayerChange,
+        tolerated: Option<f64>,
+    },
     /// Gets a data set of the list of mirrors from the network, or goes on where that broke off.
     Get { name: String },
     /// A run that does what the test says.

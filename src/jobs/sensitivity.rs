@@ -8,8 +8,8 @@ use crate::compress;
 use crate::spec::{Command, LayerChange, RunId};
 
 impl Worker<'_> {
-    /// Changes one layer at a time; [`Message::Found`] has the answer.
-    pub fn sensitivity(&self, run: RunId, change: LayerChange) -> Result<Vec<RunId>, JobError> {
+    /// Changes one layer at a time, and finds the mix that loses at most `tolerated` points; [`Message::Found`] has the answer.
+    pub fn sensitivity(&self, run: RunId, change: LayerChange, tolerated: Option<f64>) -> Result<Vec<RunId>, JobError> {
         let parent = self.parent(run)?;
         let tell = |done, total| {
             self.outbox.send(Message::Progress {
@@ -23,7 +23,7 @@ impl Worker<'_> {
             &parent.plan,
             &parent.weights,
             &parent.dataset,
-            change,
+            (change, tolerated),
             self.control,
             &tell,
         );

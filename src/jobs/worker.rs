@@ -27,7 +27,7 @@ impl<'a> Worker<'a> {
             Job::Measure { runs } => self.measure(&runs),
             Job::Export { run, to } => self.export(run, &to),
             Job::Probe { config, probe } => self.probe(&config, probe),
-            Job::Sensitivity { run, change } => self.sensitivity(run, change),
+            Job::Sensitivity { run, change, tolerated } => self.sensitivity(run, change, tolerated),
             Job::Get { name } => self.get(&name),
             #[cfg(test)]
             Job::Planted(plant) => self.planted(plant),

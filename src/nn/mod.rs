@@ -4,6 +4,7 @@
 mod attention;
 mod backward;
 mod convolution;
+mod factors;
 mod fused;
 mod grids;
 mod initial;
@@ -16,6 +17,7 @@ mod recurrent;
 mod steps;
 mod weights;
 
+pub use factors::{NotFinite, SingularValues, singular_values};
 pub use grids::Grids;
 pub use network::{DropoutKey, Network};
 pub use parameters::Parameter;

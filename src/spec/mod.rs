@@ -51,14 +51,15 @@ pub use quantization::{
     QuantizationRanges, Range, RangeMethod, WeightGrid, symmetric_scale, weight_scale, weight_steps,
 };
 pub use recipe::{
-    Choice, DEFAULT_CALIBRATION, FLAG, Knob, KnobKind, Lesson, PruneBlocks, PruneUnits, PruneWeights, Pruning, Recipe,
-    RecipeError, RecipeStep, StepWord, UnitCriterion, UnitTarget, Values, WORDS, WeightCriterion, WeightPattern, When,
+    Choice, DEFAULT_CALIBRATION, FLAG, Knob, KnobKind, Lesson, LowRank, PruneBlocks, PruneUnits, PruneWeights, Pruning,
+    RankTarget, Recipe, RecipeError, RecipeStep, StepWord, UnitCriterion, UnitTarget, Values, WORDS, WeightCriterion,
+    WeightPattern, When,
 };
 pub use run::{Artifact, Deployed, FoldScores, Latency, LatencySummary, Run, RunId, RunStatus, Speed, Verdict};
 pub use schedule::SchedulePlan;
 pub use schema::{ConfigError, KEYS, Key, annotated_toml, apply_overrides, dotted, parse_config};
 pub use scores::{Calibration, CalibrationBin, ClassScore, signal_to_noise};
-pub use sensitivity::{LayerChange, LayerSensitivity, Sensitivity};
+pub use sensitivity::{LayerChange, LayerSensitivity, Mix, Sensitivity};
 pub use snapshot::{
     AnswersSeen, Attention, AttentionLayer, Changes, ClassAnswer, ClassChange, EXPLODING, FilterPicture, Filters,
     Forecast, ForecastWindow, GradientHealth, GradientSeen, Gradients, Histogram, RocCurve, SampleView, Snapshot,

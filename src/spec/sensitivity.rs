@@ -39,6 +39,19 @@ pub struct Sensitivity {
     pub all: f64,
     /// In the order of the network.
     pub layers: Vec<LayerSensitivity>,
+    /// Which layers to leave out, where that was asked.
+    pub mix: Option<Mix>,
+}
+
+/// The fewest layers, taken from the most sensitive on, without which the change of all others costs no more than is tolerated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mix {
+    /// Points of the score that may be lost.
+    pub tolerated: f64,
+    /// Indices into the layers of the run's network, in order.
+    pub protect: Vec<usize>,
+    /// Score with all other layers changed.
+    pub score: f64,
 }
 
 impl Sensitivity {

@@ -202,6 +202,49 @@ fn twenty_kills_lose_nothing() {
     println!("at most {worst:?} of steps were missing");
 }
 
+#[test]
+fn a_ladder_that_was_killed_keeps_its_finished_rungs_and_goes_on_with_the_others() {
+    let bench = Bench::new();
+    assert!(bench.train().status().unwrap().success());
+    let file = bench.directory.path().join("ladder.toml");
+    let rungs = [
+        "fp16",
+        "int8-static",
+        "units:0.5:finetune=40",
+        "weights:0.5:finetune=40",
+        "int8-dynamic",
+    ];
+    fs::write(&file, format!("rungs = {rungs:?}\n")).unwrap();
+    let climb = || bench.command(&["ladder", "r1", "--file", file.to_str().unwrap()]);
+    let finished = || -> BTreeMap<String, (RunId, String)> {
+        let runs = bench.store.runs().unwrap().into_iter();
+        let rungs = runs.filter(|run| run.run != RunId(1) && run.status == RunStatus::Finished);
+        rungs.map(|run| (run.name, (run.run, bench.end(run.run).1))).collect()
+    };
+    let mut child = climb().spawn().unwrap();
+    let begun = Instant::now();
+    // In the middle of a fine-tuning, with two rungs finished.
+    let is_in_the_middle = || {
+        let latest = RunId(bench.latest());
+        latest > RunId(3) && bench.is_within_steps(latest)
+    };
+    while !is_in_the_middle() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no rung was fine-tuned");
+        thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let before = finished();
+    assert!((2..rungs.len()).contains(&before.len()), "{before:?}");
+    bench.check_artifacts();
+    assert!(climb().status().unwrap().success());
+    let after = finished();
+    assert_eq!(after.len(), rungs.len(), "{after:?}");
+    for (name, rung) in before {
+        assert_eq!(after[&name], rung, "{name} was made again");
+    }
+}
+
 /// An opening has removed all that was half made.
 fn check_no_leftovers(directory: &Path) {
     let store = Store::open(&directory.join("store")).unwrap();

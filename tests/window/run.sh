@@ -2,10 +2,10 @@
 # The real window under Xvfb, pressed with the mouse alone. Widgets are found by their accessible names, over the bus that
 # screen readers use. Leaves a picture of each stage in OUT.
 #
-#   tests/window/run.sh TRIMTAB OUT [dark|light] [press|tools]
+#   tests/window/run.sh TRIMTAB OUT [dark|light] [press|tools|compress]
 #
 # press: start, Run, Compress, Compare, Try it, Export; a kill while it trains; what it costs while it is idle and while it
-# trains. tools: what helps to set up a run and to mend one.
+# trains. tools: what helps to set up a run and to mend one. compress: the ladder, the recommendation, what broke, lineage, locks.
 #
 # Needs (Debian): xvfb xdotool imagemagick mesa-vulkan-drivers at-spi2-core dbus gir1.2-atspi-2.0 python3-gi
 set -euo pipefail

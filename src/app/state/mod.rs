@@ -18,7 +18,9 @@ use super::pages::{
 };
 use super::shell::ShellView;
 use crate::jobs::{Augmented, Fetchable, Finding, JobId, Probe, RunRow, Tried, WrittenFile};
-use crate::spec::{Command, DataConfig, RunConfig, RunControl, RunId, RunStatus, SampleView, units};
+use crate::spec::{
+    Command, DataConfig, LayerChange, RunConfig, RunControl, RunId, RunStatus, SampleView, Sensitivity, units,
+};
 
 /// The truth as far as the window knows it.
 #[derive(Debug, Default)]
@@ -55,6 +57,8 @@ pub struct Model {
     pub augmented: AugmentedSamples,
     /// What was found out before training, the latest of each kind.
     pub found: Vec<Found>,
+    /// What one layer's compression costs, the latest of each run and change.
+    pub sensitivities: Vec<(RunId, Sensitivity)>,
 }
 
 /// A job that has not ended.
@@ -89,6 +93,8 @@ pub enum JobKind {
         to: PathBuf,
     },
     Probe(Probe),
+    /// Changes one layer of this run at a time.
+    Sensitivity(RunId),
     /// Gets this data set from the network.
     Get(String),
 }
@@ -280,6 +286,12 @@ impl Model {
         let is_whole = |row: &&RunRow| row.is_usable() && row.origin.is_none();
         near.filter(|row| row.is_usable())
             .or_else(|| self.runs.rows().iter().rev().find(is_whole))
+    }
+
+    /// What the layers of this run suffer from this change, where it was measured.
+    pub fn sensitivity(&self, run: RunId, change: LayerChange) -> Option<&Sensitivity> {
+        let known = |(known, found): &&(RunId, Sensitivity)| *known == run && found.change == change;
+        self.sensitivities.iter().find(known).map(|(_, found)| found)
     }
 
     /// The run whose charts and pictures are shown: the selected one, else the live one, else the latest.

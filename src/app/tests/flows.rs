@@ -6,6 +6,7 @@ use egui_kittest::kittest::Queryable as _;
 
 use super::{Action, RunStatus, Stage, open};
 use crate::app::state::{PreviewState, RowExt, Tone};
+use crate::cost;
 use crate::jobs::tests::planted;
 use crate::spec::Architecture;
 
@@ -181,6 +182,13 @@ fn a_finished_run_is_compressed_tried_and_exported() {
                 .filter(|row| row.run.deployed.is_some())
                 .count()
                 == 3
+    });
+    // The page knows the network that is left, and not that which was entered.
+    let half = stage.model().runs.rows()[1].run.run;
+    stage.act(Action::Select(half));
+    stage.until("the halved network is at hand", |model| {
+        let open = model.runs.open(half);
+        open.is_some_and(|open| cost::parameters(&open.record.plan.model) == open.record.run.parameters)
     });
     let runs = stage.model().runs.rows().iter().map(|row| row.run.run).collect();
     stage.act(Action::Try {

@@ -190,6 +190,11 @@ impl Updater {
                     queued.probed = Some(probed);
                 }
             }
+            Action::MeasureLayers { run, change, tolerated } => {
+                let what = format!("change the layers of {} one at a time", name_of(model, run));
+                let job = Job::Sensitivity { run, change, tolerated };
+                self.submit(model, what, JobKind::Sensitivity(run), job);
+            }
             Action::Get(name) => {
                 let what = format!("get {name}");
                 self.submit(model, what, JobKind::Get(name.clone()), Job::Get { name });

@@ -3,7 +3,7 @@
 use super::{Updater, name_of};
 use crate::app::action::Action;
 use crate::app::state::{Found, JobKind, Model, PreviewState, QueuedJob, Seen, Tone};
-use crate::jobs::{Answer, JobError, JobId, Message, Question};
+use crate::jobs::{Answer, Finding, JobError, JobId, Message, Question};
 use crate::spec::{Event, RunId, RunStatus};
 
 /// Runs whose curves are kept at hand beside the shown ones.
@@ -36,6 +36,12 @@ impl Updater {
                 }
             }
             Message::Found { job, finding } => {
+                if let Finding::Sensitivity { run, sensitivity } = *finding {
+                    let known = &mut model.sensitivities;
+                    known.retain(|(other, found)| *other != run || found.change != sensitivity.change);
+                    known.push((run, sensitivity));
+                    return;
+                }
                 let queued = model.queue.iter_mut().find(|queued| queued.id == job);
                 if let Some(config) = queued.and_then(|queued| queued.probed.take()) {
                     let kind = std::mem::discriminant(&*finding);
@@ -74,6 +80,14 @@ impl Updater {
                 return;
             }
         };
+        // Another network than the one that it was entered with is read anew.
+        for &run in &runs {
+            let open = model.runs.open(run);
+            let is_pruned = open.is_some_and(|open| open.record.plan.config.train.prune.is_some());
+            if open.is_some() && (is_pruned || matches!(queued.kind, JobKind::Compress { .. })) {
+                self.ask(model, Question::Run(run));
+            }
+        }
         if let JobKind::Get(name) = &queued.kind {
             if let Some(set) = model.fetchable.iter_mut().find(|set| set.name == *name) {
                 set.is_there = true;

@@ -1,8 +1,8 @@
 //! How many units must go for a network to take a share of its time: found by measurement.
 
+use crate::compress::timing::Timed;
 use crate::cost;
-use crate::deploy::{Candidate, DeployError, Exported, Form, relative_time, to_onnx};
-use crate::spec::{Failure, ModelSpec, PruneUnits, RunPlan, UnitTarget, Weights};
+use crate::spec::{Failure, PruneUnits, RunPlan, UnitTarget, Weights};
 
 /// Fractions that are told apart.
 const PARTS: u32 = 32;
@@ -18,22 +18,14 @@ pub fn settled(step: &PruneUnits, plan: &RunPlan, weights: &Weights) -> Result<(
         target: UnitTarget::Fraction(f64::from(parts) / f64::from(PARTS)),
         ..step.clone()
     };
-    let whole = file(&plan.model, weights, plan)?;
+    let task = &plan.dataset.task;
+    let whole = Timed::new(&plan.model, weights, task)?;
     let time = |parts: u32| -> Result<f64, Failure> {
         let smaller = cost::plan_units(&plan.model, &of(parts))
             .map_err(|error| Failure::new("units", error.to_string(), "choose another recipe"))?;
         let kept: Vec<Vec<usize>> = smaller.widths.iter().map(|&width| (0..width).collect()).collect();
         let left = smaller.coupling.cut(&plan.model, &kept, weights);
-        let (bytes, exported) = file(&smaller.model, &left, plan)?;
-        let candidate = Candidate {
-            bytes: &bytes,
-            exported: &exported,
-        };
-        let baseline = Candidate {
-            bytes: &whole.0,
-            exported: &whole.1,
-        };
-        relative_time(baseline, candidate).map_err(DeployError::into_failure)
+        Timed::new(&smaller.model, &left, task)?.share_of(&whole)
     };
     let (mut low, mut high) = (0, PARTS - 1);
     let mut taken = time(high)?;
@@ -62,10 +54,4 @@ pub fn settled(step: &PruneUnits, plan: &RunPlan, weights: &Weights) -> Result<(
         settled.target.share()
     );
     Ok((settled, Some(text)))
-}
-
-fn file(model: &ModelSpec, weights: &Weights, plan: &RunPlan) -> Result<(Vec<u8>, Exported), Failure> {
-    let bytes = to_onnx(model, weights, &plan.dataset.task, &Form::Fp32).map_err(DeployError::into_failure)?;
-    let exported = Exported::load(&bytes).map_err(DeployError::into_failure)?;
-    Ok((bytes, exported))
 }

@@ -2,6 +2,7 @@
 
 mod distil;
 mod knob;
+mod lowrank;
 mod prune;
 mod prune_words;
 mod quantize;
@@ -17,6 +18,7 @@ use super::Quantization;
 
 pub use distil::Lesson;
 pub use knob::{Choice, FLAG, Knob, KnobKind, Values};
+pub use lowrank::{LowRank, RankTarget};
 pub use prune::{
     PruneBlocks, PruneUnits, PruneWeights, Pruning, UnitCriterion, UnitTarget, WeightCriterion, WeightPattern, When,
 };
@@ -49,6 +51,8 @@ pub enum RecipeStep {
     /// Stores the weights of dense layers in 4 bits and the convolutions as [`Int8Static`](Self::Int8Static), after `epochs` epochs
     /// of training as if on the grids.
     Int4 { epochs: usize, options: Quantization },
+    /// Writes layers as products of two thinner ones.
+    LowRank(LowRank),
     /// Trains a smaller network that learns from this one, in its place.
     Distil(Lesson),
 }
@@ -117,6 +121,7 @@ impl RecipeStep {
             Self::Weights(weights) => weights.finetune * weights.when.rounds(),
             Self::Units(units) => units.finetune * units.when.rounds(),
             Self::Blocks(blocks) => blocks.finetune,
+            Self::LowRank(step) => step.finetune,
             Self::Finetune { epochs } | Self::Int8Qat { epochs, .. } | Self::Int4 { epochs, .. } => *epochs,
             Self::Distil(lesson) => lesson.epochs,
             Self::Fp16 | Self::Int8Static(_) | Self::Int8Dynamic { .. } => 0,
@@ -338,6 +343,8 @@ mod tests {
             "weights:0.9:rewind=1:finetune=3",
             "nm:2:4:criterion=taylor:finetune=1",
             "blocks:0.5:protect=1:finetune=2",
+            "lowrank:energy=0.9",
+            "lowrank:rank=0.25:protect=0,4:finetune=2+int8-static",
             "int8-static:method=percentile:percentile=99.9:bias-correction:equalize",
             "int8-static:calibration=64:method=mse:protect=0,4",
             "int8-static:method=percentile:tolerate=0.5",
@@ -377,6 +384,8 @@ mod tests {
             ("units:0.5:begin=0.8:end=0.2", "not before"),
             ("units:0.5:schedule=iterative", "finetune"),
             ("weights:0.5:schedule=cubic:rewind=1:finetune=1", "rewind belongs"),
+            ("lowrank", "one of energy and rank"),
+            ("lowrank:energy=0.9:rank=0.5", "one of energy and rank"),
             ("nm:4:2", "smaller"),
             ("nm:2", "two numbers"),
             ("units:1.5", "between 0 and 1"),

@@ -10,7 +10,7 @@ use super::words::{FINETUNE, StepWord};
 
 const SCHEDULES: [&str; 3] = ["once", "iterative", "cubic"];
 
-const fn share(name: &'static str, label: &'static str, doc: &'static str) -> Knob {
+pub(super) const fn share(name: &'static str, label: &'static str, doc: &'static str) -> Knob {
     Knob {
         name,
         kind: KnobKind::Fraction,
@@ -21,7 +21,7 @@ const fn share(name: &'static str, label: &'static str, doc: &'static str) -> Kn
     }
 }
 
-const PROTECT: Knob = Knob {
+pub(super) const PROTECT: Knob = Knob {
     name: "protect",
     kind: KnobKind::Layers,
     default: None,

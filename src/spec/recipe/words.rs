@@ -2,7 +2,7 @@
 //! and how a step is written. A new step is a variant of [`RecipeStep`] and a row here.
 
 use super::knob::{Knob, KnobKind, Values};
-use super::{RecipeStep, distil, prune_words, quantize};
+use super::{RecipeStep, distil, lowrank, prune_words, quantize};
 
 /// A word with all that is known of it.
 #[derive(Debug, Clone, Copy)]
@@ -62,11 +62,12 @@ pub const CALIBRATION: Knob = Knob {
 };
 
 /// All words, in the order of the menu.
-pub static WORDS: [StepWord; 11] = [
+pub static WORDS: [StepWord; 12] = [
     prune_words::UNITS,
     prune_words::BLOCKS,
     prune_words::WEIGHTS,
     prune_words::SPARSE_GROUPS,
+    lowrank::LOWRANK,
     quantize::INT8_STATIC,
     quantize::INT8_QAT,
     quantize::INT8_DYNAMIC,

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Recipe, RecipeStep};
+use crate::spec::{KnobKind, Recipe, RecipeStep};
 
 /// Steps in order; one that stores weights, if there is one, is the last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,30 @@ impl Chain {
         self.0.clear();
     }
 
+    /// The layers that every step which can leave layers out leaves out; none where no step can.
+    pub fn protected(&self) -> Option<Vec<usize>> {
+        let locks = self.0.iter().filter_map(|step| {
+            let knob = layers_knob(step)?;
+            Some(step.values().layers(knob))
+        });
+        locks.reduce(|all, own| all.into_iter().filter(|layer| own.contains(layer)).collect())
+    }
+
+    /// Leaves these layers, and no others, out of every step that can leave layers out.
+    pub fn protect(&mut self, layers: &[usize]) {
+        let text: Vec<String> = layers.iter().map(ToString::to_string).collect();
+        for step in &mut self.0 {
+            let Some(knob) = layers_knob(step) else { continue };
+            // Layers that are chosen by hand are not chosen by what is tolerated too.
+            let plain = step.without("tolerate").unwrap_or_else(|| step.clone());
+            let changed = match text.is_empty() {
+                true => plain.without(knob),
+                false => plain.with(knob, text.join(",")),
+            };
+            *step = changed.unwrap_or(plain);
+        }
+    }
+
     /// Why this step cannot be added.
     pub fn why_not_add(&self, step: &RecipeStep) -> Option<String> {
         let last = self.0.last().filter(|last| last.is_storage() && step.is_storage())?;
@@ -93,6 +117,12 @@ impl Chain {
     }
 }
 
+/// The name of the value that lists the layers which a step leaves out.
+fn layers_knob(step: &RecipeStep) -> Option<&'static str> {
+    let knob = step.word().knobs().find(|knob| knob.kind == KnobKind::Layers)?;
+    Some(knob.name)
+}
+
 impl From<String> for Chain {
     /// An empty chain where the text is no recipe.
     fn from(text: String) -> Self {
@@ -130,6 +160,21 @@ mod tests {
         chain.apply(Edit::Remove(7));
         assert_eq!(chain.text(), "units:0.5:finetune=3+int8-static:calibration=64");
         assert_eq!(chain.text().parse::<Recipe>().ok(), chain.recipe());
+    }
+
+    #[test]
+    fn a_lock_holds_in_every_step_that_can_have_one() {
+        let mut chain = Chain::from("units:0.5:finetune=3+finetune:2+int8-static:tolerate=0.5".to_owned());
+        assert_eq!(chain.protected(), Some(vec![]));
+        chain.protect(&[1, 4]);
+        let text = "units:0.5:protect=1,4:finetune=3+finetune:2+int8-static:protect=1,4";
+        assert_eq!(chain.text(), text.parse::<Recipe>().unwrap().to_string());
+        assert_eq!(chain.protected(), Some(vec![1, 4]));
+        chain.protect(&[]);
+        assert_eq!(chain.text(), "units:0.5:finetune=3+finetune:2+int8-static");
+        assert_eq!(Chain::from("fp16".to_owned()).protected(), None);
+        let uneven = Chain::from("units:0.5:protect=1,4+int8-static:protect=4".to_owned());
+        assert_eq!(uneven.protected(), Some(vec![4]));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use egui::{Align, Button, Layout, Rect, ScrollArea, Sense, Ui, UiBuilder, vec2};
 use egui_material_icons::icons;
 
 use super::budget::{self, Judged, Standing};
-use super::{CompressView, outlook, waiting};
+use super::{CompressView, Face, layers, outlook, waiting};
 use crate::app::action::{Action, Actions, Dialog, Page};
 use crate::app::state::{Model, RowExt};
 use crate::app::theme::{self, Tokens};
@@ -52,15 +52,25 @@ pub fn ladder_ui(
     height: f32,
     actions: &mut Actions,
 ) {
-    let CompressView { ladder, wishes, .. } = view;
-    ladder.refresh(model, parent);
+    view.ladder.refresh(model, parent);
     theme::card(ui).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.set_height(height - 26.0);
         ui.horizontal(|ui| {
-            ui.label(theme::strong(format!("Results of {}", parent.run.name)));
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| measure_ui(ui, model, parent, ladder, actions));
+            for (face, name) in [(Face::Results, "Results"), (Face::Layers, "Layer by layer")] {
+                ui.selectable_value(&mut view.face, face, theme::strong(name));
+            }
+            ui.add(egui::Label::new(theme::label(ui, format!("of {}", parent.run.name))).truncate());
+            if view.face == Face::Results {
+                let right = Layout::right_to_left(Align::Center);
+                ui.with_layout(right, |ui| measure_ui(ui, model, parent, &view.ladder, actions));
+            }
         });
+        if view.face == Face::Layers {
+            layers::layers_ui(ui, model, parent, view, actions);
+            return;
+        }
+        let CompressView { ladder, wishes, .. } = view;
         let children = ladder.children.iter().filter_map(|&run| model.runs.row(run));
         let judged = Judged::of(*wishes, parent, children);
         if !ladder.children.is_empty() {

@@ -3,6 +3,7 @@
 mod budget;
 mod chain;
 mod ladder;
+mod layers;
 mod outlook;
 mod recipe;
 #[cfg(test)]
@@ -39,8 +40,18 @@ pub struct CompressView {
     #[serde(skip)]
     typed: Option<String>,
     wishes: budget::Wishes,
+    asked: layers::Asked,
+    face: Face,
     #[serde(skip)]
     ladder: Ladder,
+}
+
+/// What stands beside the recipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+enum Face {
+    #[default]
+    Results,
+    Layers,
 }
 
 pub fn compress_ui(ui: &mut Ui, model: &Model, view: &mut CompressView, actions: &mut Actions) {

@@ -60,7 +60,12 @@ fn share(fraction: f64) -> String {
 /// What to expect of the recipe beyond its arithmetic.
 pub fn remarks(recipe: &Recipe) -> String {
     let has = |kind: fn(&RecipeStep) -> bool| recipe.steps.iter().any(kind);
-    let cuts = |step: &RecipeStep| matches!(step, RecipeStep::Units(_) | RecipeStep::Blocks(_));
+    let cuts = |step: &RecipeStep| {
+        matches!(
+            step,
+            RecipeStep::Units(_) | RecipeStep::Blocks(_) | RecipeStep::LowRank(_)
+        )
+    };
     let zeroes = |step: &RecipeStep| matches!(step, RecipeStep::Weights(_));
     let mut remarks = Vec::new();
     if has(cuts) {

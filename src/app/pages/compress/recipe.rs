@@ -356,8 +356,9 @@ fn expected_ui(ui: &mut Ui, model: &Model, parent: &RunRow, chain: &Chain) {
         ));
         return;
     };
-    // The student of a distillation is not known before its training.
-    let is_known = !recipe.steps.iter().any(|step| matches!(step, RecipeStep::Distil(_)));
+    // The student of a distillation is not known before its training, the ranks of factors not before they are measured.
+    let settles_late = |step: &RecipeStep| matches!(step, RecipeStep::Distil(_) | RecipeStep::LowRank(_));
+    let is_known = !recipe.steps.iter().any(settles_late);
     let network = model.runs.open(parent.run.run).map(|open| &open.record.plan.model);
     let figures = network
         .filter(|_| is_known)

@@ -9,7 +9,7 @@ use crate::app::action::{Action, Dialog, Page};
 use crate::app::state::{JobKind, Model};
 use crate::app::tests::models::{Scene, child, enqueue, measured, open, row, scene, with_runs};
 use crate::jobs::RunRow;
-use crate::spec::{RunId, RunStatus, Verdict};
+use crate::spec::{LayerChange, LayerSensitivity, Mix, RunId, RunStatus, Sensitivity, Verdict};
 
 type Stage = Harness<'static, Scene<CompressView>>;
 
@@ -368,4 +368,106 @@ fn a_result_can_be_compressed_further_and_says_where_it_comes_from() {
         stage.state().asked.last(),
         Some(Action::Compress { run: RunId(3), .. })
     ));
+}
+
+/// What a measurement of the layers said.
+fn sensitivity(mix: Option<Mix>) -> Sensitivity {
+    let layer = |layer: usize, name: &str, lost: f64, signal: Option<f64>| LayerSensitivity {
+        layer,
+        name: name.to_owned(),
+        parameters: 100 * layer as u64 + 160,
+        score: 0.97 - lost / 100.0,
+        points_lost: lost,
+        signal_to_noise_db: signal,
+    };
+    Sensitivity {
+        change: LayerChange::Int8,
+        baseline: 0.97,
+        all: 0.95,
+        layers: vec![
+            layer(0, "conv2d", 1.5, Some(21.5)),
+            layer(3, "conv2d", -0.2, Some(38.2)),
+            layer(8, "dense", 0.0, None),
+        ],
+        mix,
+    }
+}
+
+fn lock(stage: &mut Stage, name: &str) {
+    stage.get_by_role_and_label(Role::CheckBox, name).click();
+    stage.run();
+}
+
+#[test]
+fn layers_are_measured_and_a_click_protects_one_in_every_step_that_can() {
+    let mut stage = stage(ladder());
+    press(&mut stage, "Layer by layer");
+    press(&mut stage, "Measure the layers");
+    assert!(matches!(
+        stage.state().asked.last(),
+        Some(Action::MeasureLayers {
+            run: RunId(3),
+            change: LayerChange::Int8,
+            tolerated: None
+        })
+    ));
+    let model = &mut stage.state_mut().model;
+    model.sensitivities.push((RunId(3), sensitivity(None)));
+    stage.run();
+    assert!(says(&stage, "97.0 % as trained, 95.0 % with all layers changed"));
+    assert!(says(&stage, "21.5 dB") && says(&stage, "unchanged"));
+    lock(&mut stage, "Protect layer 3 conv2d");
+    lock(&mut stage, "Protect layer 0 conv2d");
+    assert_eq!(
+        recipe(&stage),
+        "units:0.5:protect=0,3:finetune=3+int8-static:protect=0,3"
+    );
+    lock(&mut stage, "Protect layer 3 conv2d");
+    assert_eq!(recipe(&stage), "units:0.5:protect=0:finetune=3+int8-static:protect=0");
+    // Half precision leaves no layer out.
+    write(&mut stage, "fp16");
+    lock(&mut stage, "Protect layer 0 conv2d");
+    assert_eq!(recipe(&stage), "fp16");
+    assert!(says(&stage, "No step of the recipe can leave a layer out"));
+}
+
+#[test]
+fn the_mix_is_one_press_from_the_recipe() {
+    let mut stage = stage(ladder());
+    press(&mut stage, "Layer by layer");
+    press(&mut stage, "Find the mix");
+    let Some(Action::MeasureLayers {
+        tolerated: Some(tolerated),
+        ..
+    }) = stage.state().asked.last()
+    else {
+        panic!("{:?}", stage.state().asked);
+    };
+    let mix = Mix {
+        tolerated: *tolerated,
+        protect: vec![0, 8],
+        score: 0.968,
+    };
+    let model = &mut stage.state_mut().model;
+    model.sensitivities.push((RunId(3), sensitivity(Some(mix))));
+    stage.run();
+    assert!(says(&stage, "Within 0.5 points: protect layers 0, 8 (96.8 %)"));
+    write(&mut stage, "int8-static");
+    press(&mut stage, "Protect these");
+    assert_eq!(recipe(&stage), "int8-static:protect=0,8");
+    assert!(says(&stage, "in the recipe"));
+}
+
+#[test]
+fn while_layers_are_measured_that_can_be_stopped() {
+    let mut model = ladder();
+    let job = enqueue(&mut model, 9, "layers", JobKind::Sensitivity(RunId(3)));
+    model.queue[0].is_begun = true;
+    model.queue[0].progress = Some(("changing one layer at a time".to_owned(), 2, 5));
+    let mut stage = stage(model);
+    press(&mut stage, "Layer by layer");
+    assert!(says(&stage, "changing one layer at a time"));
+    assert!(stage.query_by_label("Measure the layers").is_none());
+    press(&mut stage, "Stop measuring the layers");
+    assert!(matches!(stage.state().asked.last(), Some(Action::CancelJob(known)) if *known == job));
 }
