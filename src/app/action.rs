@@ -150,6 +150,8 @@ pub enum Action {
         run: RunId,
         recipes: Vec<Recipe>,
     },
+    /// A native dialog for a file of recipes, which come onto the Compress page's list.
+    OpenLadder,
     /// Measures finished runs side by side.
     Measure(Vec<RunId>),
     /// Changes one layer of a run at a time, and finds the mix that loses at most `tolerated` points.

@@ -8,8 +8,8 @@ use crate::data::{DataError, Samples};
 use crate::deploy::{DeployError, fold_batch_norm};
 use crate::nn::{self, Network};
 use crate::spec::{
-    self, ActivationQuantization, Failure, LayerSpec, ModelSpec, Quantization, QuantizationRanges, Range, RangeMethod,
-    Weights, stream,
+    self, ActivationQuantization, Activations, Failure, LayerSpec, ModelSpec, Quantization, QuantizationRanges, Range,
+    RangeMethod, Weights, stream,
 };
 
 /// What was seen at one place of the batch-norm-folded network, and the range that was chosen.
@@ -26,6 +26,8 @@ const BATCH: usize = 64;
 
 /// Parts of a histogram.
 const PARTS: usize = 2048;
+/// Of the values, those within the range that is shown as the percentile's.
+const PERCENT: f64 = 99.99;
 
 /// All that was seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +61,35 @@ pub fn ranges(
             .collect(),
         protected: Vec::new(),
     })
+}
+
+/// Of every layer of the batch-norm-folded network what enters it, on some of `samples`, in `bars` parts.
+pub(super) fn entering(
+    model: &ModelSpec,
+    weights: &Weights,
+    samples: &Samples,
+    bars: usize,
+    seed: u64,
+) -> Result<Vec<Activations>, Failure> {
+    let calibration = Quantization {
+        method: RangeMethod::MeanSquaredError,
+        ..Quantization::default()
+    };
+    let Observations { mut places, .. } = observe(model, weights, samples, &calibration, seed)?;
+    // What leaves the last layer enters none.
+    places.pop();
+    let views = places.iter().map(|observed| Activations {
+        samples: calibration.samples.min(samples.len()),
+        seen: observed.seen,
+        counts: observed
+            .counts
+            .chunks(PARTS.div_ceil(bars))
+            .map(|parts| parts.iter().sum())
+            .collect(),
+        percentile: observed.percentile(PERCENT),
+        least_error: observed.chosen,
+    });
+    Ok(views.collect())
 }
 
 /// As [`ranges`], with all that was seen.

@@ -10,6 +10,9 @@ use crate::spec::{
     RunPlan, Sensitivity, WeightGrid, Weights, signal_to_noise,
 };
 
+/// Bars of the picture of what enters a layer.
+const BARS: usize = 64;
+
 /// What is exported and scored again and again.
 pub(super) struct Subject<'a> {
     pub model: &'a ModelSpec,
@@ -58,6 +61,8 @@ pub fn sensitivity(
         weights: weights.clone(),
         dense,
     };
+    let seed = plan.config.run.seed;
+    let entering = ranges::entering(&model, &weights, &dataset.train, BARS, seed)?;
     let products = products(&model);
     let trials = products.len() + 2;
     tell(0, trials);
@@ -79,6 +84,7 @@ pub fn sensitivity(
             layer: folded[layer],
             name: model.layers[layer].name().to_owned(),
             parameters: tensors(&weights, layer).map(|tensor| tensor.data.len() as u64).sum(),
+            inputs: entering.get(layer).cloned(),
             score: answer.score,
             points_lost: 100.0 * (baseline.score - answer.score),
             signal_to_noise_db: signal_to_noise(&baseline.outputs, &answer.outputs),
@@ -238,7 +244,7 @@ mod tests {
     use super::*;
     use crate::data::{self, Targets};
     use crate::deploy::fixtures::random_weights;
-    use crate::spec::{DataConfig, RunConfig, class_of};
+    use crate::spec::{Activations, DataConfig, RunConfig, class_of};
 
     /// Digits and a random network that knows them all, whose second layer has one weight that spoils its grid.
     fn spoiled() -> (RunPlan, Weights, Dataset) {
@@ -301,6 +307,19 @@ mod tests {
         let signals: Vec<f64> = found.layers.iter().map(|row| row.signal_to_noise_db.unwrap()).collect();
         assert!(signals[1] < signals[0] && signals[1] < signals[2], "{signals:?}");
         assert!(found.baseline == 1.0 && found.all < 1.0);
+        let inputs: Vec<&Activations> = found.layers.iter().filter_map(|row| row.inputs.as_ref()).collect();
+        assert_eq!(inputs.len(), 3);
+        // 512 samples of 64 pixels, then of 16 units behind a ReLU.
+        for (inputs, values) in inputs.iter().zip([64, 16, 16]) {
+            assert_eq!(
+                (inputs.counts.len(), inputs.counts.iter().sum::<u64>()),
+                (64, 512 * values)
+            );
+            for range in [inputs.percentile, inputs.least_error] {
+                assert!(range.min >= inputs.seen.min && range.max <= inputs.seen.max);
+            }
+        }
+        assert_eq!(inputs[1].seen.min, 0.0);
         for row in &found.layers {
             assert!((row.points_lost - 100.0 * (found.baseline - row.score)).abs() < 1e-9);
         }

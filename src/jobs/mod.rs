@@ -43,7 +43,7 @@ pub use engine::{Engine, JobId, Message, SubmitError, Ticket};
 pub use error::JobError;
 pub use fetch::{Fetchable, fetchable};
 pub use probing::{Finding, Probe};
-pub use reference::{ReferenceFile, RuntimeRow, Turns, race, reference_files, reference_outputs};
+pub use reference::{ReferenceFile, RuntimeRow, TRUNK, Turns, race, reference_files, reference_outputs};
 pub use sink::StoreSink;
 
 pub use crate::train::probe::{

@@ -59,7 +59,7 @@ pub use run::{Artifact, Deployed, FoldScores, Latency, LatencySummary, Run, RunI
 pub use schedule::SchedulePlan;
 pub use schema::{ConfigError, KEYS, Key, annotated_toml, apply_overrides, dotted, parse_config};
 pub use scores::{Calibration, CalibrationBin, ClassScore, signal_to_noise};
-pub use sensitivity::{LayerChange, LayerSensitivity, Mix, Sensitivity};
+pub use sensitivity::{Activations, LayerChange, LayerSensitivity, Mix, Sensitivity};
 pub use snapshot::{
     AnswersSeen, Attention, AttentionLayer, Changes, ClassAnswer, ClassChange, EXPLODING, FilterPicture, Filters,
     Forecast, ForecastWindow, GradientHealth, GradientSeen, Gradients, Histogram, RocCurve, SampleView, Snapshot,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Range;
+
 /// What is done to one layer at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -25,8 +27,25 @@ pub struct LayerSensitivity {
     pub score: f64,
     /// What it lost, in points; below zero where it gained.
     pub points_lost: f64,
+    /// What enters the layer, and the ranges that calibration would choose for it.
+    pub inputs: Option<Activations>,
     /// Of the network's outputs, `10 log10(sum y^2 / sum (y - y')^2)` in decibels; none where nothing changed.
     pub signal_to_noise_db: Option<f64>,
+}
+
+/// How large the values at one place of a network become on training samples, and the ranges that the methods of calibration choose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Activations {
+    /// Samples that were looked at.
+    pub samples: usize,
+    /// Smallest and largest value: the range of `minmax`.
+    pub seen: Range,
+    /// How many values lie in each of equal parts of `seen`.
+    pub counts: Vec<u64>,
+    /// The range of `percentile`, without the hundredth of a percent at each end.
+    pub percentile: Range,
+    /// The range of `mse`, with the least mean squared error of the values on its grid.
+    pub least_error: Range,
 }
 
 /// All layers in turn.

@@ -7,7 +7,7 @@
 asked over standard input: a round of ONNX Runtime, a round of ours, and so on; while one works, the other waits. A ratio is ONNX
 Runtime's time over ours within a round, its median is printed: above 1, ours is faster. Beside the time of the clock stands that of
 the processor, which each process spent in its rounds: on a machine with other work it is the one to look at (Linux only). The outputs of 256 samples are compared
-too: in int8 in steps of the grid of the last quantization, if there is one.
+too. Files that end in -trunk are int8 networks up to the last value on a grid: they are compared in its steps, and not timed.
 """
 import argparse
 import json
@@ -23,6 +23,7 @@ import onnxruntime
 
 BATCHES = (1, 64)
 ROUND_S = 3e-3
+TRUNK = "-trunk"
 
 
 def session(path):
@@ -66,6 +67,7 @@ def compare_outputs(folder, name, engine, shape):
     step = output_step(folder / f"{name}.onnx")
     return {
         "equal_samples": float((difference.max(axis=1) == 0).mean()),
+        "equal_values": float((difference == 0).mean()),
         "same_class": float((ours.argmax(axis=1) == theirs.argmax(axis=1)).mean()),
         "largest": float(difference.max()),
         "largest_steps": None if step is None else float(difference.max() / step),
@@ -84,7 +86,7 @@ def main():
         command = [args.trimtab, "bench", "runtime"] + (["--only", args.only] if args.only else [])
         subprocess.run([*command, "--files", str(folder)], check=True)
         ours = subprocess.Popen([*command, "--turns"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        cases = []
+        cases, trunks = [], []
         # The clock of another process's time on the processor, as clock_getcpuclockid(3) makes it.
         own_clock = (~ours.pid << 3) | 2
 
@@ -103,6 +105,9 @@ def main():
             engine = session(path)
             shape = engine.get_inputs()[0].shape[1:]
             agreement = compare_outputs(folder, name, engine, shape)
+            if name.endswith(TRUNK):
+                trunks.append((name, agreement))
+                continue
             inputs = np.fromfile(folder / f"{name}.inputs", "<f4").reshape([-1, *shape])
             for batch in BATCHES:
                 binding = engine.io_binding()
@@ -138,6 +143,11 @@ def main():
                 f"{name:<24}{batch:>6}{row['ort_us']:>11.1f}{row['ours_us']:>11.1f}{row['ratio']:>10.2f}{row['processor_ratio']:>11.2f}"
                 f"   {row['equal_samples']:.3f}  {row['same_class']:.3f}  {row['largest']:.2g}{steps}",
                 flush=True,
+            )
+        for name, agreement in trunks:
+            print(
+                f"{name:<28} {agreement['equal_samples']:.3f} of the samples equal, {agreement['equal_values']:.5f} of the values,"
+                f" largest difference {agreement['largest_steps']:.2f} steps"
             )
         ours.stdin.close()
         ours.wait()

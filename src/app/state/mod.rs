@@ -19,7 +19,7 @@ use super::pages::{
 use super::shell::ShellView;
 use crate::jobs::{Augmented, Fetchable, Finding, JobId, Probe, RunRow, Tried, WrittenFile};
 use crate::spec::{
-    Command, DataConfig, LayerChange, RunConfig, RunControl, RunId, RunStatus, SampleView, Sensitivity, units,
+    Command, DataConfig, Ladder, LayerChange, RunConfig, RunControl, RunId, RunStatus, SampleView, Sensitivity, units,
 };
 
 /// The truth as far as the window knows it.
@@ -52,6 +52,8 @@ pub struct Model {
     pub samples: Option<Samples>,
     /// A compressed run that is to be compressed further, while it or what came of it is in focus.
     pub further: Option<RunId>,
+    /// The ladder that was opened last, and how many were opened: the page takes each once.
+    pub opened_ladder: (usize, Option<Ladder>),
     pub trial: Trials,
     pub export: Exported,
     pub augmented: AugmentedSamples,

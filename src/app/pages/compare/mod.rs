@@ -18,7 +18,7 @@ use crate::app::state::{JobKind, Model, RowExt as _, Views};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::chart::{Quantity, controls_ui, run_chart_ui};
 use crate::app::widgets::mark;
-use crate::compare::{Axis, Field, Sort};
+use crate::compare::{Axis, Budget, Field, Sort};
 use crate::spec::RunId;
 use contents::{Contents, Overview};
 
@@ -37,7 +37,12 @@ const OFFERED: usize = 8;
 #[serde(default)]
 pub struct CompareView {
     axis: Axis,
+    /// What is drawn upwards; none for the score.
+    up: Option<Axis>,
     is_log: bool,
+    /// The limits of the Compress page.
+    #[serde(skip)]
+    budget: Budget,
     /// The data set whose runs are compared; that of the latest measured run where it is none or has gone.
     dataset: Option<String>,
     hidden: BTreeSet<Field>,
@@ -53,6 +58,8 @@ impl Default for CompareView {
     fn default() -> Self {
         Self {
             axis: Axis::Size,
+            up: None,
+            budget: Budget::default(),
             is_log: false,
             dataset: None,
             hidden: [Field::Figure(Axis::MultiplyAdds), Field::Figure(Axis::Parameters)].into(),
@@ -70,6 +77,7 @@ impl Default for CompareView {
 /// It draws overlaid curves too, with the chart settings of the Train page (`views.train.charts`).
 pub fn compare_ui(ui: &mut Ui, model: &Model, views: &mut Views, actions: &mut Actions) {
     let view = &mut views.compare;
+    view.budget = views.compress.budget();
     view.overview.refresh(model);
     ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
         let dataset = view.overview.choice(view.dataset.as_deref()).map(str::to_owned);

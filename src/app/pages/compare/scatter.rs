@@ -1,4 +1,4 @@
-//! The Pareto picture: a score upwards, a cost to the right, every compared run a point.
+//! The Pareto picture: a score or a cost upwards, a cost to the right, every compared run a point.
 
 use egui::{Align, ComboBox, Id, Layout, Pos2, Rect, RichText, Ui, Vec2, vec2};
 use egui_plot::{GridInput, GridMark, Line, LineStyle, MarkerShape, Plot, PlotPoint, PlotUi, Points};
@@ -10,7 +10,7 @@ use crate::app::state::{Model, RowExt as _};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::figures::{self, Figure};
 use crate::app::widgets::mark::{self, Badge, badge_ui};
-use crate::compare::{Axis, Point, front, staircase};
+use crate::compare::{Axis, Budget, Excess, Point, front, staircase};
 use crate::jobs::RunRow;
 use crate::spec::{RunId, units};
 
@@ -19,11 +19,22 @@ const REACH: f32 = 16.0;
 const RADIUS: f32 = 5.5;
 
 /// A run's place, in the plot's own (perhaps logarithmic) units.
-struct Placed<'a> {
+pub(super) struct Placed<'a> {
     row: &'a RunRow,
-    at: [f64; 2],
+    pub at: [f64; 2],
     spread: Option<[f64; 2]>,
-    is_front: bool,
+    pub is_front: bool,
+    /// The limits that it breaks, in words.
+    pub excess: Option<String>,
+}
+
+/// What is drawn against what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Axes {
+    /// None for the score.
+    pub up: Option<Axis>,
+    pub right: Axis,
+    pub is_log: bool,
 }
 
 pub fn scatter_ui(
@@ -40,13 +51,18 @@ pub fn scatter_ui(
             ui.set_max_width(size.x - 26.0);
             let score = contents.baseline.score_name();
             head_ui(ui, view, score);
-            let (axis, is_log) = (view.axis, view.is_log);
-            let (placed, corners) = place(contents, axis, is_log);
+            let axes = Axes {
+                up: view.up,
+                right: view.axis,
+                is_log: view.is_log,
+            };
+            let (placed, corners) = place(contents, axes, &view.budget);
             let height = (size.y - 26.0 - theme::CONTROL_HEIGHT - 28.0).max(160.0);
-            plot_ui(ui, model, contents, &placed, &corners, (axis, is_log), height, actions);
+            plot_ui(ui, model, contents, &placed, &corners, axes, height, actions);
             ui.label(theme::hint(
                 ui,
-                "Filled: nothing else is both cheaper and better · hollow: something is · cross: the baseline",
+                "Filled: nothing else is better in both · hollow: something is · ringed: over the Compress page's limits · \
+                 cross: the baseline",
             ));
         });
     });
@@ -55,12 +71,25 @@ pub fn scatter_ui(
 /// What is drawn against what.
 fn head_ui(ui: &mut Ui, view: &mut CompareView, score: &str) {
     ui.horizontal(|ui| {
-        let title = if score == "R2" {
-            "R2 against"
-        } else {
-            "Accuracy against"
-        };
-        ui.label(theme::strong(title));
+        let score = if score == "R2" { "R2" } else { "Accuracy" };
+        let response = ComboBox::from_id_salt("upwards")
+            .width(120.0)
+            .selected_text(view.up.map_or(score, Axis::name))
+            .show_ui(ui, |ui| {
+                if ui.selectable_label(view.up.is_none(), score).clicked() {
+                    view.up = None;
+                }
+                for axis in Axis::ALL {
+                    let response = ui.selectable_label(view.up == Some(axis), axis.name());
+                    if response.on_hover_text(axis.doc()).clicked() {
+                        view.up = Some(axis);
+                    }
+                }
+            })
+            .response;
+        response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Upwards"));
+        response.on_hover_text(view.up.map_or("What is drawn upwards", Axis::doc));
+        ui.label(theme::label(ui, "against"));
         let response = ComboBox::from_id_salt("cost")
             .width(152.0)
             .selected_text(view.axis.name())
@@ -83,16 +112,23 @@ fn head_ui(ui: &mut Ui, view: &mut CompareView, score: &str) {
 }
 
 /// Where every run stands, and the corners of the front's line.
-fn place<'a>(contents: &Contents<'a>, axis: Axis, is_log: bool) -> (Vec<Placed<'a>>, Vec<[f64; 2]>) {
-    let scale = |value: f64| if is_log { value.log10() } else { value };
+pub(super) fn place<'a>(contents: &Contents<'a>, axes: Axes, budget: &Budget) -> (Vec<Placed<'a>>, Vec<[f64; 2]>) {
+    let axis = axes.right;
+    let scale = |value: f64| if axes.is_log { value.log10() } else { value };
+    // Of a cost, less is better.
+    let sign = if axes.up.is_some() { -1.0 } else { 1.0 };
     let mut points = Vec::with_capacity(contents.rows.len());
     let mut placed = Vec::with_capacity(contents.rows.len());
     for &row in &contents.rows {
-        if let (Some(cost), Some(score)) = (axis.of(&row.run), row.score()) {
-            points.push(Point { cost, score });
+        let up = axes.up.map_or_else(|| row.score(), |axis| axis.of(&row.run));
+        if let (Some(cost), Some(up)) = (axis.of(&row.run), up) {
+            points.push(Point { cost, score: sign * up });
+            let excess = budget.excess(&row.run, &contents.baseline.run);
+            let texts: Vec<String> = excess.iter().map(Excess::text).collect();
             placed.push(Placed {
                 row,
-                at: [scale(cost), score],
+                at: [scale(cost), up],
+                excess: (!texts.is_empty()).then(|| texts.join(", ")),
                 spread: axis
                     .spread(&row.run)
                     .map(|spread| spread.map(|end| scale(end.max(1e-9)))),
@@ -105,7 +141,10 @@ fn place<'a>(contents: &Contents<'a>, axis: Axis, is_log: bool) -> (Vec<Placed<'
         placed.is_front = *is_front;
     }
     let corners = staircase(&points, &is_front).into_iter();
-    (placed, corners.map(|[cost, score]| [scale(cost), score]).collect())
+    (
+        placed,
+        corners.map(|[cost, score]| [scale(cost), sign * score]).collect(),
+    )
 }
 
 #[expect(clippy::too_many_arguments, reason = "one call, of what the card has computed")]
@@ -115,14 +154,19 @@ fn plot_ui(
     contents: &Contents<'_>,
     placed: &[Placed<'_>],
     corners: &[[f64; 2]],
-    (axis, is_log): (Axis, bool),
+    axes: Axes,
     height: f32,
     actions: &mut Actions,
 ) {
     let tokens = Tokens::of(ui);
+    let Axes {
+        up,
+        right: axis,
+        is_log,
+    } = axes;
     let is_r2 = contents.baseline.score_name() == "R2";
     let [x, y] = bounds(placed);
-    let mut plot = Plot::new(("pareto", axis, is_log, &contents.baseline.dataset))
+    let mut plot = Plot::new(("pareto", axes, &contents.baseline.dataset))
         .height(height)
         .show_background(false)
         .show_x(false)
@@ -145,7 +189,11 @@ fn plot_ui(
                 String::new()
             }
         })
-        .y_axis_formatter(move |mark, _| score_tick(mark, is_r2));
+        .y_axis_formatter(move |mark, _| match up {
+            Some(_) if mark.value < 0.0 => String::new(),
+            Some(axis) => cost_tick(axis, mark.value),
+            None => score_tick(mark, is_r2),
+        });
     if is_log {
         plot = plot.x_grid_spacer(decades);
     }
@@ -178,7 +226,8 @@ fn plot_ui(
         1 => "1 run".to_owned(),
         many => format!("{many} runs"),
     };
-    let name = format!("{runs}, {} against {}", contents.baseline.score_name(), axis.name());
+    let up_name = up.map_or(contents.baseline.score_name(), Axis::name);
+    let name = format!("{runs}, {up_name} against {}", axis.name());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
     let places: Vec<Pos2> = placed.iter().map(screen).collect();
     let near = response.hover_pos().and_then(|pointer| nearest(&places, pointer));
@@ -191,7 +240,7 @@ fn plot_ui(
         let id = Id::unique("point of the pareto picture");
         egui::Tooltip::always_open(ui.ctx().clone(), ui.layer_id(), id, egui::PopupAnchor::Pointer)
             .gap(14.0)
-            .show(|ui| point_hover_ui(ui, placed.row, contents, axis));
+            .show(|ui| point_hover_ui(ui, placed, contents, axes));
     }
     let mut taken: Vec<Rect> = places
         .iter()
@@ -209,7 +258,7 @@ fn plot_ui(
     labels_ui(ui, contents, placed, &places, taken, response.rect, hovered);
 }
 
-/// A run's mark: filled on the front, hollow where it is dominated, a cross for the baseline; whiskers from the 10th to
+/// A run's mark: filled on the front, hollow where it is dominated, ringed where it is over the limits, a cross for the baseline; whiskers from the 10th to
 /// the 90th percentile of a time.
 fn point_ui(
     plot: &mut PlotUi<'_>,
@@ -238,6 +287,10 @@ fn point_ui(
                 .color(tokens.text),
         );
         return;
+    }
+    if placed.excess.is_some() {
+        plot.points(point(format!("{name} ring")).radius(radius + 4.0).color(tokens.warn));
+        plot.points(point(format!("{name} gap")).radius(radius + 2.5).color(tokens.card));
     }
     plot.points(point(name.clone()).radius(radius).color(colour));
     if !placed.is_front {
@@ -292,7 +345,8 @@ fn labels_ui(
 }
 
 /// Name, recipe, figures and badge.
-fn point_hover_ui(ui: &mut Ui, row: &RunRow, contents: &Contents<'_>, axis: Axis) {
+fn point_hover_ui(ui: &mut Ui, placed: &Placed<'_>, contents: &Contents<'_>, axes: Axes) {
+    let (row, axis) = (placed.row, axes.right);
     ui.spacing_mut().interact_size.y = 0.0;
     ui.spacing_mut().item_spacing.y = 4.0;
     ui.label(theme::strong(format!("{}, {}", row.run.name, row.run.run)));
@@ -312,8 +366,10 @@ fn point_hover_ui(ui: &mut Ui, row: &RunRow, contents: &Contents<'_>, axis: Axis
     };
     let score = figures::score(ui, row, baseline);
     line(ui, row.score_name(), score);
-    let cost = figures::cost(ui, axis, row, baseline);
-    line(ui, axis.name(), cost);
+    for axis in axes.up.into_iter().chain([axis]) {
+        let cost = figures::cost(ui, axis, row, baseline);
+        line(ui, axis.name(), cost);
+    }
     if let Some([low, high]) = axis.spread(&row.run) {
         let text = format!(
             "80 % within {} to {}",
@@ -324,6 +380,10 @@ fn point_hover_ui(ui: &mut Ui, row: &RunRow, contents: &Contents<'_>, axis: Axis
     }
     if let Some(deployed) = &row.run.deployed {
         badge_ui(ui, Badge::of(deployed));
+    }
+    if let Some(excess) = &placed.excess {
+        let text = format!("Over the limits: {excess}");
+        ui.label(RichText::new(text).size(12.0).color(Tokens::of(ui).warn));
     }
     ui.label(
         RichText::new("Click selects")

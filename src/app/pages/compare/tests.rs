@@ -10,7 +10,7 @@ use crate::app::action::{Action, Actions};
 use crate::app::pages::fixture;
 use crate::app::state::{Model, Views};
 use crate::app::theme;
-use crate::compare::{Axis, Field};
+use crate::compare::{Axis, Budget, Field};
 use crate::spec::RunId;
 
 #[derive(Default)]
@@ -203,4 +203,51 @@ fn another_data_set_can_be_chosen() {
     harness.run();
     press(&mut harness, "wine");
     assert!(harness.query_by_label("1 run, accuracy against size").is_some());
+}
+
+#[test]
+fn any_figure_is_drawn_upwards_and_the_limits_are_those_of_the_compress_page() {
+    let mut harness = page(three(), [1376.0, 900.0]);
+    let score = harness.get_by_role_and_label(Role::ComboBox, "Upwards");
+    assert_eq!(score.value().as_deref(), Some("Accuracy"));
+    score.click();
+    harness.run();
+    press(&mut harness, "latency, batch 64");
+    assert!(
+        harness
+            .query_by_label("3 runs, latency, batch 64 against size")
+            .is_some()
+    );
+    let limits = harness.state().views.compress.budget();
+    assert!(limits.loss.is_some() && harness.state().views.compare.budget == limits);
+}
+
+#[test]
+fn of_two_costs_the_front_is_cheaper_in_one_of_them_and_limits_are_named() {
+    let model = three();
+    let dataset = model.runs.rows()[0].dataset.clone();
+    let contents = Contents::of(&model, &dataset).unwrap();
+    let axes = super::scatter::Axes {
+        up: Some(Axis::Batch64),
+        right: Axis::Size,
+        is_log: false,
+    };
+    let budget = Budget {
+        size: Some(1.0),
+        ..Budget::default()
+    };
+    let (placed, corners) = super::scatter::place(&contents, axes, &budget);
+    assert_eq!(placed.len(), 3);
+    for one in &placed {
+        let beaten = placed
+            .iter()
+            .any(|other| other.at[0] <= one.at[0] && other.at[1] <= one.at[1] && other.at != one.at);
+        assert_eq!(one.is_front, !beaten, "{:?}", one.at);
+        assert!(
+            one.excess.as_ref().is_some_and(|text| text.contains("1 B")),
+            "{:?}",
+            one.excess
+        );
+    }
+    assert!(corners.iter().all(|corner| corner[1] > 0.0), "{corners:?}");
 }

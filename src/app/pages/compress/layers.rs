@@ -19,6 +19,8 @@ const COUNT: f32 = 76.0;
 const SCORE: f32 = 76.0;
 const SIGNAL: f32 = 84.0;
 const BAR_HEIGHT: f32 = 8.0;
+/// Of the picture of what enters a layer.
+const PICTURE_HEIGHT: f32 = 110.0;
 /// Where the bars begin, of their column: to the left of it is what was gained.
 const ZERO: f32 = 0.15;
 /// Points that the longest bar stands for at least, so that noise does not look like a loss.
@@ -75,7 +77,12 @@ pub fn layers_ui(ui: &mut Ui, model: &Model, parent: &RunRow, view: &mut Compres
         let words = "No step of the recipe can leave a layer out: add one that quantizes or prunes";
         ui.label(theme::hint(ui, words));
     }
-    if let Some(layer) = rows_ui(ui, parent, found, locks.as_deref()) {
+    let clicked = rows_ui(ui, parent, found, locks.as_deref(), &mut view.looked);
+    let looked = found.layers.iter().find(|row| Some(row.layer) == view.looked);
+    if let Some(row) = looked.or(found.layers.first()) {
+        inputs_ui(ui, row);
+    }
+    if let Some(layer) = clicked {
         let mut locks = locks.unwrap_or_default();
         match locks.iter().position(|known| *known == layer) {
             Some(place) => {
@@ -180,7 +187,13 @@ fn mix_ui(ui: &mut Ui, parent: &RunRow, mix: &Mix, locks: Option<&[usize]>) -> b
 }
 
 /// A row for each layer; the layer that was clicked.
-fn rows_ui(ui: &mut Ui, parent: &RunRow, found: &Sensitivity, locks: Option<&[usize]>) -> Option<usize> {
+fn rows_ui(
+    ui: &mut Ui,
+    parent: &RunRow,
+    found: &Sensitivity,
+    locks: Option<&[usize]>,
+    looked: &mut Option<usize>,
+) -> Option<usize> {
     let mut clicked = None;
     let losses = found.layers.iter().map(|row| row.points_lost);
     let span = losses.fold(LEAST_SPAN, f64::max);
@@ -203,10 +216,15 @@ fn rows_ui(ui: &mut Ui, parent: &RunRow, found: &Sensitivity, locks: Option<&[us
     ScrollArea::vertical()
         .id_salt("layers")
         .auto_shrink([false, true])
+        .max_height((ui.available_height() - PICTURE_HEIGHT - 34.0).max(3.0 * ROW_HEIGHT))
         .show_rows(ui, ROW_HEIGHT, found.layers.len(), |ui, places| {
             for row in places.filter_map(|place| found.layers.get(place)) {
                 let is_locked = locks.is_some_and(|locks| locks.contains(&row.layer));
-                if row_ui(ui, parent, row, &columns, span, locks.map(|_| is_locked)) {
+                let response = row_ui(ui, parent, row, &columns, span, locks.map(|_| is_locked));
+                if response.contains_pointer() {
+                    *looked = Some(row.layer);
+                }
+                if response.clicked() {
                     clicked = Some(row.layer);
                 }
             }
@@ -214,7 +232,7 @@ fn rows_ui(ui: &mut Ui, parent: &RunRow, found: &Sensitivity, locks: Option<&[us
     clicked
 }
 
-/// One layer; true when it was clicked. `is_locked` is none where nothing can be protected.
+/// One layer. `is_locked` is none where nothing can be protected.
 fn row_ui(
     ui: &mut Ui,
     parent: &RunRow,
@@ -222,7 +240,7 @@ fn row_ui(
     columns: &Columns,
     span: f64,
     is_locked: Option<bool>,
-) -> bool {
+) -> egui::Response {
     let tokens = Tokens::of(ui);
     let sense = if is_locked.is_some() {
         Sense::click()
@@ -284,9 +302,60 @@ fn row_ui(
         span,
         locked,
     );
-    response
-        .on_hover_text(format!("{:+.2} points with this layer alone changed", -row.points_lost))
-        .clicked()
+    response.on_hover_text(format!("{:+.2} points with this layer alone changed", -row.points_lost))
+}
+
+/// How large the values become that enter a layer, and the ranges that the methods of calibration choose for them.
+fn inputs_ui(ui: &mut Ui, row: &LayerSensitivity) {
+    let Some(inputs) = &row.inputs else { return };
+    let tokens = Tokens::of(ui);
+    ui.add_space(theme::SPACE[0]);
+    let methods = [
+        ("minmax", inputs.seen, tokens.text_soft),
+        ("percentile", inputs.percentile, tokens.run(0)),
+        ("mse", inputs.least_error, tokens.run(1)),
+    ];
+    ui.horizontal_wrapped(|ui| {
+        ui.label(theme::strong(format!(
+            "What enters layer {} {} on {} training samples",
+            row.layer, row.name, inputs.samples
+        )));
+        for (name, range, colour) in methods {
+            ui.label(theme::icon(icons::ICON_VERTICAL_DISTRIBUTE).size(14.0).color(colour));
+            let text = format!("{name} {} to {}", figure(range.min), figure(range.max));
+            ui.label(theme::label(ui, text));
+        }
+    });
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), PICTURE_HEIGHT - 14.0), Sense::hover());
+    let name = format!("Values that enter layer {} {}", row.layer, row.name);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Image, true, &name));
+    response.on_hover_text(
+        "Heights are logarithms, so that rare large values are seen; a range leaves out what lies beyond its lines",
+    );
+    let painter = ui.painter_at(rect.expand(2.0));
+    let (low, high) = (inputs.seen.min, inputs.seen.max.max(inputs.seen.min + f32::EPSILON));
+    let x = |value: f32| rect.left() + (value - low) / (high - low) * rect.width();
+    let height = |count: u64| (1.0 + count as f32).ln();
+    let highest = inputs.counts.iter().map(|&count| height(count)).fold(1.0, f32::max);
+    let width = rect.width() / inputs.counts.len().max(1) as f32;
+    for (place, &count) in inputs.counts.iter().enumerate() {
+        let left = rect.left() + place as f32 * width;
+        let top = rect.bottom() - height(count) / highest * (rect.height() - 8.0);
+        let bar = Rect::from_min_max(egui::pos2(left, top), egui::pos2(left + width - 1.0, rect.bottom()));
+        painter.rect_filled(bar, 0.0, tokens.text_faint.gamma_multiply(0.6));
+    }
+    for (_, range, colour) in methods {
+        for end in [range.min, range.max] {
+            painter.vline(x(end), rect.y_range(), egui::Stroke::new(1.5, colour));
+        }
+    }
+}
+
+/// Three digits, without zeros that say nothing.
+fn figure(value: f32) -> String {
+    let text = format!("{value:.2}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
 }
 
 /// The points that were lost to the right of zero, those that were gained to its left.

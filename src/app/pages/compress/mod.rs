@@ -16,6 +16,7 @@ use egui_material_icons::icons;
 use crate::app::action::{Action, Actions, Page};
 use crate::app::state::Model;
 use crate::app::theme::{self, Tokens};
+use crate::compare::Budget;
 use crate::spec::Recipe;
 use chain::Chain;
 use ladder::Ladder;
@@ -41,9 +42,22 @@ pub struct CompressView {
     typed: Option<String>,
     wishes: budget::Wishes,
     asked: layers::Asked,
+    /// The layer that was pointed at last.
+    #[serde(skip)]
+    looked: Option<usize>,
     face: Face,
+    /// How many ladders that were opened are on the list.
+    #[serde(skip)]
+    taken: usize,
     #[serde(skip)]
     ladder: Ladder,
+}
+
+impl CompressView {
+    /// The limits that a result is held to.
+    pub fn budget(&self) -> Budget {
+        self.wishes.budget
+    }
 }
 
 /// What stands beside the recipe.
@@ -59,6 +73,12 @@ pub fn compress_ui(ui: &mut Ui, model: &Model, view: &mut CompressView, actions:
         empty_ui(ui, model, actions);
         return;
     };
+    if let (number, Some(opened)) = &model.opened_ladder
+        && *number != view.taken
+    {
+        view.taken = *number;
+        view.list.clone_from(&opened.rungs);
+    }
     if ui.available_width() >= WIDE {
         let frame = egui::Frame::NONE.outer_margin(egui::Margin {
             right: GAP as i8,

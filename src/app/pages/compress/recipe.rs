@@ -441,6 +441,7 @@ fn buttons_ui(
             });
         }
         build_ui(ui, model, run, actions);
+        edit_ui(ui, view, actions);
     });
 }
 
@@ -458,6 +459,35 @@ fn build_ui(ui: &mut Ui, model: &Model, run: RunId, actions: &mut Actions) {
         actions.push(Action::Compress { run, recipes: rungs });
     }
     response.on_disabled_hover_text("Every rung is there");
+}
+
+/// A ladder of one's own: the list is its rungs.
+fn edit_ui(ui: &mut Ui, view: &mut CompressView, actions: &mut Actions) {
+    let button = Button::new(theme::icon(icons::ICON_EDIT).size(16.0));
+    let (response, _) = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
+        if ui.button("Put the standard ladder on the list").clicked() {
+            if let Ok(Ladder { rungs }) = Ladder::standard() {
+                view.list = rungs;
+            }
+            ui.close();
+        }
+        if ui.button("Open a ladder…").clicked() {
+            actions.push(Action::OpenLadder);
+            ui.close();
+        }
+        let save = ui.add_enabled(!view.list.is_empty(), Button::new("Save the list as a ladder…"));
+        if save.clicked() {
+            let rungs = view.list.clone();
+            actions.push(Action::SaveText {
+                name: "ladder.toml".to_owned(),
+                text: Ladder { rungs }.to_toml(),
+            });
+            ui.close();
+        }
+        save.on_disabled_hover_text("Add recipes to the list first");
+    });
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, "Edit the ladder"));
+    response.on_hover_text("A ladder of your own: edit the list, save it as a file, open one");
 }
 
 /// Whether this recipe on this run is there already.

@@ -9,7 +9,9 @@ use crate::app::action::{Action, Dialog, Page};
 use crate::app::state::{JobKind, Model};
 use crate::app::tests::models::{Scene, child, enqueue, measured, open, row, scene, with_runs};
 use crate::jobs::RunRow;
-use crate::spec::{LayerChange, LayerSensitivity, Mix, RunId, RunStatus, Sensitivity, Verdict};
+use crate::spec::{
+    Activations, Ladder, LayerChange, LayerSensitivity, Mix, Range, RunId, RunStatus, Sensitivity, Verdict,
+};
 
 type Stage = Harness<'static, Scene<CompressView>>;
 
@@ -376,6 +378,13 @@ fn sensitivity(mix: Option<Mix>) -> Sensitivity {
         layer,
         name: name.to_owned(),
         parameters: 100 * layer as u64 + 160,
+        inputs: Some(Activations {
+            samples: 512,
+            seen: Range { min: 0.0, max: 6.0 },
+            counts: vec![900, 40, 10, 3, 0, 1],
+            percentile: Range { min: 0.0, max: 5.0 },
+            least_error: Range { min: 0.0, max: 4.0 },
+        }),
         score: 0.97 - lost / 100.0,
         points_lost: lost,
         signal_to_noise_db: signal,
@@ -399,6 +408,32 @@ fn lock(stage: &mut Stage, name: &str) {
 }
 
 #[test]
+fn a_ladder_of_ones_own_is_edited_saved_and_opened() {
+    let mut stage = stage(ladder());
+    press(&mut stage, "Edit the ladder");
+    press(&mut stage, "Put the standard ladder on the list");
+    assert_eq!(stage.state().view.list, Ladder::standard().unwrap().rungs);
+    press(&mut stage, "Take int4:epochs=3 off the list");
+    press(&mut stage, "Edit the ladder");
+    press(&mut stage, "Save the list as a ladder…");
+    let Some(Action::SaveText { name, text }) = stage.state().asked.last() else {
+        panic!("{:?}", stage.state().asked);
+    };
+    let saved = Ladder::parse(text).unwrap();
+    assert_eq!((name.as_str(), saved.rungs.len()), ("ladder.toml", 11));
+    press(&mut stage, "Edit the ladder");
+    press(&mut stage, "Open a ladder…");
+    assert!(matches!(stage.state().asked.last(), Some(Action::OpenLadder)));
+    let opened = Ladder::parse("rungs = [\"fp16\", \"int8-static\"]").unwrap();
+    stage.state_mut().model.opened_ladder = (1, Some(opened.clone()));
+    stage.run();
+    assert_eq!(stage.state().view.list, opened.rungs);
+    // It is taken once.
+    press(&mut stage, "Take fp16 off the list");
+    assert_eq!(stage.state().view.list, opened.rungs[1..]);
+}
+
+#[test]
 fn layers_are_measured_and_a_click_protects_one_in_every_step_that_can() {
     let mut stage = stage(ladder());
     press(&mut stage, "Layer by layer");
@@ -416,6 +451,13 @@ fn layers_are_measured_and_a_click_protects_one_in_every_step_that_can() {
     stage.run();
     assert!(says(&stage, "97.0 % as trained, 95.0 % with all layers changed"));
     assert!(says(&stage, "21.5 dB") && says(&stage, "unchanged"));
+    // What enters a layer is shown of the one that was pointed at last.
+    stage
+        .get_by_role_and_label(Role::CheckBox, "Protect layer 3 conv2d")
+        .hover();
+    stage.run();
+    assert!(says(&stage, "What enters layer 3 conv2d on 512 training samples"));
+    assert!(says(&stage, "minmax 0 to 6") && says(&stage, "percentile 0 to 5") && says(&stage, "mse 0 to 4"));
     lock(&mut stage, "Protect layer 3 conv2d");
     lock(&mut stage, "Protect layer 0 conv2d");
     assert_eq!(
