@@ -16,15 +16,16 @@ scratch="$(mktemp -d)"
 chmod 700 "$scratch"
 export XDG_RUNTIME_DIR="$scratch" HOME="$scratch/home" PYTHONDONTWRITEBYTECODE=1
 mkdir -p "$HOME"
-# A display of its own, that answers before the program starts. A server that ends takes the socket of its number with it,
-# and one that starts at that moment on the same number would lose its own: so the end is waited for.
+# A display of its own, that answers before the program starts. It does not begin anew when its last client has gone, since it
+# refuses the next one meanwhile. A server that ends takes the socket of its number with it, and one that starts at that moment on
+# the same number would lose its own: so the end is waited for.
 xvfb=""
 close() { [ -z "$xvfb" ] || { kill "$xvfb" 2>/dev/null || true; wait "$xvfb" 2>/dev/null || true; xvfb=""; }; }
 trap 'close; rm -rf "$scratch"' EXIT
 open_display() {
     : >"$scratch/display"
     exec 3<>"$scratch/display"
-    Xvfb -displayfd 3 -screen 0 1440x900x24 >"$scratch/xvfb.log" 2>&1 &
+    Xvfb -displayfd 3 -noreset -screen 0 1440x900x24 >"$scratch/xvfb.log" 2>&1 &
     xvfb=$!
     for _ in $(seq 100); do
         DISPLAY=":$(head -n1 "$scratch/display" | tr -d '[:space:]')"
