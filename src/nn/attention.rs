@@ -1,12 +1,15 @@
 //! Self-attention over tensor operations, as PyTorch's `MultiheadAttention` computes it.
 
 use burn::module::{Module, Param};
-use burn::tensor::module::linear;
 use burn::tensor::{Tensor, activation};
 
+use super::dense::linear;
+use super::fused::{self, Keeps, Operand, Operation, Output, Step};
 use super::grids::{Order, WeightRounding};
 use super::layers::{Source, transposed};
 use super::network::numbers;
+use crate::kernels::InstructionSet;
+use crate::kernels::training::{self, Heads};
 use crate::spec::{AttentionLayer, MASKED_SCORE, Shape};
 
 /// Scaled dot-product attention (Vaswani et al. 2017): `softmax(q k^T / sqrt(d)) v` in each of `heads` heads of `d` features.
@@ -38,9 +41,8 @@ impl Attention {
 
     /// `mask` is `[samples, steps]`, 1 where a step may be attended to.
     pub fn forward(&self, x: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
-        let [samples, values] = x.dims();
-        let mixed = self.mixed(x, mask);
-        linear(mixed, self.output_weight.val(), Some(self.output_bias.val())).reshape([samples, values])
+        let mixed = self.mix(self.project(x), mask);
+        linear(mixed, self.output_weight.val(), self.output_bias.val())
     }
 
     /// As [`forward`](Self::forward) with its weights on grids. `gather` puts what the heads gather, `[samples, values]`, on its grid,
@@ -52,38 +54,33 @@ impl Attention {
         rounding: WeightRounding,
         gather: impl FnOnce(Tensor<2>) -> (Tensor<2>, WeightRounding),
     ) -> Tensor<2> {
-        let [samples, values] = x.dims();
         let (weight, bias) = rounding.put(self.input_weight.val(), self.input_bias.val(), Order::Columns);
-        let projected = linear(
-            x.reshape([samples * self.steps, values / self.steps]),
-            weight,
-            Some(bias),
-        );
-        let (mixed, rounding) = gather(self.mix(projected, mask));
+        let (mixed, rounding) = gather(self.mix(linear(x, weight, bias), mask));
         let (weight, bias) = rounding.put(self.output_weight.val(), self.output_bias.val(), Order::Columns);
-        linear(mixed, weight, Some(bias)).reshape([samples, values])
+        linear(mixed, weight, bias)
     }
 
-    /// What the heads gather for every step, side by side: `[samples * steps, heads * width]`.
-    fn mixed(&self, x: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
-        self.mix(self.project(x), mask)
-    }
-
+    /// What the heads gather for every step, side by side: `[samples, steps * heads * width]`.
     fn mix(&self, projected: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
+        if fused::serves(&projected) {
+            let mixed = Mixed {
+                heads: self.heads,
+                steps: self.steps,
+                mask: mask.map(numbers),
+            };
+            return fused::run(mixed, [projected.into()]);
+        }
         let value = self.part(&projected, 2);
-        let [samples, heads, _, width] = value.dims();
+        let [samples, heads, steps, width] = value.dims();
         self.shares(projected, mask)
             .matmul(value)
             .swap_dims(1, 2)
-            .reshape([samples * self.steps, heads * width])
+            .reshape([samples, steps * heads * width])
     }
 
     /// What the heads gather, before it is projected: `[samples, steps * heads * width]`.
     pub fn gathered(&self, x: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
-        let samples = x.dims()[0];
-        let mixed = self.mixed(x, mask);
-        let values = mixed.shape().num_elements() / samples.max(1);
-        mixed.reshape([samples, values])
+        self.mix(self.project(x), mask)
     }
 
     /// What each step of the one sample `x` attends to; `layer` is its place in the network.
@@ -96,19 +93,20 @@ impl Attention {
         }
     }
 
-    /// Query, key and value of every step: `[samples * steps, 3 * heads * width]`.
+    /// Query, key and value of every step: `[samples, steps * 3 * heads * width]`.
     fn project(&self, x: Tensor<2>) -> Tensor<2> {
-        let [samples, values] = x.dims();
-        let x = x.reshape([samples * self.steps, values / self.steps]);
-        linear(x, self.input_weight.val(), Some(self.input_bias.val()))
+        linear(x, self.input_weight.val(), self.input_bias.val())
     }
 
     /// Query (0), key (1) or value (2) of each head: `[samples, heads, steps, width]`.
     fn part(&self, projected: &Tensor<2>, place: usize) -> Tensor<4> {
-        let [rows, features] = projected.dims();
-        let (samples, features) = (rows / self.steps, features / 3);
-        let part = projected.clone().narrow(1, place * features, features);
-        part.reshape([samples, self.steps, self.heads, features / self.heads])
+        let [samples, values] = projected.dims();
+        let features = values / (3 * self.steps);
+        projected
+            .clone()
+            .reshape([samples, self.steps, 3, self.heads, features / self.heads])
+            .narrow(2, place, 1)
+            .squeeze_dim::<4>(2)
             .swap_dims(1, 2)
     }
 
@@ -133,5 +131,63 @@ impl Attention {
             ("out_proj.weight", transposed(&self.output_weight)),
             ("out_proj.bias", numbers(self.output_bias.val())),
         ]
+    }
+}
+
+/// What the heads gather, from query, key and value of every step; see [`training::attention`].
+#[derive(Debug)]
+struct Mixed {
+    heads: usize,
+    steps: usize,
+    /// `[samples, steps]`, 1 where a step may be attended to.
+    mask: Option<Vec<f32>>,
+}
+
+impl Mixed {
+    fn shape(&self, projected: &Operand) -> Heads<'_> {
+        let [samples, values] = [projected.shape()[0], projected.shape()[1]];
+        Heads {
+            samples,
+            heads: self.heads,
+            steps: self.steps,
+            width: values / (3 * self.steps * self.heads),
+            mask: self.mask.as_deref(),
+            masked: MASKED_SCORE as f32,
+        }
+    }
+}
+
+impl Operation<1> for Mixed {
+    /// The shares of every step in every other.
+    type Saved = Vec<f32>;
+
+    fn forward(&self, [projected]: [Operand; 1], [wanted]: [bool; 1]) -> Output<Vec<f32>> {
+        let shape = self.shape(&projected);
+        let (values, saved) = training::attention(InstructionSet::best(), &shape, projected.values(), wanted);
+        Output {
+            values,
+            shape: vec![shape.samples, self.steps * self.heads * shape.width],
+            saved,
+        }
+    }
+
+    fn keeps(&self, _: [bool; 1]) -> Keeps<1> {
+        Keeps {
+            inputs: [true],
+            output: false,
+        }
+    }
+
+    fn backward(&self, step: Step<Vec<f32>, 1>) -> [Option<Vec<f32>>; 1] {
+        let [projected] = &step.inputs;
+        let shape = self.shape(projected);
+        let gradient = training::attention_backward(
+            InstructionSet::best(),
+            &shape,
+            projected.values(),
+            &step.saved,
+            &step.gradient,
+        );
+        [Some(gradient)]
     }
 }

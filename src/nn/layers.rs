@@ -2,11 +2,11 @@
 //! so that a network is a plain list.
 
 use burn::module::{Module, Param};
-use burn::tensor::module::linear;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::attention::Attention;
 use super::convolution::{AveragePool, Convolution, Convolution1d, MaxPool};
+use super::dense::{Dense, linear};
 use super::grids::{Grids, Order, WeightRounding};
 use super::network::{Pass, numbers};
 use super::norm::{BatchNorm, LayerNorm};
@@ -43,15 +43,6 @@ pub enum Layer {
     Sum(Sum),
 }
 
-/// `y = x W + b`, of each step by itself; the weight is `[inputs, units]`, PyTorch's transposed.
-#[derive(Module, Debug)]
-pub struct Dense {
-    pub weight: Param<Tensor<2>>,
-    pub bias: Param<Tensor<1>>,
-    #[module(skip)]
-    steps: usize,
-}
-
 /// The values stand in the order of memory already.
 #[derive(Module, Debug)]
 pub struct Flatten {}
@@ -76,7 +67,7 @@ impl Layer {
     /// The layer at its place, with weights that have been checked against it.
     pub fn new(placed: &Placed, source: &Source) -> Self {
         match placed.layer {
-            LayerSpec::Dense { .. } => Self::Dense(Dense::new(placed.input.positions(), source)),
+            LayerSpec::Dense { .. } => Self::Dense(Dense::new(source)),
             LayerSpec::Conv2d { .. } | LayerSpec::DepthwiseConv2d { .. } => {
                 Self::Convolution(Convolution::new(placed, source))
             }
@@ -170,7 +161,7 @@ impl Layer {
             }
             Self::Dense(dense) => {
                 let (weight, bias) = rounding.put(dense.weight.val(), dense.bias.val(), Order::Columns);
-                dense.apply(x, weight, bias)
+                linear(x, weight, bias)
             }
             Self::Convolution(convolution) => {
                 let (weight, bias) = rounding.put(convolution.weight.val(), convolution.bias.val(), Order::Rows);
@@ -215,35 +206,6 @@ impl Layer {
     }
 }
 
-impl Dense {
-    fn new(steps: usize, source: &Source) -> Self {
-        Self {
-            weight: source.transposed("weight"),
-            bias: source.tensor("bias"),
-            steps,
-        }
-    }
-
-    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
-        self.apply(x, self.weight.val(), self.bias.val())
-    }
-
-    fn apply(&self, x: Tensor<2>, weight: Tensor<2>, bias: Tensor<1>) -> Tensor<2> {
-        let [samples, values] = x.dims();
-        if self.steps == 1 {
-            return linear(x, weight, Some(bias));
-        }
-        let [inputs, units] = weight.dims();
-        debug_assert_eq!(values, self.steps * inputs);
-        let x = x.reshape([samples * self.steps, inputs]);
-        linear(x, weight, Some(bias)).reshape([samples, self.steps * units])
-    }
-
-    fn parts(&self) -> Vec<(&'static str, Vec<f32>)> {
-        vec![("weight", transposed(&self.weight)), ("bias", numbers(self.bias.val()))]
-    }
-}
-
 impl Sum {
     fn new(placed: &Placed, source: &Source) -> Self {
         let projection = placed.projection().zip(placed.shortcut);
@@ -257,7 +219,7 @@ impl Sum {
                     padding: 0,
                     groups: 1,
                 }),
-                _ => Projector::Dense(Dense::new(from.positions(), source)),
+                _ => Projector::Dense(Dense::new(source)),
             }),
         }
     }

@@ -4,6 +4,7 @@
 mod attention;
 mod backward;
 mod convolution;
+mod dense;
 mod factors;
 mod fused;
 mod grids;

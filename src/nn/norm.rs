@@ -4,8 +4,11 @@ use burn::module::{Module, Param, RunningState};
 use burn::tensor::Tensor;
 use burn::tensor::module::{batch_norm, batch_norm_train, layer_norm};
 
+use super::fused::{self, Keeps, Operand, Operation, Output, Step};
 use super::layers::Source;
 use super::network::numbers;
+use crate::kernels::InstructionSet;
+use crate::kernels::training::{self, Moments};
 use crate::spec::{BATCH_NORM_EPSILON, LAYER_NORM_EPSILON, Placed, Shape};
 
 /// Weight of the newest batch in the running statistics, as in PyTorch.
@@ -115,6 +118,9 @@ impl LayerNorm {
     }
 
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        if fused::serves(&x) {
+            return fused::run(Normalised, [x.into(), self.weight.val().into(), self.bias.val().into()]);
+        }
         let [samples, values] = x.dims();
         let [channels] = self.weight.dims();
         let x = x.reshape([samples * values / channels, channels]);
@@ -126,5 +132,44 @@ impl LayerNorm {
             ("weight", numbers(self.weight.val())),
             ("bias", numbers(self.bias.val())),
         ]
+    }
+}
+
+/// [`LayerNorm`] of the features of each step.
+#[derive(Debug)]
+struct Normalised;
+
+impl Operation<3> for Normalised {
+    type Saved = Vec<Moments>;
+
+    fn forward(&self, [x, weight, bias]: [Operand; 3], _: [bool; 3]) -> Output<Vec<Moments>> {
+        let learnt = [weight.values(), bias.values()];
+        let (values, saved) =
+            training::layer_norm(InstructionSet::best(), x.values(), learnt, LAYER_NORM_EPSILON as f32);
+        Output {
+            values,
+            shape: x.shape().to_vec(),
+            saved,
+        }
+    }
+
+    fn keeps(&self, _: [bool; 3]) -> Keeps<3> {
+        Keeps {
+            inputs: [true, true, false],
+            output: false,
+        }
+    }
+
+    fn backward(&self, step: Step<Vec<Moments>, 3>) -> [Option<Vec<f32>>; 3] {
+        let [x, weight, _] = step.inputs;
+        let mut gradient = step.gradient;
+        let [by_weight, by_bias] = training::layer_norm_backward(
+            InstructionSet::best(),
+            x.values(),
+            weight.values(),
+            &step.saved,
+            &mut gradient,
+        );
+        [Some(gradient), Some(by_weight), Some(by_bias)]
     }
 }

@@ -6,7 +6,7 @@ use rand_chacha::rand_core::Rng;
 
 use super::DropoutKey;
 use super::fused::{self, Keeps, Operand, Output, Step};
-use crate::kernels::{self, Function, InstructionSet, training};
+use crate::kernels::{Function, InstructionSet, training};
 use crate::spec::{ActivationKind, LEAKY_SLOPE, stream};
 
 #[derive(Module, Debug)]
@@ -60,7 +60,7 @@ impl fused::Operation<1> for Fused {
     fn forward(&self, [x]: [Operand; 1], _: [bool; 1]) -> Output<()> {
         let shape = x.shape().to_vec();
         let mut values = x.into_values();
-        kernels::apply(InstructionSet::best(), self.0, &mut values);
+        training::forward(InstructionSet::best(), self.0, &mut values);
         Output {
             values,
             shape,

@@ -3,6 +3,16 @@
 //! Sums over samples are cut into parts that do not depend on the number of threads, and added in order: the same numbers give the
 //! same result, bit for bit. Parallel work runs in rayon's current pool, above a size where that pays.
 
+mod attention;
+mod norm;
+mod parts;
 mod pointwise;
+mod product;
+mod sums;
+mod tiles;
 
-pub use pointwise::{slope_from_output, through};
+pub use attention::{Heads, attention, attention_backward};
+pub use norm::{Moments, layer_norm, layer_norm_backward};
+pub use pointwise::{forward, slope_from_output, through};
+pub use product::{Matrix, Product, Start, new_product, product};
+pub use sums::column_sums;

@@ -5,8 +5,9 @@
 )]
 
 use super::super::InstructionSet;
-use super::super::functions::{Function, erf, exp, sigmoid};
+use super::super::functions::{Function, apply, erf, exp, sigmoid};
 use super::super::lanes::{Work, multiply_add, run};
+use super::parts::each;
 
 /// Whether a function's slope follows from its result, and not from where it was taken.
 pub fn slope_from_output(function: Function) -> bool {
@@ -17,9 +18,24 @@ pub fn slope_from_output(function: Function) -> bool {
     }
 }
 
+/// Values of one part; with more than one part, each thread takes its own.
+const PART: usize = 1 << 14;
+
+/// Applies a function to all values.
+pub fn forward(set: InstructionSet, function: Function, values: &mut [f32]) {
+    let pays = values.len() >= 2 * PART;
+    each(values.chunks_mut(PART), pays, |values| apply(set, function, values));
+}
+
 /// Multiplies each gradient of a function's result by the slope of the function there. `kept` are the function's results where
 /// [`slope_from_output`] says so, else the places where it was taken.
 pub fn through(set: InstructionSet, function: Function, kept: &[f32], gradient: &mut [f32]) {
+    let pays = gradient.len() >= 2 * PART;
+    let parts = kept.chunks(PART).zip(gradient.chunks_mut(PART));
+    each(parts, pays, |(kept, gradient)| part(set, function, kept, gradient));
+}
+
+fn part(set: InstructionSet, function: Function, kept: &[f32], gradient: &mut [f32]) {
     match function {
         Function::Relu => run(set, Relu(kept, gradient)),
         Function::LeakyRelu(slope) => run(set, LeakyRelu(kept, gradient, slope)),
@@ -68,7 +84,6 @@ on_each!(Gelu(), (x, g) => {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::apply;
 
     const FUNCTIONS: [Function; 7] = [
         Function::Relu,
