@@ -26,6 +26,7 @@ pub use weights::WeightError;
 
 use burn::tensor::{Device, Tensor};
 
+use crate::kernels::training;
 use crate::spec;
 
 /// A device that this build does not have.
@@ -56,16 +57,17 @@ fn ndarray() -> Result<Device, DeviceError> {
     Err(DeviceError(spec::Device::Ndarray))
 }
 
-/// Lets this thread and those of the pool allocate what the matrix product keeps for each thread as long as the program
-/// lives (a slab of the size of the L2 cache), so that it is not taken for the memory of the run that comes first.
+/// Lets this thread and those of the pool allocate what the matrix products keep for each thread as long as the program lives, so
+/// that it is not taken for the memory of the run that comes first.
 pub fn warm_up() {
     // High and narrow: wide enough to need the slab, too little work to be divided between threads.
     let product = || {
         let ones = |shape: [usize; 2]| Tensor::<2>::ones(shape, &Device::flex());
-        ones([1024, 4]).matmul(ones([4, 1024]))
+        ones([1024, 4]).matmul(ones([4, 1024]));
+        training::reserve();
     };
     product();
-    rayon::broadcast(|_| drop(product()));
+    rayon::broadcast(|_| product());
 }
 
 #[cfg(test)]

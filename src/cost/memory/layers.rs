@@ -1,6 +1,6 @@
 //! What each kind of layer takes from the heap beside its output.
 
-use super::packing::{packed, packed_unless_aligned};
+use super::packing::packed;
 use crate::cost::weights;
 use crate::spec::{ActivationKind, CellKind, LayerSpec, Placed};
 
@@ -66,7 +66,9 @@ impl Traced {
                 let (gates, states) = self.recurrent();
                 2 * x + gates + states + y
             }
-            LayerSpec::SelfAttention { heads, .. } => (7 * x).max(4 * x + 2 * self.scores(heads)) + y,
+            LayerSpec::SelfAttention { .. } => (x + 3 * self.mixed()).max(4 * self.mixed()),
+            LayerSpec::Dense { .. } | LayerSpec::LayerNorm => x + y,
+            LayerSpec::Activation { .. } => x,
             // Seen differently, not copied.
             LayerSpec::Flatten | LayerSpec::Branch | LayerSpec::FirstStep => x,
             _ => x + 2 * y + self.shortcut(),
@@ -82,7 +84,10 @@ impl Traced {
         };
         let gradient = if self.tracked { x } else { 0 };
         match self.placed.layer {
-            LayerSpec::Dense { .. } => self.dense(),
+            LayerSpec::Dense { .. } => Terms {
+                backward: gradient + self.weights(),
+                ..saving
+            },
             LayerSpec::Conv2d { .. } | LayerSpec::Conv1d { .. } | LayerSpec::DepthwiseConv2d { .. } => Terms {
                 forward: self.unfolded_forward(),
                 backward: gradient + self.weights() + self.unfolded_backward(),
@@ -94,12 +99,11 @@ impl Traced {
                 backward: 3 * x,
                 ..saving
             },
-            // The centred and the normalised input.
+            // Mean and factor of each row.
             LayerSpec::LayerNorm => Terms {
-                kept: 2 * y,
-                forward: y,
-                backward: 4 * x,
-                ..Terms::default()
+                kept: 8 * self.rows * self.placed.input.positions() as u64,
+                backward: self.weights(),
+                ..saving
             },
             // The slope follows from the output, or from the input; the gradient changes in place.
             LayerSpec::Activation { function } => match function {
@@ -154,44 +158,19 @@ impl Traced {
                 }
             }
             LayerSpec::Recurrent { cell, .. } => self.recurrent_terms(cell),
-            LayerSpec::SelfAttention { heads, .. } => {
-                let scores = self.scores(heads);
-                Terms {
-                    saves_input: true,
-                    kept: 4 * x + 3 * scores,
-                    forward: 0,
-                    backward: 2 * scores + x,
-                    ..Terms::default()
-                }
-            }
+            // Query, key and value, what each step gives to every other, and what the heads gather.
+            LayerSpec::SelfAttention { heads, .. } => Terms {
+                kept: 4 * self.mixed() + self.scores(heads),
+                backward: (self.mixed() + self.weights() / 4)
+                    .max((3 * self.mixed() + self.weights() / 4).saturating_sub(y)),
+                ..saving
+            },
             LayerSpec::Sum => Terms {
                 in_place: true,
                 forward: if self.placed.projection().is_some() { y } else { 0 },
                 backward: self.shortcut() + self.weights(),
                 ..Terms::default()
             },
-        }
-    }
-
-    fn dense(&self) -> Terms {
-        let (inputs, units) = (
-            self.placed.input.channels() as u64,
-            self.placed.output.channels() as u64,
-        );
-        let rows = self.rows * self.placed.input.positions() as u64;
-        let (x, y, weights) = (self.x(), self.y(), self.weights());
-        let (gradient, first) = if self.tracked {
-            (x, x + x.max(packed(inputs, rows, units)))
-        } else {
-            (0, 0)
-        };
-        let second = gradient + weights + weights.max(packed_unless_aligned(units, rows));
-        Terms {
-            saves_input: true,
-            // The product is copied once into the tensor.
-            forward: y.max(packed_unless_aligned(units, inputs)),
-            backward: first.max(second),
-            ..Terms::default()
         }
     }
 
@@ -225,6 +204,12 @@ impl Traced {
             backward: gates / 2 + self.x(),
             ..Terms::default()
         }
+    }
+
+    /// Bytes of what the heads of an attention gather.
+    fn mixed(&self) -> u64 {
+        let [heads, width] = self.placed.heads().unwrap_or_default();
+        4 * self.rows * (self.placed.input.positions() * heads * width) as u64
     }
 
     /// Bytes of the attention scores of all heads.

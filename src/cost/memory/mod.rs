@@ -85,8 +85,7 @@ fn operations(placed: &Placed) -> u64 {
             };
             (1 + u64::from(bidirectional)) * a_step * placed.input.positions() as u64
         }
-        LayerSpec::SelfAttention { .. } => 24,
-        LayerSpec::LayerNorm => 10,
+        LayerSpec::SelfAttention { .. } => 3,
         _ => 1,
     }
 }

@@ -14,5 +14,5 @@ mod tiles;
 pub use attention::{Heads, attention, attention_backward};
 pub use norm::{Moments, layer_norm, layer_norm_backward};
 pub use pointwise::{forward, slope_from_output, through};
-pub use product::{Matrix, Product, Start, new_product, product};
+pub use product::{Matrix, Product, Start, new_product, product, reserve};
 pub use sums::column_sums;

@@ -98,6 +98,11 @@ impl<'a> Matrix<'a> {
     }
 }
 
+/// Takes all the room that products ever keep for this thread.
+pub fn reserve() {
+    PACKED.with_borrow_mut(|packed| packed.resize(DEPTH * COLUMNS / 16, Line([0.0; 16])));
+}
+
 /// A new matrix that holds `product`, its rows one behind the other.
 pub fn new_product(set: InstructionSet, whole: &Product<'_>) -> Vec<f32> {
     let length = whole.a.rows * whole.b.columns;
