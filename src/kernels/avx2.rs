@@ -10,36 +10,40 @@
 
 use std::arch::x86_64::{
     __m128i, __m256, __m256i, _mm_load_si128, _mm_max_epu8, _mm_packus_epi16, _mm_set1_epi8, _mm_storeu_si128,
-    _mm256_add_epi32, _mm256_add_ps, _mm256_adds_epi16, _mm256_broadcast_ss, _mm256_castsi256_si128,
+    _mm256_add_epi32, _mm256_add_ps, _mm256_adds_epi16, _mm256_and_si256, _mm256_broadcast_ss, _mm256_castsi256_si128,
     _mm256_cmpgt_epi32, _mm256_cvtepi8_epi16, _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_cvtps_epi32,
     _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_load_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
     _mm256_maskstore_ps, _mm256_max_ps, _mm256_mul_ps, _mm256_packs_epi32, _mm256_permute4x64_epi64, _mm256_set1_epi16,
-    _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_ps,
+    _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm256_setzero_si256,
+    _mm256_srlv_epi32, _mm256_storeu_ps, _mm256_sub_epi32,
 };
+use std::ffi::c_void;
 
-use super::panels::{INTEGER_STEP, PANEL};
-use super::product::{FloatCall, FloatKernel, IntegerCall, IntegerKernel, IntegerStore, Kernels, for_each_tile};
+use super::panels::{GROUP, INTEGER_STEP, PANEL, ZERO_CODE, form};
+use super::product::{
+    FloatCall, FloatKernel, FloatKernels, IntegerCall, IntegerKernel, IntegerStore, Kernels, for_each_tile,
+};
 
 pub(super) static INTEGER: Kernels<IntegerKernel> = Kernels {
     single: &[(2, integer_row::<2>), (1, integer_row::<1>)],
     many: &[(1, integer)],
 };
-pub(super) static SINGLE: Kernels<FloatKernel> = Kernels {
-    single: &[
-        (4, float_row::<4, false>),
-        (2, float_row::<2, false>),
-        (1, float_row::<1, false>),
-    ],
-    many: &[(1, float::<false>)],
-};
-pub(super) static HALF: Kernels<FloatKernel> = Kernels {
-    single: &[
-        (4, float_row::<4, true>),
-        (2, float_row::<2, true>),
-        (1, float_row::<1, true>),
-    ],
-    many: &[(1, float::<true>)],
-};
+pub(super) static FLOAT: FloatKernels = [
+    kernels::<{ form::SINGLE }>(),
+    kernels::<{ form::HALF }>(),
+    kernels::<{ form::NIBBLES }>(),
+];
+
+const fn kernels<const FORM: u8>() -> Kernels<FloatKernel> {
+    Kernels {
+        single: &[
+            (4, float_row::<4, FORM>),
+            (2, float_row::<2, FORM>),
+            (1, float_row::<1, FORM>),
+        ],
+        many: &[(1, float::<FORM>)],
+    }
+}
 
 /// # Safety
 /// All of the call's pointers must be valid for its rows of one panel, and the processor must have AVX2.
@@ -59,21 +63,21 @@ unsafe fn integer_row<const PANELS: usize>(call: &IntegerCall<'_>) {
 }
 
 /// # Safety
-/// All of the call's pointers must be valid for its rows of one panel, whose weights are 16-bit floats if `HALF`, and the
+/// All of the call's pointers must be valid for its rows of one panel, whose weights are in the form `FORM`, and the
 /// processor must have AVX2, FMA and F16C.
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn float<const HALF: bool>(call: &FloatCall<'_>) {
+unsafe fn float<const FORM: u8>(call: &FloatCall<'_>) {
     const ONE: usize = 1;
     // SAFETY: the caller's promise.
-    unsafe { for_each_tile!(call, f32, float_tile, [6, 4, 2, 1], [ONE, HALF]) }
+    unsafe { for_each_tile!(call, f32, float_tile, [6, 4, 2, 1], [ONE, FORM]) }
 }
 
 /// # Safety
 /// As for [`float`], with one row of `PANELS` panels.
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn float_row<const PANELS: usize, const HALF: bool>(call: &FloatCall<'_>) {
+unsafe fn float_row<const PANELS: usize, const FORM: u8>(call: &FloatCall<'_>) {
     // SAFETY: the caller's promise.
-    unsafe { float_tile::<1, PANELS, HALF>(call, 0, [call.base]) }
+    unsafe { float_tile::<1, PANELS, FORM>(call, 0, [call.base]) }
 }
 
 /// # Safety
@@ -216,11 +220,11 @@ unsafe fn store_floats(out: *mut f32, columns: usize, values: [__m256; 2]) {
 }
 
 /// # Safety
-/// All of the call's pointers must be valid for `ROWS` rows of `PANELS` panels, whose weights are 16-bit floats if `HALF`, and
+/// All of the call's pointers must be valid for `ROWS` rows of `PANELS` panels, whose weights are in the form `FORM`, and
 /// the processor must have AVX2, FMA and F16C.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const HALF: bool>(
+unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const FORM: u8>(
     call: &FloatCall<'_>,
     first: usize,
     rows: [*const f32; ROWS],
@@ -235,23 +239,33 @@ unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const HALF: bool>(
                 sums[panel] = bias;
             }
         }
+        let mut scales = [[_mm256_setzero_ps(); 2]; PANELS];
         let mut weights = call.panel;
         for &run in &call.walk.runs {
             for depth in 0..call.walk.run_len {
+                if FORM == form::NIBBLES && depth % GROUP == 0 {
+                    for (panel, scales) in scales.iter_mut().enumerate() {
+                        let source = weights.byte_add(panel * call.panel_pitch).cast::<f32>();
+                        *scales = [_mm256_load_ps(source), _mm256_load_ps(source.add(8))];
+                    }
+                    weights = weights.byte_add(4 * PANEL);
+                }
                 let mut line = [[_mm256_setzero_ps(); 2]; PANELS];
                 for (panel, line) in line.iter_mut().enumerate() {
                     let source = weights.byte_add(panel * call.panel_pitch);
-                    if HALF {
-                        let source = source.cast::<__m128i>();
-                        line[0] = _mm256_cvtph_ps(_mm_load_si128(source));
-                        line[1] = _mm256_cvtph_ps(_mm_load_si128(source.add(1)));
-                    } else {
-                        let source = source.cast::<f32>();
-                        line[0] = _mm256_load_ps(source);
-                        line[1] = _mm256_load_ps(source.add(8));
-                    }
+                    *line = match FORM {
+                        form::NIBBLES => widened(source, scales[panel]),
+                        form::HALF => {
+                            let source = source.cast::<__m128i>();
+                            [source, source.add(1)].map(|source| _mm256_cvtph_ps(_mm_load_si128(source)))
+                        }
+                        _ => {
+                            let source = source.cast::<f32>();
+                            [_mm256_load_ps(source), _mm256_load_ps(source.add(8))]
+                        }
+                    };
                 }
-                weights = weights.byte_add(if HALF { 2 * PANEL } else { 4 * PANEL });
+                weights = weights.byte_add(form::line_bytes(FORM));
                 for row in 0..ROWS {
                     let value = _mm256_broadcast_ss(&*rows[row].add(run + depth));
                     for panel in 0..PANELS {
@@ -277,4 +291,24 @@ unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const HALF: bool>(
             }
         }
     }
+}
+
+/// Sixteen codes of 4 bits as floats, in two registers.
+///
+/// # Safety
+/// `codes` must be valid for eight bytes, and the processor must have AVX2.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn widened(codes: *const c_void, scales: [__m256; 2]) -> [__m256; 2] {
+    let shifts = [
+        _mm256_setr_epi32(0, 0, 4, 4, 8, 8, 12, 12),
+        _mm256_setr_epi32(16, 16, 20, 20, 24, 24, 28, 28),
+    ];
+    // SAFETY: the caller's promise.
+    let codes = unsafe { _mm256_set1_epi64x(codes.cast::<i64>().read_unaligned()) };
+    std::array::from_fn(|half| {
+        let codes = _mm256_and_si256(_mm256_srlv_epi32(codes, shifts[half]), _mm256_set1_epi32(15));
+        let steps = _mm256_sub_epi32(codes, _mm256_set1_epi32(ZERO_CODE.into()));
+        _mm256_mul_ps(_mm256_cvtepi32_ps(steps), scales[half])
+    })
 }

@@ -9,25 +9,33 @@ use std::arch::x86_64::{
     __m128i, __m512, __m512i, __mmask16, _MM_HINT_T1, _mm_mask_storeu_epi8, _mm_prefetch, _mm256_load_si256,
     _mm512_add_epi32, _mm512_add_ps, _mm512_cvtepi32_ps, _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_cvtusepi32_epi8,
     _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_load_ps, _mm512_load_si512, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_mul_ps, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512,
+    _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_mul_ps,
+    _mm512_permutexvar_ps, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setr_ps,
+    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_srlv_epi32,
 };
+use std::ffi::c_void;
 
-use super::panels::{INTEGER_STEP, PANEL};
-use super::product::{FloatCall, FloatKernel, IntegerCall, IntegerKernel, IntegerStore, Kernels, for_each_tile};
+use super::panels::{GROUP, INTEGER_STEP, PANEL, form};
+use super::product::{
+    FloatCall, FloatKernel, FloatKernels, IntegerCall, IntegerKernel, IntegerStore, Kernels, for_each_tile,
+};
 
 pub(super) static INTEGER: Kernels<IntegerKernel> = Kernels {
     single: &[(4, integer_row::<4>), (1, integer_row::<1>)],
     many: &[(2, integer::<2>), (1, integer::<1>)],
 };
-pub(super) static SINGLE: Kernels<FloatKernel> = Kernels {
-    single: &[(4, float_row::<4, false>), (1, float_row::<1, false>)],
-    many: &[(2, float::<2, false>), (1, float::<1, false>)],
-};
-pub(super) static HALF: Kernels<FloatKernel> = Kernels {
-    single: &[(4, float_row::<4, true>), (1, float_row::<1, true>)],
-    many: &[(2, float::<2, true>), (1, float::<1, true>)],
-};
+pub(super) static FLOAT: FloatKernels = [
+    kernels::<{ form::SINGLE }>(),
+    kernels::<{ form::HALF }>(),
+    kernels::<{ form::NIBBLES }>(),
+];
+
+const fn kernels<const FORM: u8>() -> Kernels<FloatKernel> {
+    Kernels {
+        single: &[(4, float_row::<4, FORM>), (1, float_row::<1, FORM>)],
+        many: &[(2, float::<2, FORM>), (1, float::<1, FORM>)],
+    }
+}
 
 /// Rows of the largest tile.
 const TALL: usize = 12;
@@ -49,20 +57,20 @@ unsafe fn integer_row<const PANELS: usize>(call: &IntegerCall<'_>) {
 }
 
 /// # Safety
-/// All of the call's pointers must be valid for its rows of `PANELS` panels, whose weights are 16-bit floats if `HALF`, and
+/// All of the call's pointers must be valid for its rows of `PANELS` panels, whose weights are in the form `FORM`, and
 /// the processor must have AVX-512F.
 #[target_feature(enable = "avx512f")]
-unsafe fn float<const PANELS: usize, const HALF: bool>(call: &FloatCall<'_>) {
+unsafe fn float<const PANELS: usize, const FORM: u8>(call: &FloatCall<'_>) {
     // SAFETY: the caller's promise.
-    unsafe { for_each_tile!(call, f32, float_tile, [12, 4, 1], [PANELS, HALF]) }
+    unsafe { for_each_tile!(call, f32, float_tile, [12, 4, 1], [PANELS, FORM]) }
 }
 
 /// # Safety
 /// As for [`float`], with one row.
 #[target_feature(enable = "avx512f")]
-unsafe fn float_row<const PANELS: usize, const HALF: bool>(call: &FloatCall<'_>) {
+unsafe fn float_row<const PANELS: usize, const FORM: u8>(call: &FloatCall<'_>) {
     // SAFETY: the caller's promise.
-    unsafe { float_tile::<1, PANELS, HALF>(call, 0, [call.base]) }
+    unsafe { float_tile::<1, PANELS, FORM>(call, 0, [call.base]) }
 }
 
 /// A mask of the first `columns` of sixteen lanes.
@@ -161,11 +169,11 @@ pub(super) fn to_bytes(sums: __m512i, scale: __m512, ends: [__m512i; 2]) -> __m1
 }
 
 /// # Safety
-/// All of the call's pointers must be valid for `ROWS` rows of `PANELS` panels, whose weights are 16-bit floats if `HALF`, and
+/// All of the call's pointers must be valid for `ROWS` rows of `PANELS` panels, whose weights are in the form `FORM`, and
 /// the processor must have AVX-512F.
 #[inline]
 #[target_feature(enable = "avx512f")]
-unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const HALF: bool>(
+unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const FORM: u8>(
     call: &FloatCall<'_>,
     first: usize,
     rows: [*const f32; ROWS],
@@ -180,18 +188,25 @@ unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const HALF: bool>(
             }
         }
         let mut weights = call.panel;
+        let mut scales = [_mm512_setzero_ps(); PANELS];
         for &run in &call.walk.runs {
             for depth in 0..call.walk.run_len {
+                if FORM == form::NIBBLES && depth % GROUP == 0 {
+                    for (panel, scales) in scales.iter_mut().enumerate() {
+                        *scales = _mm512_load_ps(weights.byte_add(panel * call.panel_pitch).cast());
+                    }
+                    weights = weights.byte_add(4 * PANEL);
+                }
                 let mut line = [_mm512_setzero_ps(); PANELS];
                 for (panel, line) in line.iter_mut().enumerate() {
                     let source = weights.byte_add(panel * call.panel_pitch);
-                    *line = if HALF {
-                        _mm512_cvtph_ps(_mm256_load_si256(source.cast()))
-                    } else {
-                        _mm512_load_ps(source.cast())
+                    *line = match FORM {
+                        form::NIBBLES => widened(source, scales[panel]),
+                        form::HALF => _mm512_cvtph_ps(_mm256_load_si256(source.cast())),
+                        _ => _mm512_load_ps(source.cast()),
                     };
                 }
-                weights = weights.byte_add(if HALF { 2 * PANEL } else { 4 * PANEL });
+                weights = weights.byte_add(form::line_bytes(FORM));
                 for row in 0..ROWS {
                     let value = _mm512_set1_ps(*rows[row].add(run + depth));
                     for panel in 0..PANELS {
@@ -220,4 +235,20 @@ unsafe fn float_tile<const ROWS: usize, const PANELS: usize, const HALF: bool>(
             }
         }
     }
+}
+
+/// Sixteen codes of 4 bits as floats: each lane brings its own code to its lowest bits, by which it picks the value from a table.
+///
+/// # Safety
+/// `codes` must be valid for eight bytes, and the processor must have AVX-512F.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn widened(codes: *const c_void, scales: __m512) -> __m512 {
+    let shifts = _mm512_setr_epi32(0, 0, 4, 4, 8, 8, 12, 12, 16, 16, 20, 20, 24, 24, 28, 28);
+    let values = _mm512_setr_ps(
+        -8.0, -7.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0,
+    );
+    // SAFETY: the caller's promise.
+    let codes = unsafe { _mm512_set1_epi64(codes.cast::<i64>().read_unaligned()) };
+    _mm512_mul_ps(_mm512_permutexvar_ps(_mm512_srlv_epi32(codes, shifts), values), scales)
 }

@@ -23,6 +23,39 @@ pub(super) struct FloatLine(pub [f32; PANEL]);
 #[repr(C, align(32))]
 pub(super) struct HalfLine(pub [f16; PANEL]);
 
+/// Weights that share a scale, along the depth, where they have 4 bits.
+pub const GROUP: usize = 32;
+/// Of the 16 codes of 4 bits, that which stands for zero.
+pub(super) const ZERO_CODE: u8 = 8;
+
+/// In which form a panel's weights are stored, as a parameter of the kernels.
+pub(super) mod form {
+    /// 32-bit floats.
+    pub const SINGLE: u8 = 0;
+    /// 16-bit floats.
+    pub const HALF: u8 = 1;
+    /// Codes of 4 bits with a scale for each group.
+    pub const NIBBLES: u8 = 2;
+
+    /// Bytes of sixteen columns at one depth.
+    pub const fn line_bytes(form: u8) -> usize {
+        match form {
+            HALF => 2 * super::PANEL,
+            NIBBLES => super::PANEL / 2,
+            _ => 4 * super::PANEL,
+        }
+    }
+}
+
+/// Sixteen columns at [`GROUP`] depths in 4 bits: the scales, then the codes. Of a depth's eight bytes the even columns are the first
+/// four, the odd ones the others, the lowest bits first.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub(super) struct NibbleGroup {
+    pub scales: [f32; PANEL],
+    pub codes: [[u8; PANEL / 2]; GROUP],
+}
+
 /// Sixteen columns at four depths, in the order of an [`IntegerOrder`].
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
@@ -65,6 +98,7 @@ pub struct FloatPanels {
 pub(super) enum FloatLines {
     Single(Vec<FloatLine>),
     Half(Vec<HalfLine>),
+    Nibbles(Vec<NibbleGroup>),
 }
 
 impl MatrixShape {
@@ -187,6 +221,46 @@ impl FloatPanels {
         }
     }
 
+    /// Packs a matrix of one run in 4 bits, which stay so in memory and are widened in the kernel: at a column and a depth the weight is
+    /// `(code - 8) * scale`, with the scale of the column and of the depth's group of [`GROUP`].
+    pub fn pack_nibbles(
+        set: InstructionSet,
+        [columns, depth]: [usize; 2],
+        code: impl Fn(usize, usize) -> u8,
+        scale: impl Fn(usize, usize) -> f32,
+    ) -> Self {
+        let shape = MatrixShape {
+            columns,
+            runs: 1,
+            run_len: depth,
+        };
+        let mut groups = Vec::with_capacity(shape.panels() * depth.div_ceil(GROUP));
+        for panel in 0..shape.panels() {
+            for group in 0..depth.div_ceil(GROUP) {
+                let mut packed = NibbleGroup {
+                    scales: [0.0; PANEL],
+                    codes: [[ZERO_CODE << 4 | ZERO_CODE; PANEL / 2]; GROUP],
+                };
+                for (slot, own) in packed.scales.iter_mut().enumerate().take(columns - panel * PANEL) {
+                    *own = scale(panel * PANEL + slot, group);
+                }
+                for (place, codes) in packed.codes.iter_mut().enumerate().take(depth - group * GROUP) {
+                    for slot in 0..PANEL.min(columns - panel * PANEL) {
+                        let (byte, shift) = nibble(slot);
+                        let code = code(panel * PANEL + slot, group * GROUP + place) & 15;
+                        codes[byte] = codes[byte] & !(15 << shift) | code << shift;
+                    }
+                }
+                groups.push(packed);
+            }
+        }
+        Self {
+            set,
+            shape,
+            lines: FloatLines::Nibbles(groups),
+        }
+    }
+
     /// The size of the matrix.
     pub fn shape(&self) -> MatrixShape {
         self.shape
@@ -197,6 +271,7 @@ impl FloatPanels {
         match &self.lines {
             FloatLines::Single(lines) => size_of_val(lines.as_slice()),
             FloatLines::Half(lines) => size_of_val(lines.as_slice()),
+            FloatLines::Nibbles(groups) => size_of_val(groups.as_slice()),
         }
     }
 }
@@ -216,6 +291,12 @@ impl IntegerOrder {
             Self::Quads => (slot / INTEGER_STEP, slot % INTEGER_STEP),
         }
     }
+}
+
+/// Where the code of a column is in the eight bytes of a depth: the byte, and the bits below it.
+pub(super) fn nibble(column: usize) -> (usize, usize) {
+    let place = column / 2;
+    (column % 2 * (PANEL / 4) + place / 2, place % 2 * 4)
 }
 
 fn pack_lines<T: Copy, L>(

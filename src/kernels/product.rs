@@ -10,7 +10,8 @@
 use std::ffi::c_void;
 
 use super::panels::{
-    FloatLine, FloatLines, FloatPanels, HalfLine, INTEGER_STEP, IntegerLine, IntegerOrder, IntegerPanels, PANEL,
+    FloatLine, FloatLines, FloatPanels, GROUP, HalfLine, INTEGER_STEP, IntegerLine, IntegerOrder, IntegerPanels,
+    NibbleGroup, PANEL, form,
 };
 use super::{InstructionSet, Walk, scalar};
 #[cfg(target_arch = "x86_64")]
@@ -118,6 +119,8 @@ pub(super) struct Kernels<F: 'static> {
 
 pub(super) type IntegerKernel = unsafe fn(&IntegerCall<'_>);
 pub(super) type FloatKernel = unsafe fn(&FloatCall<'_>);
+/// By the form of the weights.
+pub(super) type FloatKernels = [Kernels<FloatKernel>; 3];
 
 /// Cuts the rows of a call into tiles of the given heights, largest first: `$tile::<HEIGHT, ..>(call, first_row, starts)`.
 macro_rules! for_each_tile {
@@ -222,26 +225,30 @@ pub fn float_product(
     let depth = shape.runs * shape.run_len;
     assert!(walk.span(rows, 1) <= activations.len() && walk.runs() == shape.runs && walk.run_len == shape.run_len);
     assert!(bias.len() >= shape.padded_columns() && panels.set.is_available());
-    let (lines, panel_pitch, kernels) = match (&panels.lines, panels.set) {
-        (FloatLines::Single(lines), set) => {
-            let kernels = match set {
-                #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx2 | InstructionSet::AvxVnni => &avx2::SINGLE,
-                #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx512Vnni => &avx512::SINGLE,
-                _ => &scalar::SINGLE,
-            };
-            (lines.as_ptr().cast::<c_void>(), depth * size_of::<FloatLine>(), kernels)
+    let kernels = match panels.set {
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx2 | InstructionSet::AvxVnni => &avx2::FLOAT,
+        #[cfg(target_arch = "x86_64")]
+        InstructionSet::Avx512Vnni => &avx512::FLOAT,
+        _ => &scalar::FLOAT,
+    };
+    let (lines, panel_pitch, kernels) = match &panels.lines {
+        FloatLines::Single(lines) => {
+            let pitch = depth * size_of::<FloatLine>();
+            (
+                lines.as_ptr().cast::<c_void>(),
+                pitch,
+                &kernels[usize::from(form::SINGLE)],
+            )
         }
-        (FloatLines::Half(lines), set) => {
-            let kernels = match set {
-                #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx2 | InstructionSet::AvxVnni => &avx2::HALF,
-                #[cfg(target_arch = "x86_64")]
-                InstructionSet::Avx512Vnni => &avx512::HALF,
-                _ => &scalar::HALF,
-            };
-            (lines.as_ptr().cast::<c_void>(), depth * size_of::<HalfLine>(), kernels)
+        FloatLines::Half(lines) => {
+            let pitch = depth * size_of::<HalfLine>();
+            (lines.as_ptr().cast(), pitch, &kernels[usize::from(form::HALF)])
+        }
+        FloatLines::Nibbles(groups) => {
+            assert!(shape.runs == 1);
+            let pitch = depth.div_ceil(GROUP) * size_of::<NibbleGroup>();
+            (groups.as_ptr().cast(), pitch, &kernels[usize::from(form::NIBBLES)])
         }
     };
     assert!(panels.bytes() == shape.panels() * panel_pitch);

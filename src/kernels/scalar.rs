@@ -4,21 +4,27 @@
 use half::f16;
 
 use super::elementwise::Grid;
-use super::panels::{INTEGER_STEP, PANEL};
-use super::product::{FloatCall, FloatKernel, IntegerCall, IntegerKernel, IntegerStore, Kernels, for_each_tile};
+use super::panels::{GROUP, INTEGER_STEP, PANEL, ZERO_CODE, form, nibble};
+use super::product::{
+    FloatCall, FloatKernel, FloatKernels, IntegerCall, IntegerKernel, IntegerStore, Kernels, for_each_tile,
+};
 
 pub(super) static INTEGER: Kernels<IntegerKernel> = Kernels {
     single: &[(1, integer)],
     many: &[(1, integer)],
 };
-pub(super) static SINGLE: Kernels<FloatKernel> = Kernels {
-    single: &[(1, float::<false>)],
-    many: &[(1, float::<false>)],
-};
-pub(super) static HALF: Kernels<FloatKernel> = Kernels {
-    single: &[(1, float::<true>)],
-    many: &[(1, float::<true>)],
-};
+pub(super) static FLOAT: FloatKernels = [
+    kernels::<{ form::SINGLE }>(),
+    kernels::<{ form::HALF }>(),
+    kernels::<{ form::NIBBLES }>(),
+];
+
+const fn kernels<const FORM: u8>() -> Kernels<FloatKernel> {
+    Kernels {
+        single: &[(1, float::<FORM>)],
+        many: &[(1, float::<FORM>)],
+    }
+}
 
 /// # Safety
 /// All of the call's pointers must be valid for its rows of one panel.
@@ -28,10 +34,10 @@ unsafe fn integer(call: &IntegerCall<'_>) {
 }
 
 /// # Safety
-/// All of the call's pointers must be valid for its rows of one panel, whose weights are 16-bit floats if `HALF`.
-unsafe fn float<const HALF: bool>(call: &FloatCall<'_>) {
+/// All of the call's pointers must be valid for its rows of one panel, whose weights are in the form `FORM`.
+unsafe fn float<const FORM: u8>(call: &FloatCall<'_>) {
     // SAFETY: the caller's promise.
-    unsafe { for_each_tile!(call, f32, float_tile, [4, 1], [HALF]) }
+    unsafe { for_each_tile!(call, f32, float_tile, [4, 1], [FORM]) }
 }
 
 /// # Safety
@@ -75,27 +81,32 @@ unsafe fn integer_tile<const ROWS: usize>(call: &IntegerCall<'_>, first: usize, 
 }
 
 /// # Safety
-/// All of the call's pointers must be valid for `ROWS` rows of one panel, whose weights are 16-bit floats if `HALF`.
-unsafe fn float_tile<const ROWS: usize, const HALF: bool>(
-    call: &FloatCall<'_>,
-    first: usize,
-    rows: [*const f32; ROWS],
-) {
+/// All of the call's pointers must be valid for `ROWS` rows of one panel, whose weights are in the form `FORM`.
+unsafe fn float_tile<const ROWS: usize, const FORM: u8>(call: &FloatCall<'_>, first: usize, rows: [*const f32; ROWS]) {
     // SAFETY: the caller's promise; weights of a run follow each other, and those of the next run follow them.
     unsafe {
         let mut sums = [call.bias.cast::<[f32; PANEL]>().read_unaligned(); ROWS];
+        let mut scales = [0.0; PANEL];
         let mut weights = call.panel;
         for &run in &call.walk.runs {
             for depth in 0..call.walk.run_len {
-                let line = if HALF {
-                    let line = weights.cast::<[f16; PANEL]>().read().map(f16::to_f32);
-                    weights = weights.byte_add(size_of::<[f16; PANEL]>());
-                    line
-                } else {
-                    let line = weights.cast::<[f32; PANEL]>().read();
-                    weights = weights.byte_add(size_of::<[f32; PANEL]>());
-                    line
+                if FORM == form::NIBBLES && depth % GROUP == 0 {
+                    scales = weights.cast::<[f32; PANEL]>().read();
+                    weights = weights.byte_add(4 * PANEL);
+                }
+                let line = match FORM {
+                    form::NIBBLES => {
+                        let codes = weights.cast::<[u8; PANEL / 2]>().read();
+                        std::array::from_fn(|column| {
+                            let (byte, shift) = nibble(column);
+                            let code = codes[byte] >> shift & 15;
+                            (f32::from(code) - f32::from(ZERO_CODE)) * scales[column]
+                        })
+                    }
+                    form::HALF => weights.cast::<[f16; PANEL]>().read().map(f16::to_f32),
+                    _ => weights.cast::<[f32; PANEL]>().read(),
                 };
+                weights = weights.byte_add(form::line_bytes(FORM));
                 for (sums, row) in sums.iter_mut().zip(&rows) {
                     let value = *row.add(run + depth);
                     for (sum, weight) in sums.iter_mut().zip(&line) {

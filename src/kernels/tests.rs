@@ -233,6 +233,46 @@ fn float_products_are_near_plain_loops() {
 }
 
 #[test]
+fn weights_in_four_bits_give_what_they_give_widened() {
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    for (rows, columns, depth) in [
+        (1, 16, 32_usize),
+        (1, 70, 100),
+        (13, 33, 65),
+        (30, 5, 31),
+        (64, 130, 96),
+        (3, 1, 1),
+    ] {
+        let values: Vec<f32> = (0..rows * depth).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let codes: Vec<u8> = (0..columns * depth).map(|_| rng.random_range(0..16)).collect();
+        let groups = depth.div_ceil(GROUP);
+        let scales: Vec<f32> = (0..columns * groups).map(|_| rng.random_range(0.01..0.1)).collect();
+        let shape = MatrixShape {
+            columns,
+            runs: 1,
+            run_len: depth,
+        };
+        let bias = vec![0.25; shape.padded_columns()];
+        for set in available() {
+            let code = |column: usize, depth_at: usize| codes[column * depth + depth_at];
+            let scale = |column: usize, group: usize| scales[column * groups + group];
+            let packed = FloatPanels::pack_nibbles(set, [columns, depth], code, scale);
+            let widened = FloatPanels::pack(set, shape, |column, _, depth| {
+                (f32::from(code(column, depth)) - 8.0) * scale(column, depth / GROUP)
+            });
+            assert_eq!(packed.bytes(), shape.panels() * groups * 320);
+            let [packed, widened] = [packed, widened].map(|panels| {
+                let mut out = vec![0.0; rows * columns];
+                let output = FloatOutput::plain(&mut out, columns, f32::NEG_INFINITY);
+                float_product(&values, &Walk::rows(depth, depth), rows, &panels, &bias, output);
+                out
+            });
+            assert_eq!(packed, widened, "{set}, {rows} rows of {columns} x {depth}");
+        }
+    }
+}
+
+#[test]
 fn a_row_has_the_same_result_in_any_batch() {
     let shape = MatrixShape {
         columns: 90,

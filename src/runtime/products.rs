@@ -7,8 +7,8 @@ use super::constants::scaled;
 use super::layers::{Columns, FloatLayer, FloatWeights, IntegerLayer, IntegerWeights, Layer, PaddedImage};
 use super::node::{EXPORT_AGAIN, Node};
 use crate::kernels::{
-    FloatPanels, Grid, INTEGER_STEP, ImageShape, InstructionSet, IntegerPanels, MAX_STEPS, MatrixShape, PANEL, Plane,
-    Taps, Walk, Window,
+    FloatPanels, GROUP, Grid, INTEGER_STEP, ImageShape, InstructionSet, IntegerPanels, MAX_STEPS, MatrixShape, PANEL,
+    Plane, Taps, Walk, Window,
 };
 
 /// The most values of a sample at any point of a network: a bound on what a damaged file can ask for.
@@ -45,6 +45,12 @@ pub struct ConvWindow {
 pub enum Weights {
     Single(Vec<f32>),
     Half(Vec<f16>),
+    /// Of a dense layer, in 4 bits: two codes a byte, the lower bits first, and a scale for each of `inputs.div_ceil(GROUP)` groups, output by
+    /// output.
+    Nibbles {
+        codes: Vec<u8>,
+        scales: Vec<f32>,
+    },
     /// One scale for each output.
     Integer {
         values: Vec<i8>,
@@ -201,7 +207,10 @@ impl Product {
     }
 
     fn float_weights(&self, plane: Option<Plane>, walk: &Walk, place: &Place, set: InstructionSet) -> FloatWeights {
-        let inner = self.weights.len() / self.outputs;
+        let inner = match &self.window {
+            None => self.inputs,
+            Some(_) => self.weights.len() / self.outputs,
+        };
         if let Some(plane) = plane {
             let weight = |channel: usize, tap: usize| self.weights.at(channel * inner + tap);
             return FloatWeights::Taps(Taps::pack(set, plane, self.outputs, weight));
@@ -210,6 +219,20 @@ impl Product {
         let at = |column: usize, run, depth| column * inner + place.in_filter(run, depth);
         FloatWeights::Panels(match &self.weights {
             Weights::Half(values) => FloatPanels::pack_half(set, matrix, |c, r, d| values[at(c, r, d)]),
+            // Groups that a flattened image takes apart are widened.
+            Weights::Nibbles { codes, scales } if (0..inner).all(|depth| place.in_filter(0, depth) == depth) => {
+                let groups = inner.div_ceil(GROUP);
+                FloatPanels::pack_nibbles(
+                    set,
+                    [self.outputs, inner],
+                    |column, depth| code(codes, column * groups * GROUP + depth),
+                    |column, group| scales[column * groups + group],
+                )
+            }
+            Weights::Nibbles { codes, scales } => FloatPanels::pack(set, matrix, |column, run, depth| {
+                let place = column * inner.next_multiple_of(GROUP) + place.in_filter(run, depth);
+                (f32::from(code(codes, place)) - ZERO_CODE) * scales[place / GROUP]
+            }),
             weights => FloatPanels::pack(set, matrix, |c, r, d| weights.at(at(c, r, d))),
         })
     }
@@ -264,6 +287,7 @@ impl Weights {
         match self {
             Self::Single(values) => values.len(),
             Self::Half(values) => <[f16]>::len(values),
+            Self::Nibbles { codes, .. } => 2 * codes.len(),
             Self::Integer { values, .. } => values.len(),
         }
     }
@@ -273,9 +297,17 @@ impl Weights {
         match self {
             Self::Single(values) => values[place],
             Self::Half(values) => values[place].to_f32(),
+            Self::Nibbles { codes, scales } => (f32::from(code(codes, place)) - ZERO_CODE) * scales[place / GROUP],
             Self::Integer { values, .. } => f32::from(values[place]),
         }
     }
+}
+
+/// Of the codes of 4 bits, that which stands for zero.
+const ZERO_CODE: f32 = 8.0;
+
+fn code(codes: &[u8], place: usize) -> u8 {
+    codes[place / 2] >> (4 * (place % 2)) & 15
 }
 
 impl Bias {

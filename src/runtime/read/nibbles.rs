@@ -1,17 +1,13 @@
-//! Dense layers whose weights are stored in four bits (`com.microsoft.MatMulNBits`). They are widened when the file is read, so
-//! here they save bytes of the file and nothing else.
+//! Dense layers whose weights are stored in four bits (`com.microsoft.MatMulNBits`). They stay so in memory and are widened in the
+//! kernel, but behind a flattened image, whose order takes their groups apart: those are widened here.
 
 use super::{NodeOf, Reader};
+use crate::kernels::GROUP;
 use crate::runtime::LoadError;
 use crate::runtime::constants::bytes;
 use crate::runtime::node::{EXPORT_AGAIN, Node, USE_SUPPORTED};
 use crate::runtime::onnx::MICROSOFT;
 use crate::runtime::products::{Bias, Product, Weights};
-
-/// What the only layout that is read has: 4 bits, groups of 32 weights.
-const GROUP: usize = 32;
-/// The code that stands for zero.
-const ZERO: f32 = 8.0;
 
 /// Whether the node is of this kind.
 pub fn is_nibbles(node: &Node<'_, '_>) -> bool {
@@ -45,19 +41,14 @@ impl<'g> Reader<'g> {
             let problem = format!("its bias has {} values for {outputs} outputs", bias.len());
             return Err(node.refuse(problem, EXPORT_AGAIN));
         }
-        let mut weights = Vec::with_capacity(inputs * outputs);
-        for output in 0..outputs {
-            for input in 0..inputs {
-                let place = output * groups * GROUP + input;
-                let code = codes[place / 2] >> (4 * (place % 2)) & 15;
-                weights.push((f32::from(code) - ZERO) * scales[place / GROUP]);
-            }
-        }
         let product = Product {
             window: None,
             outputs,
             inputs,
-            weights: Weights::Single(weights),
+            weights: Weights::Nibbles {
+                codes: codes.to_vec(),
+                scales,
+            },
             bias: Bias::Float(bias),
             relu: false,
             input_grid: None,

@@ -321,7 +321,7 @@ fn inputs_ui(ui: &mut Ui, row: &LayerSensitivity) {
             row.layer, row.name, inputs.samples
         )));
         for (name, range, colour) in methods {
-            ui.label(theme::icon(icons::ICON_VERTICAL_DISTRIBUTE).size(14.0).color(colour));
+            ui.label(theme::icon(icons::ICON_HORIZONTAL_DISTRIBUTE).size(14.0).color(colour));
             let text = format!("{name} {} to {}", figure(range.min), figure(range.max));
             ui.label(theme::label(ui, text));
         }
