@@ -69,6 +69,13 @@ on_each!(Gelu(), x => x * (erf::<FUSED>(x * std::f32::consts::FRAC_1_SQRT_2) + 1
 /// so. Reduced by powers of two, then the polynomial of Cephes (Moshier 1992).
 #[inline(always)]
 pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
+    let (rest, scale) = exp_parts::<FUSED>(x);
+    (rest + 1.0) * scale
+}
+
+/// `exp(x)` as `(rest + 1) * scale`, where the scale is a power of two.
+#[inline(always)]
+fn exp_parts<const FUSED: bool>(x: f32) -> (f32, f32) {
     // Adding 1.5 * 2^23 leaves no bits for a fraction: the addition itself rounds.
     const MAGIC: f32 = 12_582_912.0;
     let x = if x > 88.0 { 88.0 } else { x };
@@ -83,9 +90,8 @@ pub(super) fn exp<const FUSED: bool>(x: f32) -> f32 {
     let sum = multiply_add::<FUSED>(sum, rest, 4.166_579_6e-2);
     let sum = multiply_add::<FUSED>(sum, rest, 1.666_666_5e-1);
     let sum = multiply_add::<FUSED>(sum, rest, 0.5);
-    let mantissa = multiply_add::<FUSED>(sum, rest * rest, rest) + 1.0;
     let exponent = shifted.to_bits().wrapping_sub(MAGIC.to_bits()).wrapping_add(127) << 23;
-    mantissa * f32::from_bits(exponent)
+    (multiply_add::<FUSED>(sum, rest * rest, rest), f32::from_bits(exponent))
 }
 
 #[inline(always)]
@@ -97,6 +103,14 @@ pub(super) fn sigmoid<const FUSED: bool>(x: f32) -> f32 {
 #[inline(always)]
 pub(super) fn tanh<const FUSED: bool>(x: f32) -> f32 {
     1.0 - 2.0 / (exp::<FUSED>(x + x) + 1.0)
+}
+
+/// To within four units in the last place, near zero too: `e / (e + 2)`, where `e = exp(2 x) - 1` without the loss of the difference.
+#[inline(always)]
+pub(super) fn precise_tanh<const FUSED: bool>(x: f32) -> f32 {
+    let (rest, scale) = exp_parts::<FUSED>(x + x);
+    let less_one = multiply_add::<FUSED>(rest, scale, scale - 1.0);
+    less_one / (less_one + 2.0)
 }
 
 /// `sigmoid(gate) * tanh(x)` with one division.

@@ -1,11 +1,15 @@
-//! Recurrent layers: RNN, GRU and LSTM over tensor operations, one product of the input for all steps and one of the state for each.
+//! Recurrent layers: RNN, GRU and LSTM. On the CPU all steps of a direction are one operation of our own; elsewhere they are composed of
+//! tensor operations, one product of the input for all steps and one of the state for each.
 
 use burn::module::{Module, Param};
 use burn::tensor::module::linear;
 use burn::tensor::{Tensor, activation};
 
+use super::fused::{self, Keeps, Operand, Output, Step};
 use super::layers::{Source, transposed};
 use super::network::numbers;
+use crate::kernels::InstructionSet;
+use crate::kernels::training::{Cell, CellGradients, CellWeights, Recurrence, Trace};
 use crate::spec::{CellKind, Shape};
 
 /// PyTorch's `RNN`, `GRU` or `LSTM` of one layer, beginning with zeros.
@@ -56,6 +60,9 @@ impl Recurrent {
     }
 
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        if fused::serves(&x) {
+            return self.forward_fused(x);
+        }
         let [samples, values] = x.dims();
         // Step by step, so that what belongs to a step lies together.
         let x = x
@@ -84,6 +91,42 @@ impl Recurrent {
             .into_iter()
             .map(|forward| join(forward, backward.as_mut().and_then(Iterator::next)));
         Tensor::cat(states.collect(), 1)
+    }
+
+    fn forward_fused(&self, x: Tensor<2>) -> Tensor<2> {
+        let run = |direction: &Direction, reversed: bool, x: Tensor<2>| -> Tensor<2> {
+            let operation = Fused {
+                cell: match self.cell {
+                    CellKind::Rnn => Cell::Rnn,
+                    CellKind::Gru => Cell::Gru,
+                    CellKind::Lstm => Cell::Lstm,
+                },
+                steps: self.steps,
+                reversed,
+                sequence: self.sequence,
+            };
+            let inputs = [
+                x.into(),
+                direction.input_weight.val().into(),
+                direction.state_weight.val().into(),
+                direction.input_bias.val().into(),
+                direction.state_bias.val().into(),
+            ];
+            fused::run(operation, inputs)
+        };
+        let Some(backward) = &self.backward else {
+            return run(&self.forward, false, x);
+        };
+        let [samples, _] = x.dims();
+        let both = [run(&self.forward, false, x.clone()), run(backward, true, x)];
+        if !self.sequence {
+            return Tensor::cat(both.to_vec(), 1);
+        }
+        let by_step = both.map(|states| {
+            let units = states.dims()[1] / self.steps.max(1);
+            states.reshape([samples, self.steps, units])
+        });
+        Tensor::cat(by_step.to_vec(), 2).flatten(1, 2)
     }
 
     pub fn parts(&self) -> Vec<(&'static str, Vec<f32>)> {
@@ -146,6 +189,94 @@ impl Direction {
             states.reverse();
         }
         states
+    }
+}
+
+/// All steps of one direction, of the input and the direction's four tensors.
+#[derive(Debug)]
+struct Fused {
+    cell: Cell,
+    steps: usize,
+    reversed: bool,
+    sequence: bool,
+}
+
+impl Fused {
+    fn recurrence(&self, x: &Operand, state: &Operand) -> Recurrence {
+        let (rows, values) = (x.shape()[0], x.shape()[1]);
+        Recurrence {
+            cell: self.cell,
+            rows,
+            steps: self.steps,
+            features: values / self.steps.max(1),
+            units: state.shape()[0],
+            reversed: self.reversed,
+            sequence: self.sequence,
+        }
+    }
+}
+
+impl fused::Operation<5> for Fused {
+    type Saved = Trace;
+
+    fn forward(&self, inputs: [Operand; 5], wanted: [bool; 5]) -> Output<Trace> {
+        let recurrence = self.recurrence(&inputs[0], &inputs[2]);
+        let (values, trace) = recurrence.forward(
+            InstructionSet::best(),
+            inputs[0].values(),
+            weights(&inputs),
+            wanted.contains(&true),
+        );
+        Output {
+            values,
+            shape: vec![recurrence.rows, recurrence.output_width()],
+            saved: trace.unwrap_or_default(),
+        }
+    }
+
+    fn keeps(&self, wanted: [bool; 5]) -> Keeps<5> {
+        Keeps {
+            inputs: [true, wanted[0], true, false, false],
+            output: false,
+        }
+    }
+
+    fn backward(&self, step: Step<Trace, 5>) -> [Option<Vec<f32>>; 5] {
+        let Step {
+            inputs,
+            saved,
+            gradient,
+            wanted,
+            ..
+        } = step;
+        let CellGradients {
+            x,
+            input,
+            state,
+            input_bias,
+            state_bias,
+        } = self.recurrence(&inputs[0], &inputs[2]).backward(
+            InstructionSet::best(),
+            inputs[0].values(),
+            weights(&inputs),
+            saved,
+            &gradient,
+            wanted[0],
+        );
+        let mut gradients = [x, Some(input), Some(state), Some(input_bias), Some(state_bias)];
+        for (gradient, wanted) in gradients.iter_mut().zip(wanted) {
+            gradient.take_if(|_| !wanted);
+        }
+        gradients
+    }
+}
+
+fn weights([_, input, state, input_bias, state_bias]: &[Operand; 5]) -> CellWeights<'_> {
+    CellWeights {
+        input: input.values(),
+        state: state.values(),
+        input_bias: input_bias.values(),
+        state_bias: state_bias.values(),
     }
 }
 

@@ -5,9 +5,12 @@
 
 mod attention;
 mod norm;
+mod outer;
 mod parts;
 mod pointwise;
 mod product;
+mod recurrence;
+mod steps;
 mod sums;
 mod tiles;
 
@@ -15,4 +18,8 @@ pub use attention::{Heads, attention, attention_backward};
 pub use norm::{Moments, layer_norm, layer_norm_backward};
 pub use pointwise::{forward, slope_from_output, through};
 pub use product::{Matrix, Product, Start, new_product, product, reserve};
+pub use recurrence::{Cell, CellGradients, CellWeights, Recurrence, Trace};
 pub use sums::column_sums;
+
+#[cfg(test)]
+mod recurrence_tests;
