@@ -314,3 +314,6 @@ fn apart(x: Tensor<2>, steps: usize) -> Vec<Tensor<2>> {
     parts.extend(apart(x.narrow(0, cut, rows - cut), steps - half));
     parts
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,9 +62,10 @@ impl Traced {
     pub fn scoring(&self) -> u64 {
         let (x, y) = (self.x(), self.y());
         match self.placed.layer {
-            LayerSpec::Recurrent { .. } => {
-                let (gates, states) = self.recurrent();
-                2 * x + gates + states + y
+            LayerSpec::Recurrent { cell, bidirectional, .. } => {
+                // Two steps of what training keeps of all, one direction after the other.
+                let room = 2 * self.states() * per_state(cell) / self.placed.input.positions().max(1) as u64;
+                x + if bidirectional { 2 * y } else { y } + room + self.weights()
             }
             LayerSpec::SelfAttention { .. } => (x + 3 * self.mixed()).max(4 * self.mixed()),
             LayerSpec::Dense { .. } | LayerSpec::LayerNorm => x + y,
@@ -174,34 +175,36 @@ impl Traced {
         }
     }
 
-    /// Bytes of all gates of one direction, and of all its states.
-    fn recurrent(&self) -> (u64, u64) {
-        let LayerSpec::Recurrent { cell, units, .. } = self.placed.layer else {
-            return (0, 0);
+    /// Bytes of all states of one direction of a recurrent layer.
+    fn states(&self) -> u64 {
+        let LayerSpec::Recurrent { units, .. } = self.placed.layer else {
+            return 0;
         };
-        let states = 4 * self.rows * (self.placed.input.positions() * units) as u64;
-        (states * cell.gates() as u64, states)
+        4 * self.rows * (self.placed.input.positions() * units) as u64
     }
 
-    /// Each step keeps what enters its products and activations; the gates of all steps stand beside it until the last. The input
-    /// is copied, so that each step's lies together.
+    /// Each direction keeps its states, activated gates and memory; the way back turns them into gradients in place. Of the weights' there is
+    /// one for each part of the rows until they are added.
     fn recurrent_terms(&self, cell: CellKind) -> Terms {
         let LayerSpec::Recurrent { bidirectional, .. } = self.placed.layer else {
             return Terms::default();
         };
-        let (gates, states) = self.recurrent();
-        // In states: the sum before each activation, its result where a product needs it, and the state.
-        let (per_state, own) = match cell {
-            // What a single step makes counts only where little is kept.
-            CellKind::Rnn => (2, 4 * states / self.placed.input.positions() as u64),
-            CellKind::Gru => (10, 0),
-            CellKind::Lstm => (11, 0),
-        };
         let directions = 1 + u64::from(bidirectional);
+        let (x, y) = (self.x(), self.y());
+        let weights = self.weights() / directions;
+        let part = self.rows.div_ceil(2).clamp(4, 16).max(self.rows.div_ceil(8)).max(1);
+        let parts = self.rows.div_ceil(part);
+        let steps = self.placed.input.positions().max(1) as u64;
+        let running = self.threads.min(parts) * part * self.states() / self.rows.max(1) / steps;
+        // The directions put side by side.
+        let joined = if bidirectional { y } else { 0 };
+        let gates = if cell == CellKind::Rnn { self.states() } else { 0 };
+        let gradient = if self.tracked { directions * x } else { 0 };
         Terms {
-            kept: self.x() + directions * per_state * states,
-            forward: gates + own,
-            backward: gates / 2 + self.x(),
+            saves_input: true,
+            kept: directions * per_state(cell) * self.states(),
+            forward: joined + weights + 5 * running,
+            backward: joined + gradient + gates + (parts + 1) * weights + weights.max(self.threads.min(parts) * x / parts),
             ..Terms::default()
         }
     }
@@ -260,5 +263,14 @@ impl Traced {
             + copies(filters) * self.y()
             + (1 + busy) * positions * taps / 2
             + busy * packed(taps, filters, positions / 4)
+    }
+}
+
+/// Numbers that a cell keeps for each of its states, itself included.
+fn per_state(cell: CellKind) -> u64 {
+    match cell {
+        CellKind::Rnn => 1,
+        CellKind::Gru => 5,
+        CellKind::Lstm => 6,
     }
 }

@@ -6,7 +6,7 @@ mod packing;
 mod step;
 
 use super::{parameters, weights};
-use crate::spec::{CellKind, LayerSpec, MemoryLedger, ModelSpec, Placed, RunPlan};
+use crate::spec::{LayerSpec, MemoryLedger, ModelSpec, Placed, RunPlan};
 
 /// What the run holds beside its tensors: names, tallies, messages on their way.
 const SESSION: u64 = 10 << 10;
@@ -75,16 +75,8 @@ fn bookkeeping(model: &ModelSpec, recompute: bool) -> u64 {
 /// Nodes of the graph that autodiff keeps for a layer.
 fn operations(placed: &Placed) -> u64 {
     match placed.layer {
-        LayerSpec::Recurrent {
-            cell, bidirectional, ..
-        } => {
-            let a_step = match cell {
-                CellKind::Rnn => 3,
-                CellKind::Gru => 17,
-                CellKind::Lstm => 18,
-            };
-            (1 + u64::from(bidirectional)) * a_step * placed.input.positions() as u64
-        }
+        // The directions are put side by side.
+        LayerSpec::Recurrent { bidirectional: true, .. } => 6,
         LayerSpec::SelfAttention { .. } => 3,
         _ => 1,
     }
