@@ -193,6 +193,14 @@ pub enum Command {
     Throughput(ProbeArguments),
     /// Measure what data-parallel workers buy on this machine
     Workers(ProbeArguments),
+    /// Show where the time of a training step goes: data, forward, backward, optimizer, and each layer's part
+    Profile {
+        #[command(flatten)]
+        options: ProbeArguments,
+        /// Timed steps
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+        steps: u32,
+    },
     /// Train on ever more rows: whether more data or another model would help
     LearningCurve {
         #[command(flatten)]
@@ -209,14 +217,21 @@ pub enum Command {
     Bench {
         #[command(subcommand)]
         part: Option<BenchPart>,
-        #[arg(long, num_args = 1.., default_values = ["mlp784", "cnn28"], value_parser = ["mlp784", "cnn28"])]
+        /// Networks [default: all four]
+        #[arg(long, num_args = 1.., value_parser = ["mlp784", "cnn28", "gru28", "transformer28"])]
         workload: Vec<String>,
         /// Samples a step
         #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=65536))]
         batch: u32,
-        /// Worker threads [default: all cores]
+        /// Threads [default: all cores]
         #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
         threads: Option<u32>,
+        /// What computes
+        #[arg(long, default_value = "flex", value_parser = ["flex", "ndarray"])]
+        device: String,
+        /// Data-parallel replicas, which share the threads
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+        workers: u32,
         /// Timed steps
         #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         steps: u32,

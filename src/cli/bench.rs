@@ -5,29 +5,37 @@ use std::path::Path;
 
 use super::arguments::BenchPart;
 use super::{CommandError, report};
-use crate::jobs::{self, ReferenceFile, Turns};
-use crate::spec::units;
+use crate::jobs::{self, Bench, ReferenceFile, Turns, Workload};
+use crate::spec::{Device, units};
 
 /// The shortest round of a file, in microseconds.
 const ROUND_US: f64 = 3000.0;
 
-/// Times training and inference of the reference networks.
+/// Times training and inference of the reference networks of these names, or of all.
 pub fn training(
     workloads: &[String],
-    batch: u32,
+    device: &str,
+    [batch, workers, steps]: [u32; 3],
     threads: Option<u32>,
-    steps: u32,
     json: bool,
 ) -> Result<String, CommandError> {
+    let device = if device == "ndarray" {
+        Device::Ndarray
+    } else {
+        Device::Flex
+    };
+    let wanted = |workload: &Workload| workloads.is_empty() || workloads.iter().any(|name| name == workload.name());
     let mut lines = String::new();
     let mut rows = Vec::new();
-    for workload in workloads {
-        let row = jobs::bench(
+    for workload in Workload::ALL.into_iter().filter(wanted) {
+        let row = jobs::bench(Bench {
             workload,
-            batch as usize,
-            threads.map_or_else(cores, |threads| threads as usize),
-            steps as usize,
-        )?;
+            batch: batch as usize,
+            threads: threads.map_or_else(cores, |threads| threads as usize),
+            device,
+            workers: workers as usize,
+            steps: steps as usize,
+        })?;
         lines += &(serde_json::to_string(&row)? + "\n");
         rows.push(vec![
             row.workload.to_owned(),

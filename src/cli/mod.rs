@@ -127,6 +127,10 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
         }
         Command::Throughput(options) => probe::run(store(place)?, &options, Probe::Throughput),
         Command::Workers(options) => probe::run(store(place)?, &options, Probe::Workers),
+        Command::Profile { options, steps } => {
+            let steps = steps as usize;
+            probe::run(store(place)?, &options, Probe::Profile { steps })
+        }
         Command::LearningCurve { options, points, folds } => {
             let (points, folds) = (points as usize, folds as usize);
             probe::run(store(place)?, &options, Probe::LearningCurve { points, folds })
@@ -137,9 +141,11 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
             workload,
             batch,
             threads,
+            device,
+            workers,
             steps,
             json,
-        } => bench::training(&workload, batch, threads, steps, json),
+        } => bench::training(&workload, &device, [batch, workers, steps], threads, json),
     }
 }
 

@@ -6,7 +6,9 @@ use std::path::Path;
 use super::arguments::ProbeArguments;
 use super::work::{Desk, read_config, settled};
 use super::{CommandError, report, to_json};
-use crate::jobs::{BatchMeasure, Finding, Job, LargestBatch, LearningCurve, Probe, RateRange, Spread, WorkerSpeed};
+use crate::jobs::{
+    BatchMeasure, Finding, Job, LargestBatch, LearningCurve, Probe, Profile, RateRange, Spread, WorkerSpeed,
+};
 use crate::spec::{RunConfig, units};
 use crate::store::Store;
 
@@ -26,6 +28,7 @@ pub fn run(store: Store, options: &ProbeArguments, probe: Probe) -> Result<Strin
         Finding::LargestBatch(largest) => largest_batch(&largest),
         Finding::Throughput { measured } => batches(&measured),
         Finding::Workers { batch_size, speeds } => workers(batch_size, &speeds),
+        Finding::Profile(profile) => time_of_a_step(&profile),
         Finding::LearningCurve(curve) => learning_curve(&curve),
         Finding::Sensitivity { .. } => return Err("the answer was to another question".into()),
     })
@@ -143,6 +146,43 @@ fn workers(batch_size: usize, speeds: &[WorkerSpeed]) -> String {
         })
         .collect();
     format!("batches of {batch_size}\n") + &report::table(&["workers", "samples/s", "times as fast"], &rows)
+}
+
+fn time_of_a_step(profile: &Profile) -> String {
+    let row = |name: String, secs: f64, share: f64| {
+        vec![name, units::microseconds(secs * 1e6), units::percent(share), bar(share)]
+    };
+    let whole = profile.step_secs.max(1e-12);
+    let parts = ["data", "forward", "backward", "optimizer", "other"];
+    let parts = parts.into_iter().zip(profile.times.parts());
+    let parts: Vec<Vec<String>> = parts
+        .map(|(name, secs)| row(name.to_owned(), secs, secs / whole))
+        .collect();
+    let all: f64 = profile.layers.iter().map(|layer| layer.forward_secs).sum();
+    let layers = profile.layers.iter().map(|layer| {
+        let mut row = row(
+            layer.name.to_owned(),
+            layer.forward_secs,
+            layer.forward_secs / all.max(1e-12),
+        );
+        row.insert(0, layer.layer.to_string());
+        row
+    });
+    let layers: Vec<Vec<String>> = layers.collect();
+    format!(
+        "batches of {}, workers: {}; a step takes {} on average over {}, {} in the middle, {} samples/s\n",
+        profile.batch_size,
+        profile.workers,
+        units::microseconds(profile.step_secs * 1e6),
+        profile.steps,
+        units::microseconds(profile.median_step_secs * 1e6),
+        units::count(profile.samples_per_second),
+    ) + &report::table(&["part of a step", "time", "share", ""], &parts)
+        + &format!(
+            "\nforward pass of a batch by layer, without what training keeps: {}\n",
+            units::microseconds(all * 1e6)
+        )
+        + &report::table(&["layer", "kind", "time", "share", ""], &layers)
 }
 
 fn learning_curve(curve: &LearningCurve) -> String {

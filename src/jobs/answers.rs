@@ -10,8 +10,8 @@ use crate::data::{self, DataError, Part};
 pub use crate::deploy::bundle::{Answers, Prediction};
 use crate::spec::{ConfigIssue, DataConfig, DatasetSummary, Failure, Finding, RunConfig, RunPlan};
 use crate::store::Store;
-pub use crate::train::bench::BenchRow;
-use crate::train::bench::{self, Workload};
+use crate::train::bench;
+pub use crate::train::bench::{Bench, BenchRow, Workload};
 
 /// Name and one-line description of every set that needs no file.
 pub fn datasets() -> Vec<(&'static str, &'static str)> {
@@ -65,16 +65,7 @@ pub fn exports() -> PathBuf {
     home.unwrap_or(Path::new("")).join("trimtab-exports")
 }
 
-/// Times training and inference of the reference network called `workload`.
-pub fn bench(workload: &str, batch: usize, threads: usize, steps: usize) -> Result<BenchRow, Failure> {
-    let known = Workload::ALL.map(Workload::name).join(" and ");
-    let found = Workload::ALL.into_iter().find(|known| known.name() == workload);
-    let workload = found.ok_or_else(|| {
-        Failure::new(
-            "bench",
-            format!("`{workload}` is not a workload"),
-            format!("choose among {known}"),
-        )
-    })?;
-    bench::run(workload, batch, threads, steps)
+/// Times training and inference of a reference network.
+pub fn bench(what: Bench) -> Result<BenchRow, Failure> {
+    bench::run(what)
 }

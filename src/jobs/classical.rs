@@ -11,7 +11,7 @@ use crate::data::Dataset;
 use crate::deploy::{Answering, BundleError, DeployError, Exported, Session, bundle};
 use crate::meter::{alloc, process};
 use crate::spec::{
-    ArtifactKind, Command, Event, EventSink, Failure, MemoryReading, Metrics, RunId, RunPlan, StepRecord,
+    ArtifactKind, Command, Event, EventSink, Failure, MemoryReading, Metrics, RunId, RunPlan, StepRecord, StepTimes,
 };
 use crate::store::{Store, StoreError};
 
@@ -101,6 +101,7 @@ impl Worker<'_> {
             samples_per_second: dataset.train.len() as f64 / busy.max(1e-9),
             memory,
             cpu_cores: 0.0,
+            times: StepTimes::default(),
         })?;
         sink.emit(Event::Epoch {
             epoch: 1,

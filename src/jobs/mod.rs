@@ -35,8 +35,8 @@ mod worker;
 pub use crate::data::{DataError, Part};
 pub use crate::store::{RunRecord, RunRow};
 pub use answers::{
-    Answers, BenchRow, Prediction, bench, check, datasets, describe, examine, exports, home, is_generated, plan,
-    predict, rows,
+    Answers, Bench, BenchRow, Prediction, Workload, bench, check, datasets, describe, examine, exports, home,
+    is_generated, plan, predict, rows,
 };
 pub use desk::{Answer, Augmented, Desk, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile};
 pub use engine::{Engine, JobId, Message, SubmitError, Ticket};
@@ -47,7 +47,7 @@ pub use reference::{ReferenceFile, RuntimeRow, TRUNK, Turns, race, reference_fil
 pub use sink::StoreSink;
 
 pub use crate::train::probe::{
-    BatchMeasure, CurvePoint, LargestBatch, LearningCurve, RatePoint, RateRange, Spread, WorkerSpeed,
+    BatchMeasure, CurvePoint, LargestBatch, LearningCurve, Profile, RatePoint, RateRange, Spread, WorkerSpeed,
 };
 
 use std::path::PathBuf;

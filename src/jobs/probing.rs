@@ -16,7 +16,7 @@ use crate::spec::{
     units,
 };
 use crate::train::probe::{
-    self, BatchMeasure, Fitted, LargestBatch, LearningCurve, RATE_STEPS, RateRange, Watch, WorkerSpeed,
+    self, BatchMeasure, Fitted, LargestBatch, LearningCurve, Profile, RATE_STEPS, RateRange, Watch, WorkerSpeed,
 };
 use crate::train::{self, Outcome, Start, TrainJob};
 
@@ -31,6 +31,8 @@ pub enum Probe {
     Throughput,
     /// What 2, 4 and so on workers buy, up to one a core.
     Workers,
+    /// Where the time of so many steps goes.
+    Profile { steps: usize },
     /// The score against the number of training rows, at `points` numbers and with each of `folds` folds left out.
     LearningCurve { points: usize, folds: usize },
 }
@@ -48,6 +50,7 @@ pub enum Finding {
         batch_size: usize,
         speeds: Vec<WorkerSpeed>,
     },
+    Profile(Profile),
     LearningCurve(LearningCurve),
     Sensitivity {
         run: RunId,
@@ -67,6 +70,7 @@ impl Probe {
             Self::LargestBatch { .. } => "trying batch sizes",
             Self::Throughput => "timing batch sizes",
             Self::Workers => "timing workers",
+            Self::Profile { .. } => "timing steps",
             Self::LearningCurve { .. } => "training on ever more rows",
         }
     }
@@ -176,6 +180,7 @@ fn steps(probe: Probe, plan: &RunPlan, dataset: &Dataset, watch: Watch<'_>) -> R
             let batch_size = plan.config.train.batch_size;
             speeds.map(|speeds| Finding::Workers { batch_size, speeds })
         }
+        Probe::Profile { steps } => probe::profile(plan, dataset, steps, watch)?.map(Finding::Profile),
         // It is no matter of one plan.
         Probe::LearningCurve { .. } => None,
     })

@@ -7,7 +7,7 @@ pub fn resident_bytes() -> Option<u64> {
     #[cfg(target_os = "linux")]
     {
         // `status` gives kilobytes; `statm` counts pages, whose size differs between machines.
-        resident_in(&std::fs::read_to_string("/proc/self/status").ok()?)
+        bytes_in("VmRSS:", &std::fs::read_to_string("/proc/self/status").ok()?)
     }
     #[cfg(not(target_os = "linux"))]
     {
@@ -20,6 +20,18 @@ pub fn resident_bytes() -> Option<u64> {
             ProcessRefreshKind::nothing().with_memory(),
         );
         system.process(id).map(sysinfo::Process::memory)
+    }
+}
+
+/// Largest resident size of this process so far in bytes; where the system does not tell, the present one.
+pub fn peak_resident_bytes() -> Option<u64> {
+    #[cfg(target_os = "linux")]
+    {
+        bytes_in("VmHWM:", &std::fs::read_to_string("/proc/self/status").ok()?)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        resident_bytes()
     }
 }
 
@@ -94,8 +106,8 @@ pub fn machine_bytes() -> Option<u64> {
 }
 
 #[cfg(target_os = "linux")]
-fn resident_in(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+fn bytes_in(name: &str, status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kilobytes * 1024)
 }
@@ -119,6 +131,7 @@ mod tests {
     #[test]
     fn this_process_holds_memory() {
         assert!(resident_bytes().is_some_and(|bytes| bytes > 1 << 20));
+        assert!(peak_resident_bytes().is_some_and(|bytes| bytes > 1 << 20));
     }
 
     #[test]
@@ -151,7 +164,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn the_status_file_is_read_by_name() {
-        assert_eq!(resident_in("VmPeak:\t  9 kB\nVmRSS:\t    2144 kB\n"), Some(2144 * 1024));
-        assert_eq!(resident_in("Name:\tx\n"), None);
+        let status = "VmPeak:\t  9 kB\nVmHWM:\t  3000 kB\nVmRSS:\t    2144 kB\n";
+        assert_eq!(bytes_in("VmRSS:", status), Some(2144 * 1024));
+        assert_eq!(bytes_in("VmHWM:", status), Some(3000 * 1024));
+        assert_eq!(bytes_in("VmRSS:", "Name:\tx\n"), None);
     }
 }

@@ -167,6 +167,18 @@ impl Network {
         numbers(self.forward(Tensor::from_data(TensorData::new(inputs, [rows, width]), &self.device)))
     }
 
+    /// Answers as [`predict`](Self::predict) does, and calls `after` with the place of each layer that is done.
+    pub fn watched(&self, inputs: Vec<f32>, rows: usize, mut after: impl FnMut(usize)) {
+        let network = self.valid();
+        let width = inputs.len() / rows.max(1);
+        let mut x = Tensor::from_data(TensorData::new(inputs, [rows, width]), &network.device);
+        let mut pass = Pass::new(&network, &x, None);
+        for (layer, placed) in network.layers.iter().zip(&network.placed) {
+            x = pass.step(layer, placed, x);
+            after(placed.index);
+        }
+    }
+
     /// How every step attends to every other in the answer to one sample: one a layer that does, in their order.
     pub fn attention(&self, inputs: &[f32]) -> Vec<AttentionLayer> {
         let network = self.valid();

@@ -36,6 +36,9 @@ pub enum Event {
         /// Cores that the process kept busy of late, on average; 0 where the system does not tell.
         #[serde(default)]
         cpu_cores: f64,
+        /// Of all these steps together; all zero where it was not measured.
+        #[serde(default)]
+        times: StepTimes,
     },
     /// An epoch's end. `train` is the mean over the epoch's own batches.
     Epoch {
@@ -78,6 +81,65 @@ pub struct StepRecord {
     pub learning_rate: f64,
     /// Global L2 norm of the gradients before clipping.
     pub gradient_norm: f32,
+}
+
+/// Where the time of optimizer steps went, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct StepTimes {
+    /// Gathering samples, augmentation included.
+    pub data_secs: f64,
+    /// From the inputs to the loss; of data-parallel workers the mean.
+    pub forward_secs: f64,
+    /// From the loss to the gradients, with what is computed again; of data-parallel workers the mean.
+    pub backward_secs: f64,
+    /// The gradients' norm, the update, and the average of the weights.
+    pub optimizer_secs: f64,
+    /// All else: records, pictures, and waiting for workers.
+    pub other_secs: f64,
+}
+
+impl StepTimes {
+    pub fn total_secs(&self) -> f64 {
+        self.parts().iter().sum()
+    }
+
+    /// In the order of the fields.
+    pub fn parts(&self) -> [f64; 5] {
+        [
+            self.data_secs,
+            self.forward_secs,
+            self.backward_secs,
+            self.optimizer_secs,
+            self.other_secs,
+        ]
+    }
+
+    pub fn from_parts([data_secs, forward_secs, backward_secs, optimizer_secs, other_secs]: [f64; 5]) -> Self {
+        Self {
+            data_secs,
+            forward_secs,
+            backward_secs,
+            optimizer_secs,
+            other_secs,
+        }
+    }
+
+    /// These and `more`, part by part.
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        let (own, more) = (self.parts(), more.parts());
+        Self::from_parts(std::array::from_fn(|part| own[part] + more[part]))
+    }
+
+    /// What is left of `total_secs` besides the other parts becomes the last.
+    #[must_use]
+    pub fn within(self, total_secs: f64) -> Self {
+        let known = self.total_secs() - self.other_secs;
+        Self {
+            other_secs: (total_secs - known).max(0.0),
+            ..self
+        }
+    }
 }
 
 /// The process's memory, in bytes.

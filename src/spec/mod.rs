@@ -35,7 +35,7 @@ pub use dataset::{
     ColumnKind, DataKind, DatasetSummary, FeatureScale, InputColumn, InputForm, Preprocessing, SplitRows, TargetScale,
     TargetTransform, Task, Vocabulary,
 };
-pub use event::{ArtifactKind, Ended, Envelope, Event, EventSink, MemoryReading, StepRecord};
+pub use event::{ArtifactKind, Ended, Envelope, Event, EventSink, MemoryReading, StepRecord, StepTimes};
 pub use failure::Failure;
 pub use finding::{Finding, FindingKind};
 pub use ladder::Ladder;

@@ -109,12 +109,14 @@ fn split(event: &Event) -> (Event, &[StepRecord]) {
             samples_per_second,
             memory,
             cpu_cores,
+            times,
         } => {
             let event = Event::Steps {
                 steps: Vec::new(),
                 samples_per_second: *samples_per_second,
                 memory: *memory,
                 cpu_cores: *cpu_cores,
+                times: *times,
             };
             (event, steps)
         }

@@ -338,7 +338,7 @@ fn median(values: &mut [f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Envelope, Event, MemoryLedger, MemoryReading, Metrics, RunId, StepRecord};
+    use crate::spec::{Envelope, Event, MemoryLedger, MemoryReading, Metrics, RunId, StepRecord, StepTimes};
 
     /// A run whose steps have these losses and gradient norms.
     fn run(steps: impl IntoIterator<Item = (f64, f64)>) -> Vec<Event> {
@@ -361,6 +361,7 @@ mod tests {
                 samples_per_second: 1.0,
                 memory: MemoryReading::default(),
                 cpu_cores: 0.0,
+                times: StepTimes::default(),
             },
         ]
     }
@@ -543,6 +544,7 @@ mod tests {
                 samples_per_second: 1.0,
                 memory,
                 cpu_cores: 0.0,
+                times: StepTimes::default(),
             });
         }
         let found = alarms(&view(events));
@@ -568,6 +570,7 @@ mod tests {
             samples_per_second: 1.0,
             memory: MemoryReading::default(),
             cpu_cores: 0.0,
+            times: StepTimes::default(),
         }));
         events.push(Event::Started {
             first_step: 610,

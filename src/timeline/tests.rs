@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{Curve, RunView, Trace, XAxis};
 use crate::spec::{
-    Ended, Envelope, Event, Failure, MemoryLedger, MemoryReading, Metrics, Run, RunId, RunStatus, StepRecord,
+    Ended, Envelope, Event, Failure, MemoryLedger, MemoryReading, Metrics, Run, RunId, RunStatus, StepRecord, StepTimes,
 };
 
 fn told(events: impl IntoIterator<Item = (f64, Event)>) -> Vec<Envelope> {
@@ -45,6 +45,7 @@ fn steps(range: std::ops::Range<usize>, loss: f32, samples_per_second: f64, peak
             ..MemoryReading::default()
         },
         cpu_cores: 1.5,
+        times: StepTimes::default(),
     }
 }
 
@@ -62,6 +63,7 @@ fn step(step: usize, loss: f32) -> Event {
         samples_per_second,
         memory,
         cpu_cores,
+        times,
     } = steps(step..step + 1, loss, 100.0, 1)
     else {
         unreachable!("steps are steps")
@@ -72,6 +74,7 @@ fn step(step: usize, loss: f32) -> Event {
         samples_per_second,
         memory,
         cpu_cores,
+        times,
     }
 }
 
@@ -122,6 +125,31 @@ fn an_event_recorded_without_cpu_use_can_be_read() {
     value.as_object_mut().unwrap().remove("cpu_cores").unwrap();
     let event: Event = serde_json::from_value(value).unwrap();
     assert_eq!(RunView::of(&told([(1.0, event)])).readings[0].cpu_cores, 0.0);
+}
+
+#[test]
+fn a_step_s_time_is_the_mean_of_those_that_tell_it() {
+    let with = |range: std::ops::Range<usize>, parts: [f64; 5]| {
+        let mut event = steps(range, 0.5, 100.0, 1);
+        let Event::Steps { times, .. } = &mut event else {
+            unreachable!("steps are steps")
+        };
+        *times = StepTimes::from_parts(parts);
+        event
+    };
+    // As stores of before have it.
+    let mut old = serde_json::to_value(steps(0..5, 0.5, 100.0, 1)).unwrap();
+    old.as_object_mut().unwrap().remove("times").unwrap();
+    let old: Event = serde_json::from_value(old).unwrap();
+    assert_eq!(RunView::of(&told([(1.0, old.clone())])).step_times(), None);
+    let view = RunView::of(&told([
+        (1.0, old),
+        (2.0, with(5..6, [1.0, 2.0, 4.0, 8.0, 0.0])),
+        (3.0, with(6..9, [3.0, 2.0, 4.0, 8.0, 4.0])),
+    ]));
+    let times = view.step_times().unwrap();
+    assert_eq!(times.parts(), [1.0, 1.0, 2.0, 4.0, 1.0]);
+    assert_eq!(times.total_secs(), 9.0);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! What a run's events amount to.
 
 use super::XAxis;
-use crate::spec::{Ended, Envelope, Event, MemoryLedger, MemoryReading, Metrics, Run, RunStatus, StepRecord};
+use crate::spec::{
+    Ended, Envelope, Event, MemoryLedger, MemoryReading, Metrics, Run, RunStatus, StepRecord, StepTimes,
+};
 
 /// A run as told by its events so far, over all sittings.
 ///
@@ -25,6 +27,8 @@ pub struct RunView {
     pub progress: Option<Progress>,
     pub notes: Vec<String>,
     pub ended: Option<Ended>,
+    /// Where the time of all steps went that told it, and how many these are.
+    pub times: (StepTimes, usize),
     /// Seconds of work.
     pub elapsed_secs: f64,
     /// How often something told earlier was changed, rather than added to.
@@ -86,6 +90,7 @@ impl RunView {
             progress: None,
             notes: Vec::new(),
             ended: None,
+            times: (StepTimes::default(), 0),
             elapsed_secs: 0.0,
             rewrites: 0,
             sitting: (0, 0.0),
@@ -128,7 +133,11 @@ impl RunView {
                 samples_per_second,
                 memory,
                 cpu_cores,
+                times,
             } => {
+                if times.total_secs() > 0.0 {
+                    self.times = (self.times.0.plus(*times), self.times.1 + steps.len());
+                }
                 for step in steps {
                     self.rewrites += u64::from(!put(&mut self.steps, *step, |step| step.step));
                     self.step = step.step + 1;
@@ -258,6 +267,13 @@ impl RunView {
     pub fn samples_per_second(&self) -> f64 {
         let (steps, secs) = self.measured;
         if secs > 0.0 { steps / secs } else { 0.0 }
+    }
+
+    /// Where the time of a step goes, on average; none where no step told it.
+    pub fn step_times(&self) -> Option<StepTimes> {
+        let (sums, steps) = self.times;
+        let mean = |secs: f64| secs / steps as f64;
+        (steps > 0).then(|| StepTimes::from_parts(sums.parts().map(mean)))
     }
 
     /// Median throughput of the readings; 0 before the first.

@@ -5,10 +5,12 @@ use std::time::Instant;
 use burn::module::Module;
 use serde::Serialize;
 
-use super::objective::{Objective, Tally};
+use super::failures;
+use super::objective::Objective;
 use super::optimizer::Optimizer;
+use super::replicas::{self, Replicas};
 use crate::cost;
-use crate::data::Targets;
+use crate::data::{Batch, Targets};
 use crate::meter::process;
 use crate::nn::{self, DropoutKey, Network};
 use crate::spec::{ActivationKind, CellKind, Device, Failure, LayerSpec, ModelSpec, PaddingKind, Shape, TrainConfig};
@@ -36,12 +38,29 @@ pub enum Workload {
     Transformer28,
 }
 
-/// What was measured; times in milliseconds.
+/// What to measure, and on what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bench {
+    pub workload: Workload,
+    /// Samples a step.
+    pub batch: usize,
+    /// In all; replicas share them.
+    pub threads: usize,
+    pub device: Device,
+    /// Data-parallel replicas of the network.
+    pub workers: usize,
+    /// Timed steps, and timed forward passes.
+    pub steps: usize,
+}
+
+/// What was measured; times in milliseconds. The peer's figures have the same names.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BenchRow {
     pub workload: &'static str,
     pub batch: usize,
     pub threads: usize,
+    pub device: Device,
+    pub workers: usize,
     /// Median of one step: forward, cross entropy, its value read, backward, Adam.
     pub train_ms: f64,
     pub train_ms_min: f64,
@@ -50,7 +69,7 @@ pub struct BenchRow {
     pub infer_ms: f64,
     pub infer_ms_min: f64,
     pub params: u64,
-    /// Growth of the resident size over the training steps.
+    /// Growth of the largest resident size over the training steps.
     pub rss_growth_bytes: u64,
 }
 
@@ -133,26 +152,47 @@ impl Workload {
     }
 }
 
-/// Measures `steps` steps and forward passes of `batch` samples on `threads` threads.
-pub fn run(workload: Workload, batch: usize, threads: usize, steps: usize) -> Result<BenchRow, Failure> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+/// Measures steps and forward passes.
+pub fn run(bench: Bench) -> Result<BenchRow, Failure> {
+    let bench = Bench {
+        batch: bench.batch.max(1),
+        threads: bench.threads.max(1),
+        workers: bench.workers.max(1),
+        steps: bench.steps.max(1),
+        ..bench
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(bench.threads).build();
     let pool = pool.map_err(|error| Failure::new("--threads", error.to_string(), "use fewer threads"))?;
-    pool.install(|| measure(workload, batch.max(1), threads, steps.max(1)))
+    pool.install(|| measure(bench))
 }
 
-fn measure(workload: Workload, batch: usize, threads: usize, steps: usize) -> Result<BenchRow, Failure> {
+fn measure(bench: Bench) -> Result<BenchRow, Failure> {
+    let Bench {
+        workload,
+        batch,
+        threads,
+        device,
+        workers,
+        steps,
+    } = bench;
     let model = workload.model();
-    let device = nn::device(Device::Flex).map_err(|error| Failure::new("device", error.to_string(), "use flex"))?;
-    let network = Network::new(&model, 0, &device.autodiff());
+    let place = nn::device(device).map_err(failures::device)?.autodiff();
+    let network = Network::new(&model, 0, &place);
     let mut network = network.map_err(|error| Failure::new("model", error.to_string(), "report this"))?;
     let mut optimizer = Optimizer::new(&TrainConfig::default(), &network.describe_parameters());
     let objective = Objective::plain(&TrainConfig::default());
-    let inputs: Vec<f32> = (0..batch * model.input.len())
-        .map(|index| (index * 7919 % 997) as f32 / 997.0)
-        .collect();
-    let targets = Targets::Classes((0..batch).map(|row| (row % CLASSES) as u32).collect());
-    let before = process::resident_bytes().unwrap_or(0);
-    let mut resident = before;
+    let mut replicas = match workers {
+        1 => None,
+        workers => Some(Replicas::new(&network, workers, false, &place)?),
+    };
+    let samples = Batch {
+        inputs: (0..batch * model.input.len())
+            .map(|index| (index * 7919 % 997) as f32 / 997.0)
+            .collect(),
+        targets: Targets::Classes((0..batch).map(|row| (row % CLASSES) as u32).collect()),
+        mixed: None,
+    };
+    let before = process::peak_resident_bytes().unwrap_or(0);
     let mut train = Vec::with_capacity(steps);
     for step in 0..steps + WARM_UP {
         let began = Instant::now();
@@ -161,24 +201,31 @@ fn measure(workload: Workload, batch: usize, threads: usize, steps: usize) -> Re
             step,
             first_row: 0,
         };
-        let gradients = network.gradients(inputs.clone(), batch, key, |outputs| {
-            let mass = batch as f64;
-            Ok::<_, Failure>(
-                objective
-                    .differentiate(outputs, &targets, None, mass, &mut Tally::default())
-                    .1,
-            )
-        })?;
+        let mass = batch as f64;
+        let descent = match &mut replicas {
+            None => replicas::descent(&network, samples.clone(), key, &objective, mass),
+            Some(replicas) => replicas.descent(&network, &samples, key, &objective, mass),
+        };
+        let diverged = |loss: f64| Failure::new("loss", format!("{loss} after {step} steps"), "report this");
+        let gradients = descent.map_err(diverged)?.gradients;
         let rule = optimizer.rule(step, LEARNING_RATE, 1.0);
-        network.update(|index, parameter| optimizer.update(&rule, index, parameter, &gradients[index]));
+        network.update(|index, parameter| {
+            optimizer.update(&rule, index, parameter, &gradients[index]);
+            if let Some(replicas) = &mut replicas {
+                replicas.note(index, parameter);
+            }
+        });
+        if let Some(replicas) = &mut replicas {
+            replicas.end_step(&mut network);
+        }
         train.push(began.elapsed().as_secs_f64() * 1e3);
-        resident = resident.max(process::resident_bytes().unwrap_or(0));
     }
+    let growth = process::peak_resident_bytes().unwrap_or(0).saturating_sub(before);
     let network = network.valid();
     let mut infer = Vec::with_capacity(steps);
     for _ in 0..steps + WARM_UP {
         let began = Instant::now();
-        network.predict(inputs.clone(), batch);
+        network.predict(samples.inputs.clone(), batch);
         infer.push(began.elapsed().as_secs_f64() * 1e3);
     }
     let (train_ms, train_ms_min) = summary(&mut train);
@@ -187,13 +234,15 @@ fn measure(workload: Workload, batch: usize, threads: usize, steps: usize) -> Re
         workload: workload.name(),
         batch,
         threads,
+        device,
+        workers,
         train_ms,
         train_ms_min,
         samples_per_s: batch as f64 / train_ms * 1e3,
         infer_ms,
         infer_ms_min,
         params: cost::parameters(&model),
-        rss_growth_bytes: resident - before,
+        rss_growth_bytes: growth,
     })
 }
 
@@ -216,9 +265,19 @@ mod tests {
         assert_eq!(cost::parameters(&Workload::Gru28.model()), 18_698);
         assert_eq!(cost::parameters(&Workload::Transformer28.model()), 69_450);
         for workload in [Workload::Mlp784, Workload::Gru28, Workload::Transformer28] {
-            let row = run(workload, 4, 1, 2).unwrap();
-            assert!(row.train_ms >= row.train_ms_min && row.train_ms_min > 0.0);
-            assert!(row.infer_ms_min > 0.0 && row.threads == 1);
+            for (threads, workers) in [(1, 1), (2, 2)] {
+                let row = run(Bench {
+                    workload,
+                    batch: 4,
+                    threads,
+                    device: Device::Flex,
+                    workers,
+                    steps: 2,
+                })
+                .unwrap();
+                assert!(row.train_ms >= row.train_ms_min && row.train_ms_min > 0.0);
+                assert!(row.infer_ms_min > 0.0 && row.threads == threads && row.workers == workers);
+            }
         }
     }
 }

@@ -7,6 +7,8 @@
 //! each replica normalises its own share by that share's mean and variance, as replicas do elsewhere (`DistributedDataParallel`),
 //! and the running statistics are the mean of the replicas', by their rows.
 
+use std::time::Instant;
+
 use burn::tensor::Device;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -20,6 +22,9 @@ pub struct Descent {
     pub loss: f64,
     pub gradients: Vec<Vec<f32>>,
     pub tally: Tally,
+    /// From the inputs to the loss, and from there to the gradients; of several workers the mean.
+    pub forward_secs: f64,
+    pub backward_secs: f64,
 }
 
 /// The workers beside the network itself, which is the first.
@@ -40,10 +45,9 @@ struct Replica {
 }
 
 impl Replicas {
-    /// For `workers` in all, at least two, which share the cores of this machine.
+    /// For `workers` in all, at least two, which share the threads of the current pool.
     pub fn new(network: &Network, workers: usize, recomputes: bool, device: &Device) -> Result<Self, Failure> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = (cores / workers).max(1);
+        let threads = (rayon::current_num_threads() / workers).max(1);
         let pool = |worker: usize| {
             let name = move |thread| format!("trimtab-replica-{worker}.{thread}");
             let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).build();
@@ -116,9 +120,16 @@ impl Replicas {
                 Some(whole) => {
                     whole.loss += share.loss;
                     whole.tally.add(&share.tally);
+                    whole.forward_secs += share.forward_secs;
+                    whole.backward_secs += share.backward_secs;
                     add(&mut whole.gradients, &share.gradients);
                 }
             }
+        }
+        let workers = shares.len() as f64;
+        if let Some(whole) = &mut whole {
+            whole.forward_secs /= workers;
+            whole.backward_secs /= workers;
         }
         whole.ok_or(f64::NAN)
     }
@@ -187,6 +198,8 @@ pub fn descent(
     objective: &Objective,
     mass: f64,
 ) -> Result<Descent, f64> {
+    let began = Instant::now();
+    let mut answered = began;
     let mut tally = Tally::default();
     let mut loss = 0.0;
     let rows = batch.len();
@@ -199,13 +212,20 @@ pub fn descent(
             part = teacher.blend((outputs, taught), &targets, mass, part, &mut gradient, &mut tally);
         }
         loss = part;
+        answered = Instant::now();
         if (part as f32).is_finite() {
             Ok(gradient)
         } else {
             Err(part)
         }
     })?;
-    Ok(Descent { loss, gradients, tally })
+    Ok(Descent {
+        loss,
+        gradients,
+        tally,
+        forward_secs: (answered - began).as_secs_f64(),
+        backward_secs: answered.elapsed().as_secs_f64(),
+    })
 }
 
 /// Adds `more` to `sums`, value by value.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::meter::alloc;
 use crate::meter::process::{self, BusyCores};
-use crate::spec::{Event, EventSink, Failure, MemoryReading, StepRecord};
+use crate::spec::{Event, EventSink, Failure, MemoryReading, StepRecord, StepTimes};
 
 /// Between two `Steps` events: at most 14 a second from the clock, which with those that go before a checkpoint stays
 /// below 20. A step is never older than this when it is emitted, or than the step after it takes.
@@ -17,8 +17,8 @@ pub struct Reporter<'a> {
     /// To follow the steps.
     epochs: Vec<Event>,
     samples: usize,
-    /// Time that the gathered steps took.
-    busy: Duration,
+    /// Where the time of the gathered steps went.
+    times: StepTimes,
     emitted: Instant,
     /// Heap in use before the network was built.
     baseline: isize,
@@ -34,18 +34,18 @@ impl<'a> Reporter<'a> {
             steps: Vec::new(),
             epochs: Vec::new(),
             samples: 0,
-            busy: Duration::ZERO,
+            times: StepTimes::default(),
             emitted: Instant::now(),
             baseline: alloc::live_bytes(),
             busy_cores: BusyCores::new(),
         }
     }
 
-    /// A step of `samples` samples that took `busy`.
-    pub fn step(&mut self, record: StepRecord, samples: usize, busy: Duration) -> Result<(), Failure> {
+    /// A step of `samples` samples.
+    pub fn step(&mut self, record: StepRecord, samples: usize, times: StepTimes) -> Result<(), Failure> {
         self.steps.push(record);
         self.samples += samples;
-        self.busy += busy;
+        self.times = self.times.plus(times);
         if self.emitted.elapsed() >= INTERVAL {
             self.flush()
         } else {
@@ -67,13 +67,14 @@ impl<'a> Reporter<'a> {
     pub fn flush(&mut self) -> Result<(), Failure> {
         self.emitted = Instant::now();
         if !self.steps.is_empty() {
-            let busy = std::mem::take(&mut self.busy).as_secs_f64();
-            let samples_per_second = std::mem::take(&mut self.samples) as f64 / busy.max(1e-9);
+            let times = std::mem::take(&mut self.times);
+            let samples_per_second = std::mem::take(&mut self.samples) as f64 / times.total_secs().max(1e-9);
             self.sink.emit(Event::Steps {
                 steps: std::mem::take(&mut self.steps),
                 samples_per_second,
                 memory: self.memory(),
                 cpu_cores: self.busy_cores.read(),
+                times,
             })?;
         }
         self.epochs.drain(..).try_for_each(|epoch| self.sink.emit(epoch))

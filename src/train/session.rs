@@ -253,6 +253,7 @@ impl<'a> Session<'a> {
             gradient_norm,
             samples,
             gradients,
+            times,
         } = strided.map_err(|stumble| failures::stumble(stumble, step, train.learning_rate))?;
         self.state.step += 1;
         self.pictures.step(step, &self.stepper.network, &gradients);
@@ -263,12 +264,12 @@ impl<'a> Session<'a> {
             learning_rate,
             gradient_norm,
         };
-        let busy = began.elapsed();
-        self.state.busy_secs += busy.as_secs_f64();
+        let busy_secs = began.elapsed().as_secs_f64();
+        self.state.busy_secs += busy_secs;
         if self.pruner.is_some() {
-            self.pace.take(busy.as_secs_f64());
+            self.pace.take(busy_secs);
         }
-        self.reporter.step(record, samples, busy)
+        self.reporter.step(record, samples, times.within(busy_secs))
     }
 
     /// What the schedule has for this step, times the drops of a plateau.

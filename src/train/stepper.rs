@@ -1,6 +1,8 @@
 //! One optimizer step: batches to gradients, averaged, clipped and applied. The loop of a run takes these steps, and so do the
 //! probes that find out how a run would go.
 
+use std::time::Instant;
+
 use burn::tensor::Device;
 
 use super::average::Average;
@@ -9,7 +11,7 @@ use super::optimizer::{Optimizer, clip_factor, global_norm};
 use super::replicas::{self, Descent, Replicas};
 use crate::data::{Batch, DataError, Dataset};
 use crate::nn::{DropoutKey, Network};
-use crate::spec::{Failure, RunPlan, ShapeError};
+use crate::spec::{Failure, RunPlan, ShapeError, StepTimes};
 
 /// A network with all that moves it.
 pub struct Stepper {
@@ -36,6 +38,8 @@ pub struct Strided {
     pub samples: usize,
     /// Of every parameter, before clipping.
     pub gradients: Vec<Vec<f32>>,
+    /// Where the time of the step went.
+    pub times: StepTimes,
 }
 
 /// Why a step could not be taken.
@@ -110,8 +114,12 @@ impl Stepper {
         let mut samples = 0;
         let mut total = 0.0;
         let mut sum: Option<Descent> = None;
+        let mut times = StepTimes::default();
+        let began = Instant::now();
+        let mut asked = began;
         for batch in batches {
             let batch = batch.map_err(Stumble::Data)?;
+            times.data_secs += asked.elapsed().as_secs_f64();
             let rows = batch.len();
             let mass = self.objective.mass(&batch);
             let key = DropoutKey {
@@ -128,12 +136,15 @@ impl Stepper {
                 value,
             })?;
             tally.add(&descent.tally);
+            times.forward_secs += descent.forward_secs;
+            times.backward_secs += descent.backward_secs;
             samples += rows;
             sum = Some(match sum {
                 None => descent,
                 Some(before) => mean(before, total, &descent, mass),
             });
             total += mass;
+            asked = Instant::now();
         }
         let Some(Descent {
             loss, mut gradients, ..
@@ -144,8 +155,10 @@ impl Stepper {
                 gradient_norm: 0.0,
                 samples,
                 gradients: Vec::new(),
+                times,
             });
         };
+        let descended = Instant::now();
         if let Some(mask) = &self.mask {
             for (gradient, mask) in gradients.iter_mut().zip(mask) {
                 multiply(gradient, mask);
@@ -159,11 +172,13 @@ impl Stepper {
             });
         }
         self.apply(&gradients, step, learning_rate, clip_factor(norm, self.clip));
+        times.optimizer_secs = descended.elapsed().as_secs_f64();
         Ok(Strided {
             loss: loss as f32,
             gradient_norm: norm as f32,
             samples,
             gradients,
+            times: times.within(began.elapsed().as_secs_f64()),
         })
     }
 

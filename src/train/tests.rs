@@ -8,8 +8,8 @@ use super::checkpoint::Checkpoint;
 use super::*;
 use crate::data;
 use crate::spec::{
-    AnswersSeen, ArtifactKind, Command, Device, EarlyStopping, Event, MonitoredMetric, OptimizerKind, RunConfig,
-    ScheduleKind, Snapshot, StepRecord, Wanted,
+    AnswersSeen, Architecture, ArtifactKind, Command, Device, EarlyStopping, Event, ModelConfig, MonitoredMetric,
+    OptimizerKind, PresetSize, RunConfig, ScheduleKind, Snapshot, StepRecord, Wanted,
 };
 
 /// Keeps all events and the last bytes of each artifact, and is asked what to do by its control.
@@ -151,9 +151,14 @@ fn a_run_learns_and_tells_every_step_in_order() {
     for event in recorder.events.lock().unwrap().iter() {
         match event {
             Event::Steps {
-                steps: more, memory, ..
+                steps: more,
+                memory,
+                times,
+                ..
             } => {
                 steps += more.len();
+                assert!(times.parts().iter().all(|&secs| secs >= 0.0));
+                assert!(times.forward_secs > 0.0 && times.backward_secs > 0.0 && times.optimizer_secs > 0.0);
                 assert!(memory.peak_bytes >= memory.live_bytes);
             }
             Event::Epoch { epoch, step, .. } => {
@@ -175,6 +180,28 @@ fn the_same_seed_gives_the_same_bits() {
     let mut other = config();
     other.run.seed = 1;
     assert_ne!(first.1, prepare(&other).trained().1);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_in_every_architecture_and_with_workers() {
+    let mut config = RunConfig::digits_cnn();
+    config.train.epochs = 1;
+    config.train.batch_size = 251;
+    let input = prepare(&config).dataset.summary.input;
+    let neural = Architecture::ALL
+        .into_iter()
+        .filter(|architecture| !architecture.is_classical());
+    for architecture in neural {
+        for workers in [1, 2] {
+            config.model = ModelConfig::preset(architecture, PresetSize::Tiny, input);
+            config.train.workers = workers;
+            let prepared = prepare(&config);
+            assert!(
+                prepared.trained() == prepared.trained(),
+                "{architecture} with {workers} workers"
+            );
+        }
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! 15 % of a whole run's peak, and each term beside what was measured where it begins or ends.
 
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Instant;
 
 use rand_chacha::rand_core::Rng;
@@ -286,4 +287,80 @@ fn shipped() -> impl Iterator<Item = (RunPlan, Dataset)> {
         let dataset = trimtab::data::load(&config.data).unwrap();
         (config.check(&dataset.summary).unwrap(), dataset)
     })
+}
+
+#[test]
+fn a_thousand_steps_keep_memory_flat() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "memory::measure_a_thousand_steps",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+        ])
+        .output()
+        .unwrap();
+    println!("{}", String::from_utf8_lossy(&output.stdout));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Heap in use after each event of steps.
+#[derive(Default)]
+struct Heights(Mutex<Vec<(usize, u64)>>);
+
+impl EventSink for Heights {
+    fn emit(&self, event: Event) -> Result<(), Failure> {
+        if let Event::Steps { steps, memory, .. } = event {
+            let last = steps.last().map_or(0, |step| step.step);
+            self.0.lock().unwrap().push((last, memory.live_bytes));
+        }
+        Ok(())
+    }
+
+    fn save(&self, _: ArtifactKind, _: &[u8]) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[test]
+#[ignore = "alone in its process, started by the test above"]
+fn measure_a_thousand_steps() {
+    let mut config = RunConfig::digits_cnn();
+    config.train.batch_size = 8;
+    config.train.epochs = 7;
+    let dataset = trimtab::data::load(&config.data).unwrap();
+    for architecture in [
+        Architecture::Mlp,
+        Architecture::Cnn,
+        Architecture::Gru,
+        Architecture::Lstm,
+        Architecture::Transformer,
+    ] {
+        config.model = ModelConfig::preset(architecture, PresetSize::Tiny, dataset.summary.input);
+        let plan = config.check(&dataset.summary).unwrap();
+        let heights = Heights(Mutex::new(Vec::with_capacity(4096)));
+        train(
+            TrainJob::new(&plan, &dataset, Start::Fresh),
+            &RunControl::default(),
+            &heights,
+        )
+        .unwrap();
+        let heights = heights.0.into_inner().unwrap();
+        let last = heights.last().unwrap().0;
+        assert!(last >= 1000, "{last} steps");
+        let late = heights
+            .iter()
+            .filter(|(step, _)| *step >= last - 500)
+            .map(|(_, bytes)| *bytes);
+        let (least, most) = late.fold((u64::MAX, 0), |(least, most), bytes| {
+            (least.min(bytes), most.max(bytes))
+        });
+        println!(
+            "{architecture}: {} to {} KiB in use over the last 500 of {last} steps",
+            least >> 10,
+            most >> 10
+        );
+        // A few records of steps wait to be told.
+        assert!(most - least <= most / 100 + (64 << 10), "{architecture}: {heights:?}");
+    }
 }

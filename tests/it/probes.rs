@@ -87,6 +87,26 @@ fn larger_batches_take_more_memory() {
 }
 
 #[test]
+fn a_profile_shows_where_the_time_of_a_step_goes() {
+    let desk = desk();
+    let found = desk.json(&["profile", "mlp.toml", "--steps", "30", "--json"]);
+    let part = |name: &str| found["times"][name].as_f64().unwrap();
+    let parts = [
+        "data_secs",
+        "forward_secs",
+        "backward_secs",
+        "optimizer_secs",
+        "other_secs",
+    ]
+    .map(part);
+    assert!(parts.iter().all(|&secs| secs >= 0.0));
+    assert!((parts.iter().sum::<f64>() / found["step_secs"].as_f64().unwrap() - 1.0).abs() < 1e-6);
+    assert!(numbers(&found["layers"], "forward_secs").iter().all(|&secs| secs > 0.0));
+    let text = desk.text(&["profile", "mlp.toml", "--steps", "5"]);
+    assert!(text.contains("backward") && text.contains("dense"), "{text}");
+}
+
+#[test]
 fn workers_are_timed_and_a_run_with_workers_says_what_they_buy() {
     let desk = desk();
     let found = desk.json(&["workers", "mlp.toml", "--json"]);

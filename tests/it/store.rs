@@ -7,7 +7,7 @@ use std::process::Command;
 
 use trimtab::spec::{
     ArtifactKind, DataKind, DatasetSummary, Ended, Envelope, Event, MemoryReading, Metrics, Recipe, RunConfig, RunPlan,
-    RunStatus, Shape, SplitRows, StepRecord, Task,
+    RunStatus, Shape, SplitRows, StepRecord, StepTimes, Task,
 };
 use trimtab::store::{NewRun, RunLock, Store, StoreError};
 
@@ -57,6 +57,7 @@ fn steps(range: std::ops::Range<usize>, loss: impl Fn(usize) -> f32) -> Event {
         samples_per_second: 100.0,
         memory: MemoryReading::default(),
         cpu_cores: 0.75,
+        times: StepTimes::from_parts([0.01, 0.02, 0.04, 0.005, 0.001]),
     }
 }
 

@@ -180,6 +180,7 @@ impl Updater {
                     Probe::LargestBatch { .. } => "find the largest batch",
                     Probe::Throughput => "time the batches",
                     Probe::Workers => "measure the workers",
+                    Probe::Profile { .. } => "time the steps",
                     Probe::LearningCurve { .. } => "draw the learning curve",
                 };
                 let probed = Box::new(config.clone());

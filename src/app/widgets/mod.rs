@@ -1,5 +1,6 @@
 //! Parts that pages share.
 
+pub mod bands;
 pub mod chart;
 pub mod field;
 pub mod figures;
@@ -10,3 +11,4 @@ pub mod network;
 pub mod picture;
 pub mod progress;
 pub mod samples;
+pub mod times;

@@ -62,7 +62,9 @@ impl Traced {
     pub fn scoring(&self) -> u64 {
         let (x, y) = (self.x(), self.y());
         match self.placed.layer {
-            LayerSpec::Recurrent { cell, bidirectional, .. } => {
+            LayerSpec::Recurrent {
+                cell, bidirectional, ..
+            } => {
                 // Two steps of what training keeps of all, one direction after the other.
                 let room = 2 * self.states() * per_state(cell) / self.placed.input.positions().max(1) as u64;
                 x + if bidirectional { 2 * y } else { y } + room + self.weights()
@@ -204,7 +206,11 @@ impl Traced {
             saves_input: true,
             kept: directions * per_state(cell) * self.states(),
             forward: joined + weights + 5 * running,
-            backward: joined + gradient + gates + (parts + 1) * weights + weights.max(self.threads.min(parts) * x / parts),
+            backward: joined
+                + gradient
+                + gates
+                + (parts + 1) * weights
+                + weights.max(self.threads.min(parts) * x / parts),
             ..Terms::default()
         }
     }

@@ -76,7 +76,9 @@ fn bookkeeping(model: &ModelSpec, recompute: bool) -> u64 {
 fn operations(placed: &Placed) -> u64 {
     match placed.layer {
         // The directions are put side by side.
-        LayerSpec::Recurrent { bidirectional: true, .. } => 6,
+        LayerSpec::Recurrent {
+            bidirectional: true, ..
+        } => 6,
         LayerSpec::SelfAttention { .. } => 3,
         _ => 1,
     }

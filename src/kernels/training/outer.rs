@@ -80,13 +80,23 @@ fn tiles(set: InstructionSet) -> Tiles {
         InstructionSet::Avx512Vnni if set.is_available() => {
             return Tiles {
                 wide: 32,
-                tiles: [(8, x86::wide::<8>), (4, x86::wide::<4>), (2, x86::wide::<2>), (1, x86::wide::<1>)],
+                tiles: [
+                    (8, x86::wide::<8>),
+                    (4, x86::wide::<4>),
+                    (2, x86::wide::<2>),
+                    (1, x86::wide::<1>),
+                ],
             };
         }
         InstructionSet::Avx2 | InstructionSet::AvxVnni if set.is_available() => {
             return Tiles {
                 wide: 16,
-                tiles: [(6, x86::narrow::<6>), (4, x86::narrow::<4>), (2, x86::narrow::<2>), (1, x86::narrow::<1>)],
+                tiles: [
+                    (6, x86::narrow::<6>),
+                    (4, x86::narrow::<4>),
+                    (2, x86::narrow::<2>),
+                    (1, x86::narrow::<1>),
+                ],
             };
         }
         _ => {}
@@ -127,9 +137,9 @@ mod x86 {
         reason = "loops over constant ranges are unrolled, which keeps the sums in registers"
     )]
     use std::arch::x86_64::{
-        __m256i, __mmask16, _mm256_add_ps, _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_maskload_ps, _mm256_maskstore_ps,
-        _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm512_add_ps, _mm512_fmadd_ps,
-        _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
+        __m256i, __mmask16, _mm256_add_ps, _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_maskload_ps,
+        _mm256_maskstore_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps, _mm512_add_ps,
+        _mm512_fmadd_ps, _mm512_mask_storeu_ps, _mm512_maskz_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps,
     };
 
     use super::Call;
@@ -140,12 +150,21 @@ mod x86 {
     pub unsafe fn wide<const ROWS: usize>(call: &Call) {
         // SAFETY: the caller's promise; loads and stores are masked to the columns that exist.
         unsafe {
-            let lanes = |columns: usize| -> __mmask16 { if columns >= 16 { __mmask16::MAX } else { (1 << columns) - 1 } };
+            let lanes = |columns: usize| -> __mmask16 {
+                if columns >= 16 {
+                    __mmask16::MAX
+                } else {
+                    (1 << columns) - 1
+                }
+            };
             let masks = [lanes(call.columns), lanes(call.columns.saturating_sub(16))];
             let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
             let (mut a, mut b) = (call.a, call.b);
             for _ in 0..call.depth {
-                let line = [_mm512_maskz_loadu_ps(masks[0], b), _mm512_maskz_loadu_ps(masks[1], b.wrapping_add(16))];
+                let line = [
+                    _mm512_maskz_loadu_ps(masks[0], b),
+                    _mm512_maskz_loadu_ps(masks[1], b.wrapping_add(16)),
+                ];
                 for row in 0..ROWS {
                     let value = _mm512_set1_ps(*a.add(row));
                     for half in 0..2 {
@@ -178,7 +197,10 @@ mod x86 {
             let mut sums = [[_mm256_setzero_ps(); 2]; ROWS];
             let (mut a, mut b) = (call.a, call.b);
             for _ in 0..call.depth {
-                let line = [_mm256_maskload_ps(b, masks[0]), _mm256_maskload_ps(b.wrapping_add(8), masks[1])];
+                let line = [
+                    _mm256_maskload_ps(b, masks[0]),
+                    _mm256_maskload_ps(b.wrapping_add(8), masks[1]),
+                ];
                 for row in 0..ROWS {
                     let value = _mm256_set1_ps(*a.add(row));
                     for half in 0..2 {

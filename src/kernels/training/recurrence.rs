@@ -151,7 +151,15 @@ impl Recurrence {
             .zip(output.chunks_mut(Self::chunk(rows, self.output_width())))
             .zip(trace.states.chunks_mut(slot.max(1)));
         let tasks: Vec<_> = parts
-            .map(|((x, output), states)| (x, output, states, gates.next().unwrap_or_default(), memories.next().unwrap_or_default()))
+            .map(|((x, output), states)| {
+                (
+                    x,
+                    output,
+                    states,
+                    gates.next().unwrap_or_default(),
+                    memories.next().unwrap_or_default(),
+                )
+            })
             .collect();
         self.each(tasks, |(x, output, states, gates, memory)| {
             self.run(set, &packed, slots, x, output, [gates, states, memory]);
@@ -208,7 +216,11 @@ impl Recurrence {
 
     /// Values of an output row.
     pub fn output_width(&self) -> usize {
-        if self.sequence { self.steps * self.units } else { self.units }
+        if self.sequence {
+            self.steps * self.units
+        } else {
+            self.units
+        }
     }
 
     /// Rows of a part, the last one's perhaps fewer.
@@ -277,7 +289,9 @@ impl Recurrence {
         let by_place: Vec<f32> = match self.cell {
             Cell::Gru if wants_x => {
                 let rows = weights.input.chunks_exact(columns.max(1));
-                rows.flat_map(|row| row[2 * units..].iter().chain(&row[..2 * units])).copied().collect()
+                rows.flat_map(|row| row[2 * units..].iter().chain(&row[..2 * units]))
+                    .copied()
+                    .collect()
             }
             _ => Vec::new(),
         };
@@ -334,7 +348,12 @@ impl Recurrence {
             let (before, states) = turn(states, state, place, slots, &start);
             let product = |out: &mut [f32], add: &[f32]| {
                 let add = Some(add);
-                let output = FloatOutput { out, pitch: places, add, low };
+                let output = FloatOutput {
+                    out,
+                    pitch: places,
+                    add,
+                    low,
+                };
                 float_product(before, &of_state, rows, &packed.state, &packed.state_bias, output);
             };
             match self.cell {
@@ -355,7 +374,10 @@ impl Recurrence {
                 }
             }
             if self.sequence {
-                for (output, state) in output.chunks_exact_mut(self.steps * units).zip(states.chunks_exact(units)) {
+                for (output, state) in output
+                    .chunks_exact_mut(self.steps * units)
+                    .zip(states.chunks_exact(units))
+                {
                     output[step * units..][..units].copy_from_slice(state);
                 }
             } else if place + 1 == self.steps {
@@ -446,12 +468,28 @@ impl Recurrence {
             }
         }
         let mut input = vec![0.0; features * columns];
-        add_outer(set, [&by_step, gates], [features, places], [features, columns], rows * self.steps, &mut input);
+        add_outer(
+            set,
+            [&by_step, gates],
+            [features, places],
+            [features, columns],
+            rows * self.steps,
+            &mut input,
+        );
         // The first step had no state before it.
         let mut state = vec![0.0; units * columns];
-        let later = gates.get(rows * places + self.cell.state_place() * units..).unwrap_or_default();
+        let later = gates
+            .get(rows * places + self.cell.state_place() * units..)
+            .unwrap_or_default();
         let depth = rows * self.steps.saturating_sub(1);
-        add_outer(set, [states, later], [units, places], [units, columns], depth, &mut state);
+        add_outer(
+            set,
+            [states, later],
+            [units, places],
+            [units, columns],
+            depth,
+            &mut state,
+        );
         let mut biases = vec![0.0; places];
         steps::add_rows(set, gates, &mut biases);
         Partial { input, state, biases }
@@ -489,7 +527,11 @@ impl Recurrence {
 }
 
 fn panels(set: InstructionSet, size: [usize; 2], values: &[f32], pitches: [usize; 2]) -> FloatPanels {
-    let shape = crate::kernels::MatrixShape { columns: 0, runs: 1, run_len: 0 };
+    let shape = crate::kernels::MatrixShape {
+        columns: 0,
+        runs: 1,
+        run_len: 0,
+    };
     let mut panels = FloatPanels::pack(set, shape, |_, _, _| 0.0);
     panels.repack(size, values, pitches);
     panels
@@ -501,7 +543,13 @@ fn parts(values: &mut [f32], len: usize) -> std::slice::ChunksMut<'_, f32> {
 }
 
 /// The values that the step before left, `start` before the first, and the room of this one.
-fn turn<'a>(values: &'a mut [f32], len: usize, place: usize, slots: usize, start: &'a [f32]) -> (&'a [f32], &'a mut [f32]) {
+fn turn<'a>(
+    values: &'a mut [f32],
+    len: usize,
+    place: usize,
+    slots: usize,
+    start: &'a [f32],
+) -> (&'a [f32], &'a mut [f32]) {
     let slot = place % slots;
     if place == 0 {
         return (start, &mut values[..len]);

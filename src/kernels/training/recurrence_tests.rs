@@ -133,7 +133,9 @@ fn states_are_those_of_plain_loops_and_gradients_are_central_differences() {
         let expected = plain(&of, &numbers);
         let mut rng = ChaCha8Rng::seed_from_u64(4);
         let gradient: Vec<f32> = expected.iter().map(|_| rng.random_range(-1.0..1.0)).collect();
-        let results: Vec<_> = available().map(|set| (set, whole(&of, set, &numbers, &gradient))).collect();
+        let results: Vec<_> = available()
+            .map(|set| (set, whole(&of, set, &numbers, &gradient)))
+            .collect();
         for (set, (output, _)) in &results {
             let error = largest(output.iter().zip(&expected).map(|(&a, b)| f64::from(a) - b));
             assert!(error < 1e-6, "{of:?} {set}: {error}");
@@ -144,7 +146,11 @@ fn states_are_those_of_plain_loops_and_gradients_are_central_differences() {
             for index in (0..numbers[place].len()).step_by(every) {
                 let mut at = |value: f64| -> f64 {
                     numbers[place][index] = value;
-                    plain(&of, &numbers).iter().zip(&gradient).map(|(o, &g)| o * f64::from(g)).sum()
+                    plain(&of, &numbers)
+                        .iter()
+                        .zip(&gradient)
+                        .map(|(o, &g)| o * f64::from(g))
+                        .sum()
                 };
                 let value = f64::from(single(&draw(&of, 3)[place])[index]);
                 slopes.push((at(value + STEP) - at(value - STEP)) / (2.0 * STEP));
@@ -154,7 +160,10 @@ fn states_are_those_of_plain_loops_and_gradients_are_central_differences() {
             for (set, (_, gradients)) in &results {
                 let found = gradients[place].iter().step_by(every);
                 let error = largest(found.zip(&slopes).map(|(&a, b)| f64::from(a) - b));
-                assert!(error < 1e-5 * size.max(0.1), "{of:?} {set}, gradient {place}: {error} of {size}");
+                assert!(
+                    error < 1e-5 * size.max(0.1),
+                    "{of:?} {set}, gradient {place}: {error} of {size}"
+                );
             }
         }
     }
@@ -198,10 +207,14 @@ fn outer_products_are_added_up() {
             add_outer(set, [&a, &b], pitches, [rows, columns], depth, &mut out);
             for (index, (&out, &before)) in out.iter().zip(&before).enumerate() {
                 let products = (0..depth).map(|place| {
-                    f64::from(a[place * pitches[0] + index / columns]) * f64::from(b[place * pitches[1] + index % columns])
+                    f64::from(a[place * pitches[0] + index / columns])
+                        * f64::from(b[place * pitches[1] + index % columns])
                 });
                 let expected = f64::from(before) + products.sum::<f64>();
-                assert!((f64::from(out) - expected).abs() < 2e-5, "{set} {rows} x {columns} over {depth} at {index}");
+                assert!(
+                    (f64::from(out) - expected).abs() < 2e-5,
+                    "{set} {rows} x {columns} over {depth} at {index}"
+                );
             }
         }
     }
@@ -216,7 +229,10 @@ fn the_hyperbolic_tangent_is_precise_near_zero_and_far_from_it() {
         super::steps::rnn(set, &mut found);
         for (x, found) in values.iter().zip(found) {
             let expected = f64::from(*x).tanh();
-            assert!((f64::from(found) - expected).abs() <= 5e-7 * expected.abs(), "{set}: tanh({x}) = {found}");
+            assert!(
+                (f64::from(found) - expected).abs() <= 5e-7 * expected.abs(),
+                "{set}: tanh({x}) = {found}"
+            );
         }
         let mut ends = [200.0, -200.0, f32::NAN];
         super::steps::rnn(set, &mut ends);

@@ -84,13 +84,7 @@ pub(super) fn gru_back(
 
 /// Gates become the gradients of the sums before their activations; `kept` is the memory, that of the step before, and the gradient
 /// of the state; `beside` the gradient of the memory, which becomes that of the step before.
-pub(super) fn lstm_back(
-    set: InstructionSet,
-    units: usize,
-    gates: &mut [f32],
-    kept: [&[f32]; 3],
-    beside: &mut [f32],
-) {
+pub(super) fn lstm_back(set: InstructionSet, units: usize, gates: &mut [f32], kept: [&[f32]; 3], beside: &mut [f32]) {
     run(
         set,
         LstmBack {
@@ -166,7 +160,10 @@ impl Work for Gru<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let units = self.units;
-        let rows = self.gates.chunks_exact_mut(4 * units).zip(self.from_input.chunks_exact(4 * units));
+        let rows = self
+            .gates
+            .chunks_exact_mut(4 * units)
+            .zip(self.from_input.chunks_exact(4 * units));
         let states = self.before.chunks_exact(units).zip(self.states.chunks_exact_mut(units));
         for ((gates, from_input), (before, state)) in rows.zip(states) {
             let [new, reset, update, product] = quarters(gates, units);
@@ -188,8 +185,14 @@ impl Work for Lstm<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let units = self.units;
-        let rows = self.gates.chunks_exact_mut(4 * units).zip(self.before.chunks_exact(units));
-        let states = self.memory.chunks_exact_mut(units).zip(self.states.chunks_exact_mut(units));
+        let rows = self
+            .gates
+            .chunks_exact_mut(4 * units)
+            .zip(self.before.chunks_exact(units));
+        let states = self
+            .memory
+            .chunks_exact_mut(units)
+            .zip(self.states.chunks_exact_mut(units));
         for ((gates, before), (memory, state)) in rows.zip(states) {
             let [input, forget, cell, output] = quarters(gates, units);
             each(
@@ -200,7 +203,14 @@ impl Work for Lstm<'_> {
                     let (input, forget) = (sigmoid::<FUSED>(input), sigmoid::<FUSED>(forget));
                     let (cell, output) = (precise_tanh::<FUSED>(cell), sigmoid::<FUSED>(output));
                     let memory = multiply_add::<FUSED>(forget, before, input * cell);
-                    [input, forget, cell, output, memory, output * precise_tanh::<FUSED>(memory)]
+                    [
+                        input,
+                        forget,
+                        cell,
+                        output,
+                        memory,
+                        output * precise_tanh::<FUSED>(memory),
+                    ]
                 },
             );
         }
@@ -220,8 +230,14 @@ impl Work for GruBack<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let units = self.units;
-        let rows = self.gates.chunks_exact_mut(4 * units).zip(self.before.chunks_exact(units));
-        let gradients = self.gradient.chunks_exact(units).zip(self.beside.chunks_exact_mut(units));
+        let rows = self
+            .gates
+            .chunks_exact_mut(4 * units)
+            .zip(self.before.chunks_exact(units));
+        let gradients = self
+            .gradient
+            .chunks_exact(units)
+            .zip(self.beside.chunks_exact_mut(units));
         for ((gates, before), (gradient, beside)) in rows.zip(gradients) {
             let [new, reset, update, product] = quarters(gates, units);
             each(
@@ -244,7 +260,10 @@ impl Work for LstmBack<'_> {
     fn run<const FUSED: bool>(self) {
         let units = self.units;
         let [memory, before, gradient] = self.kept.map(|kept| kept.chunks_exact(units));
-        let rows = self.gates.chunks_exact_mut(4 * units).zip(self.beside.chunks_exact_mut(units));
+        let rows = self
+            .gates
+            .chunks_exact_mut(4 * units)
+            .zip(self.beside.chunks_exact_mut(units));
         for ((gates, beside), ((memory, before), gradient)) in rows.zip(memory.zip(before).zip(gradient)) {
             let [input, forget, cell, output] = quarters(gates, units);
             each(

@@ -1,13 +1,15 @@
-//! Short trainings that answer a question before the long one: which learning rate, which batch, how many workers, and whether
-//! more rows would help. Everything they say is measured with the plan's own network, data and optimizer; nothing is kept.
+//! Short trainings that answer a question before the long one: which learning rate, which batch, how many workers, where the time
+//! goes, and whether more rows would help. Everything they say is measured with the plan's own network, data and optimizer; nothing is kept.
 
 mod batch;
 mod curve;
+mod profile;
 mod rate;
 mod workers;
 
 pub use batch::{BatchMeasure, LargestBatch, find_batch, throughput};
 pub use curve::{CurvePoint, Fitted, LearningCurve, Spread, learning_curve};
+pub use profile::{LayerTime, Profile, profile};
 pub use rate::{RATE_STEPS, RatePoint, RateRange, find_rate};
 pub use workers::{WorkerSpeed, workers};
 

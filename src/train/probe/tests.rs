@@ -41,6 +41,7 @@ fn every_probe_stops_when_it_is_asked_to() {
         workers(&plan, &dataset, &[1, 2], Duration::from_mins(1), watch()).unwrap(),
         None
     );
+    assert_eq!(profile(&plan, &dataset, 50, watch()).unwrap(), None);
     let load = |_| Ok(dataset.clone());
     let curve = learning_curve((3, 2, 0), load, |_| Ok(Some(fitted(0.5))), watch());
     assert_eq!(curve.unwrap(), None);
@@ -101,4 +102,26 @@ fn a_rate_test_is_reproducible_and_ends_where_the_loss_blows_up() {
     assert!(range.points.len() > 40 && range.points.iter().all(|point| point.loss.is_finite()));
     let suggested = range.suggested.unwrap();
     assert!(suggested > 1e-4 && suggested <= range.lowest.unwrap(), "{range:?}");
+}
+
+#[test]
+fn the_parts_of_a_step_are_the_whole_and_every_layer_takes_time() {
+    let (mut plan, dataset) = prepared();
+    let control = RunControl::default();
+    for workers in [1, 2] {
+        plan.config.train.workers = workers;
+        let began = std::time::Instant::now();
+        let found = profile(&plan, &dataset, 20, unwatched(&control)).unwrap().unwrap();
+        let all = began.elapsed().as_secs_f64();
+        assert_eq!((found.steps, found.workers), (20, workers));
+        let parts = found.times.parts();
+        assert!(parts.iter().all(|&secs| secs >= 0.0), "{found:?}");
+        // Gathering, both ways through the network and the update all take time that the clock sees.
+        assert!(parts[..4].iter().all(|&secs| secs > 0.0), "{found:?}");
+        assert!((parts.iter().sum::<f64>() - found.step_secs).abs() < 1e-9);
+        assert!(20.0 * found.step_secs <= all && found.median_step_secs > 0.0);
+        let layers: Vec<&str> = found.layers.iter().map(|layer| layer.name).collect();
+        assert_eq!(layers, ["dense", "activation", "dense"]);
+        assert!(found.layers.iter().all(|layer| layer.forward_secs > 0.0));
+    }
 }

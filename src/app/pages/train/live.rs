@@ -8,7 +8,8 @@ use crate::app::state::Model;
 use crate::app::theme::{self, Tokens};
 use crate::app::update::why_not;
 use crate::app::widgets::chart::{ChartView, Quantity, controls_ui, run_chart_ui};
-use crate::spec::RunId;
+use crate::app::widgets::times::times_ui;
+use crate::spec::{RunId, units};
 
 /// Below this width the charts stand in one column.
 const NARROW: f32 = 700.0;
@@ -26,6 +27,7 @@ pub fn charts_ui(ui: &mut Ui, model: &Model, view: &mut ChartView, actions: &mut
         return;
     }
     controls_ui(ui, view, &OFFERED);
+    step_ui(ui, model);
     let runs = drawn(model);
     let charts = SHOWN
         .into_iter()
@@ -48,6 +50,19 @@ pub fn charts_ui(ui: &mut Ui, model: &Model, view: &mut ChartView, actions: &mut
         grid_ui(ui, &charts, columns, LEAST_HEIGHTS[1], |ui, quantity| {
             run_chart_ui(ui, quantity, &runs, model, view, actions);
         });
+    });
+}
+
+/// Where the time of a step goes in the run in focus, where it told that.
+fn step_ui(ui: &mut Ui, model: &Model) {
+    let open = model.focus().and_then(|focus| model.runs.open(focus));
+    let Some(times) = open.and_then(|open| open.view.step_times()) else {
+        return;
+    };
+    ui.horizontal(|ui| {
+        ui.label(theme::label(ui, "A step takes"));
+        ui.label(theme::number(units::microseconds(times.total_secs() * 1e6)).size(11.5));
+        times_ui(ui, &times, 10.0);
     });
 }
 

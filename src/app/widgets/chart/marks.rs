@@ -112,10 +112,10 @@ fn name_bands(ui: &Ui, focus: &Member<'_>, transform: &PlotTransform) {
     let mut below = 0;
     for band in bands(&focus.view.predicted) {
         let height = |bytes: u64| transform.position_from_point_y(bytes as f64);
-        let (bottom, top) = (height(below), height(below + band.bytes));
-        below += band.bytes;
+        let (bottom, top) = (height(below), height(below + band.size));
+        below += band.size;
         if bottom - top >= LOWEST_NAMED_BAND {
-            let text = format!("{} {}", band.name, units::bytes(band.bytes));
+            let text = format!("{} {}", band.name, units::bytes(band.size));
             let place = pos2(frame.right() - 6.0, f32::midpoint(bottom, top));
             let font = FontId::proportional(11.0);
             painter.text(place, Align2::RIGHT_CENTER, text, font, tokens.text_soft);

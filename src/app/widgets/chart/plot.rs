@@ -10,7 +10,8 @@ use super::cache::{Drawn, Window};
 use super::{Chart, ChartView, Member, Part, Quantity, is_smoothed, is_validation, marks, tooltip};
 use crate::app::action::Actions;
 use crate::app::theme::{self, Tokens};
-use crate::app::widgets::ledger::{band_colour, bands};
+use crate::app::widgets::bands::band_colour;
+use crate::app::widgets::ledger::bands;
 use crate::spec::RunId;
 use crate::timeline::{Trace, XAxis};
 
@@ -301,7 +302,7 @@ fn bands_in(plot: &mut PlotUi<'_>, chart: &Chart<'_>, from: f64, to: f64, tokens
     let Some(focus) = chart.focus() else { return };
     let mut below = 0;
     for (place, band) in bands(&focus.view.predicted).into_iter().enumerate() {
-        let above = below + band.bytes;
+        let above = below + band.size;
         let edge = |bytes: u64| [bytes as f64; 2];
         let colour = tokens.card.lerp_to_gamma(band_colour(tokens, place), BAND_OPACITY);
         plot.add(FilledArea::new(band.name, &[from, to], &edge(below), &edge(above)).fill_color(colour));

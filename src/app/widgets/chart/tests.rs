@@ -12,7 +12,7 @@ use crate::app::pages::train::live::charts_ui;
 use crate::jobs::{OpenedRun, RunRecord, RunRow};
 use crate::spec::{
     DataKind, DatasetSummary, Envelope, Event, MemoryLedger, MemoryReading, Metrics, Run, RunConfig, Shape, SplitRows,
-    StepRecord, Task,
+    StepRecord, StepTimes, Task,
 };
 
 const STEPS_AN_EPOCH: usize = 20;
@@ -134,6 +134,9 @@ fn told(number: usize, steps: usize, has_ended: bool) -> Vec<Envelope> {
                     resident_bytes: 310_000_000,
                 },
                 cpu_cores: 1.8 + 0.1 * noise(first),
+                times: StepTimes::from_parts(
+                    [1.0, 2.0, 4.0, 0.5, 0.5].map(|millis| millis * 1e-3 * records.len() as f64),
+                ),
             },
         ));
         if records.end % STEPS_AN_EPOCH == 0 {
@@ -407,6 +410,7 @@ fn alarms_are_flags_and_a_growing_run_is_followed() {
             samples_per_second: 1234.0,
             memory: MemoryReading::default(),
             cpu_cores: 1.0,
+            times: StepTimes::default(),
         },
     };
     harness.state_mut().model.runs.apply(envelope);
@@ -435,4 +439,12 @@ fn a_run_that_is_being_read_keeps_its_place() {
     model.runs.shown.insert(RunId(1));
     let harness = stage(model, vec2(1000.0, 600.0));
     assert!(harness.query_by_label("Loss chart").is_some());
+}
+
+#[test]
+fn where_a_step_s_time_goes_is_a_bar_that_is_told_in_words() {
+    let harness = stage(model(1, 40), vec2(1000.0, 600.0));
+    let bar =
+        "A training step 8.00 ms: data 1.00 ms, forward 2.00 ms, backward 4.00 ms, optimizer 500 µs, other 500 µs";
+    assert!(harness.get_by_label(bar).rect().width() > 500.0);
 }

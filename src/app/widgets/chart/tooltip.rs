@@ -8,6 +8,7 @@ use super::plot::Plane;
 use super::{Chart, ChartView, Member, Quantity, is_smoothed};
 use crate::app::action::{Action, Actions};
 use crate::app::theme;
+use crate::app::widgets::bands::legend_ui;
 use crate::app::widgets::{ledger, mark};
 use crate::timeline::XAxis;
 
@@ -164,7 +165,7 @@ fn ledger_ui(ui: &mut Ui, chart: &Chart<'_>, bytes: f64) {
     let bands = ledger::bands(&focus.view.predicted);
     let mut above = 0.0;
     let under_pointer = bands.iter().position(|band| {
-        above += band.bytes as f64;
+        above += band.size as f64;
         (0.0..above).contains(&bytes)
     });
     ui.separator();
@@ -173,5 +174,5 @@ fn ledger_ui(ui: &mut Ui, chart: &Chart<'_>, bytes: f64) {
         ui,
         format!("predicted {}", crate::spec::units::bytes(total)),
     ));
-    ledger::legend_ui(ui, &bands, total, under_pointer);
+    legend_ui(ui, &bands, crate::spec::units::bytes, under_pointer);
 }
