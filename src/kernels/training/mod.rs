@@ -5,7 +5,6 @@
 
 mod attention;
 mod norm;
-mod outer;
 mod parts;
 mod pointwise;
 mod product;

@@ -5,8 +5,9 @@
 
 use rayon::prelude::*;
 
-use super::outer::add_outer;
+use super::product::{Matrix, Product, Start, new_product};
 use super::steps;
+use super::sums::column_sums;
 use crate::kernels::{FloatOutput, FloatPanels, InstructionSet, Walk, float_product};
 
 /// Fewest and most rows of a part, and the most parts where parts are large.
@@ -467,31 +468,23 @@ impl Recurrence {
                 by_step.extend_from_slice(&row[self.step(place) * features..][..features]);
             }
         }
-        let mut input = vec![0.0; features * columns];
-        add_outer(
-            set,
-            [&by_step, gates],
-            [features, places],
-            [features, columns],
-            rows * self.steps,
-            &mut input,
-        );
+        // Of columns that begin so many values into a row of the gates, over so many of its rows.
+        let outer = |left: &[f32], width: usize, right: &[f32], depth: usize| {
+            let product = Product {
+                a: Matrix::new(&left[..depth * width], depth, width).transposed(),
+                b: Matrix::with_pitch(right, depth, columns, places),
+                start: Start::Zero,
+                relu: false,
+            };
+            new_product(set, &product)
+        };
+        let input = outer(&by_step, features, gates, rows * self.steps);
         // The first step had no state before it.
-        let mut state = vec![0.0; units * columns];
         let later = gates
             .get(rows * places + self.cell.state_place() * units..)
             .unwrap_or_default();
-        let depth = rows * self.steps.saturating_sub(1);
-        add_outer(
-            set,
-            [states, later],
-            [units, places],
-            [units, columns],
-            depth,
-            &mut state,
-        );
-        let mut biases = vec![0.0; places];
-        steps::add_rows(set, gates, &mut biases);
+        let state = outer(states, units, later, rows * self.steps.saturating_sub(1));
+        let biases = column_sums(set, gates, places);
         Partial { input, state, biases }
     }
 

@@ -4,7 +4,6 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::outer::add_outer;
 use super::{Cell, CellGradients, CellWeights, Recurrence};
 use crate::kernels::InstructionSet;
 
@@ -191,31 +190,6 @@ fn threads_change_no_bit() {
             let one = on(1);
             assert_eq!(one, on(2));
             assert_eq!(one, on(5));
-        }
-    }
-}
-
-#[test]
-fn outer_products_are_added_up() {
-    for [rows, columns, depth] in [[1, 1, 1], [28, 192, 300], [13, 37, 5], [7, 16, 600], [3, 50, 0]] {
-        let mut rng = ChaCha8Rng::seed_from_u64(6);
-        let pitches = [rows + 3, columns + 2];
-        let mut draw = |len: usize| -> Vec<f32> { (0..len).map(|_| rng.random_range(-1.0..1.0)).collect() };
-        let (a, b, before) = (draw(depth * pitches[0]), draw(depth * pitches[1]), draw(rows * columns));
-        for set in available() {
-            let mut out = before.clone();
-            add_outer(set, [&a, &b], pitches, [rows, columns], depth, &mut out);
-            for (index, (&out, &before)) in out.iter().zip(&before).enumerate() {
-                let products = (0..depth).map(|place| {
-                    f64::from(a[place * pitches[0] + index / columns])
-                        * f64::from(b[place * pitches[1] + index % columns])
-                });
-                let expected = f64::from(before) + products.sum::<f64>();
-                assert!(
-                    (f64::from(out) - expected).abs() < 2e-5,
-                    "{set} {rows} x {columns} over {depth} at {index}"
-                );
-            }
         }
     }
 }

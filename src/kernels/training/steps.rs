@@ -96,11 +96,6 @@ pub(super) fn lstm_back(set: InstructionSet, units: usize, gates: &mut [f32], ke
     );
 }
 
-/// Adds all rows to `sums`, which is as wide as one.
-pub(super) fn add_rows(set: InstructionSet, rows: &[f32], sums: &mut [f32]) {
-    run(set, AddRows { rows, sums });
-}
-
 struct Rnn<'a> {
     states: &'a mut [f32],
 }
@@ -140,11 +135,6 @@ struct LstmBack<'a> {
     gates: &'a mut [f32],
     kept: [&'a [f32]; 3],
     beside: &'a mut [f32],
-}
-
-struct AddRows<'a> {
-    rows: &'a [f32],
-    sums: &'a mut [f32],
 }
 
 impl Work for Rnn<'_> {
@@ -282,17 +272,6 @@ impl Work for LstmBack<'_> {
                     ]
                 },
             );
-        }
-    }
-}
-
-impl Work for AddRows<'_> {
-    #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        for row in self.rows.chunks_exact(self.sums.len().max(1)) {
-            for (sum, value) in self.sums.iter_mut().zip(row) {
-                *sum += value;
-            }
         }
     }
 }
