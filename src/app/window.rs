@@ -115,7 +115,7 @@ impl App {
 
     /// Measurements whose answer is there.
     pub fn found(&self) -> usize {
-        self.model.found.len()
+        self.model.found.len() + self.model.sensitivities.len()
     }
 
     /// Whether a job is at work or waits.

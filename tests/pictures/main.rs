@@ -24,7 +24,7 @@ struct Scene {
     play: fn(Look) -> Stage,
 }
 
-const SCENES: [Scene; 26] = [
+const SCENES: [Scene; 27] = [
     Scene {
         name: "train_empty",
         readme: None,
@@ -170,6 +170,20 @@ const SCENES: [Scene; 26] = [
             let mut stage = Stage::recorded(look);
             stage.select(recorded::BASELINE);
             stage.go(Page::Compress);
+            stage
+        },
+    },
+    Scene {
+        name: "compress_layers",
+        readme: None,
+        play: |look| {
+            let mut stage = Stage::recorded(look);
+            stage.select(recorded::BASELINE);
+            stage.go(Page::Compress);
+            stage.press("Layer by layer");
+            stage.press("Measure the layers");
+            stage.until_found();
+            stage.press("Protect layer 0 convolution");
             stage
         },
     },
