@@ -11,11 +11,8 @@ use egui::{ColorImage, Context, Rect, ScreenshotCallback, ViewportCommand};
 pub enum Chosen {
     DataFile(PathBuf),
     ExportFolder(PathBuf),
-    /// The text of a ladder.
-    Ladder {
-        path: PathBuf,
-        text: String,
-    },
+    /// A file of recipes.
+    Ladder(PathBuf),
     Save {
         path: PathBuf,
         bytes: Vec<u8>,
@@ -72,11 +69,7 @@ impl Dialogs {
     pub fn open_ladder(&self) {
         self.spawn(|| {
             let dialog = rfd::FileDialog::new().set_title("Open a ladder");
-            let path = dialog.add_filter("Ladder", &["toml"]).pick_file()?;
-            Some(match std::fs::read_to_string(&path) {
-                Ok(text) => Chosen::Ladder { path, text },
-                Err(error) => Chosen::Failed(format!("{} was not read: {error}", path.display())),
-            })
+            dialog.add_filter("Ladder", &["toml"]).pick_file().map(Chosen::Ladder)
         });
     }
 

@@ -8,7 +8,7 @@ use super::arguments::BudgetArguments;
 use super::work::Desk;
 use super::{CommandError, report, to_json};
 use crate::compare::{self, Budget, Recommendation};
-use crate::jobs::Job;
+use crate::jobs::{self, Job};
 use crate::spec::{Ladder, Recipe, Run, RunId, RunStatus};
 use crate::store::Store;
 
@@ -35,10 +35,7 @@ pub fn climb(
 ) -> Result<String, CommandError> {
     let ladder = match file {
         None => Ladder::standard()?,
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            Ladder::parse(&text).map_err(|problem| format!("{}: {problem}", path.display()))?
-        }
+        Some(path) => jobs::read_ladder(path)?,
     };
     let run = store.find(run)?;
     let rows = store.rows()?;

@@ -38,7 +38,9 @@ pub use answers::{
     Answers, Bench, BenchRow, Prediction, Workload, bench, check, datasets, describe, examine, exports, home,
     is_generated, plan, predict, rows,
 };
-pub use desk::{Answer, Augmented, Desk, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile};
+pub use desk::{
+    Answer, Augmented, Desk, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile, read_ladder,
+};
 pub use engine::{Engine, JobId, Message, SubmitError, Ticket};
 pub use error::JobError;
 pub use fetch::{Fetchable, fetchable};

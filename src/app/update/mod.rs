@@ -10,7 +10,7 @@ use super::action::{Action, Actions, Dialog, Page, Panel};
 use super::dialogs::{Chosen, Dialogs};
 use super::state::{Exported, JobKind, Model, PreviewState, QueuedJob, Samples, Seen, Tone};
 use crate::jobs::{Desk, Job, JobId, Probe, Question};
-use crate::spec::{Command, DataConfig, Ladder, RunConfig, RunId, Wanted, parse_config};
+use crate::spec::{Command, DataConfig, RunConfig, RunId, Wanted, parse_config};
 
 /// Applies everything.
 pub struct Updater {
@@ -312,12 +312,7 @@ impl Updater {
         match chosen {
             Chosen::DataFile(path) => self.use_data_file(model, &path),
             Chosen::ExportFolder(path) => model.export.chosen = Some(path),
-            Chosen::Ladder { path, text } => match Ladder::parse(&text) {
-                Ok(ladder) => model.opened_ladder = (model.opened_ladder.0 + 1, Some(ladder)),
-                Err(problem) => model
-                    .notices
-                    .say(Tone::Bad, format!("{} is no ladder: {problem}", path.display())),
-            },
+            Chosen::Ladder(path) => self.ask(model, Question::Ladder(path)),
             Chosen::Save { path, bytes } => self.ask(model, Question::Write { path, bytes }),
             Chosen::Picture { name, bytes } => self.dialogs.save(name, bytes),
             Chosen::Failed(why) => model.notices.say(Tone::Bad, why),

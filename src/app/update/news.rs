@@ -204,6 +204,8 @@ impl Updater {
                     model.export.files = Some(outcome.map_err(|error| error.to_string()));
                 }
             }
+            Answer::Ladder(_, Ok(ladder)) => model.opened_ladder = (model.opened_ladder.0 + 1, Some(ladder)),
+            Answer::Ladder(_, Err(error)) => model.notices.say(Tone::Bad, error.to_string()),
             Answer::Written(path, Ok(())) => model.notices.say(Tone::Good, format!("Saved {}", path.display())),
             Answer::Written(path, Err(error)) => {
                 model

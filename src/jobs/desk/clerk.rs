@@ -80,6 +80,10 @@ impl Clerk {
                 let listed = guarded(|| Ok(files::list(&path)?));
                 vec![Answer::Folder(path, listed)]
             }
+            Question::Ladder(path) => {
+                let ladder = guarded(|| Ok(files::ladder(&path)?));
+                vec![Answer::Ladder(path, ladder)]
+            }
             Question::Write { path, bytes } => {
                 let written = guarded(|| Ok(files::write(&path, &bytes)?));
                 vec![Answer::Written(path, written)]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::WrittenFile;
 use crate::deploy;
-use crate::spec::Failure;
+use crate::spec::{Failure, Ladder};
 
 /// The files of a folder, by name. What is no plain file is left out.
 pub(super) fn list(folder: &Path) -> Result<Vec<WrittenFile>, Failure> {
@@ -28,6 +28,14 @@ pub(super) fn list(folder: &Path) -> Result<Vec<WrittenFile>, Failure> {
     }
     files.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(files)
+}
+
+/// Reads a file of recipes.
+pub fn ladder(path: &Path) -> Result<Ladder, Failure> {
+    let place = path.display().to_string();
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::new(&place, error.to_string(), "choose a file that can be read"))?;
+    Ladder::parse(&text).map_err(|problem| Failure::new(&place, problem, "`trimtab ladder` prints one to edit"))
 }
 
 /// Writes beside the place, and renames.

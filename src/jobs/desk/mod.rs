@@ -16,6 +16,7 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, bounded};
 
+pub use files::ladder as read_ladder;
 pub use question::{Answer, Augmented, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile};
 
 use super::latest::Latest;

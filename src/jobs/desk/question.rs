@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::data::{DataError, Part};
 use crate::jobs::{Fetchable, JobError};
-use crate::spec::{DataConfig, DatasetSummary, Finding, RunId, SampleView, Snapshot, Wanted};
+use crate::spec::{DataConfig, DatasetSummary, Finding, Ladder, RunId, SampleView, Snapshot, Wanted};
 use crate::store::{RunRecord, RunRow};
 use crate::timeline::RunView;
 
@@ -48,6 +48,8 @@ pub enum Question {
     Restore(Vec<RunId>),
     /// The files of a folder with their sizes and sums.
     Folder(PathBuf),
+    /// Reads a file of recipes.
+    Ladder(PathBuf),
     /// Writes a file, all at once or not at all.
     Write {
         path: PathBuf,
@@ -84,6 +86,7 @@ pub enum Answer {
     /// Rename, Delete and Restore: what was asked, and how it went. The list of runs follows by itself.
     Changed(Question, Result<(), JobError>),
     Folder(PathBuf, Result<Vec<WrittenFile>, JobError>),
+    Ladder(PathBuf, Result<Ladder, JobError>),
     Written(PathBuf, Result<(), JobError>),
 }
 

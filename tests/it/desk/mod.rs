@@ -211,6 +211,24 @@ fn what_was_deleted_an_hour_ago_is_gone_for_good() {
 }
 
 #[test]
+fn a_ladder_is_read_or_refused_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let desk = open(directory.path());
+    let path = directory.path().join("ladder.toml");
+    let read = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let Answer::Ladder(at, ladder) = ask(&desk, Question::Ladder(path.clone())) else {
+            panic!()
+        };
+        assert_eq!(at, path);
+        ladder.map_err(|error| error.to_string())
+    };
+    assert_eq!(read("rungs = [\"fp16\", \"int8-static\"]").unwrap().rungs.len(), 2);
+    let problem = read("rungs = [\"fp17\"]").unwrap_err();
+    assert!(problem.contains("ladder.toml") && problem.contains("fp17"), "{problem}");
+}
+
+#[test]
 fn folders_are_listed_and_files_written() {
     let directory = tempfile::tempdir().unwrap();
     let desk = open(directory.path());
