@@ -124,24 +124,16 @@ fn ask_ui(ui: &mut Ui, model: &Model, parent: &RunRow, asked: &mut Asked, action
             }
             return;
         }
-        let measure = ui.button("Measure the layers");
+        let change = asked.change;
+        let mut offer = |ui: &mut Ui, name: &str, hover: &str, tolerated: Option<f64>| {
+            if ui.button(name).on_hover_text(hover).clicked() {
+                actions.push(Action::MeasureLayers { run, change, tolerated });
+            }
+        };
         let hover = "Exports the network once for every layer, with that layer alone changed, and scores the file";
-        if measure.on_hover_text(hover).clicked() {
-            actions.push(Action::MeasureLayers {
-                run,
-                change: asked.change,
-                tolerated: None,
-            });
-        }
-        let find = ui.button("Find the mix");
+        offer(ui, "Measure the layers", hover, None);
         let hover = "Protects the most sensitive layers, one after another, until no more is lost than is tolerated";
-        if find.on_hover_text(hover).clicked() {
-            actions.push(Action::MeasureLayers {
-                run,
-                change: asked.change,
-                tolerated: Some(asked.tolerated),
-            });
-        }
+        offer(ui, "Find the mix", hover, Some(asked.tolerated));
         let label = ui.label(theme::label(ui, "that loses at most"));
         let drag = DragValue::new(&mut asked.tolerated)
             .range(0.0..=100.0)
