@@ -1,6 +1,8 @@
 //! What an exported file says: its bytes loaded in our runtime, run over samples, scored and timed.
 
 use std::hint::black_box;
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::data::{Samples, Targets};
@@ -9,6 +11,11 @@ use crate::runtime::Model;
 use crate::spec::{Metrics, TargetTransform};
 
 use super::{Answering, DeployError};
+
+/// Samples that are run together.
+const BATCH: usize = 64;
+/// Batches that are worth a thread of their own.
+const LEAST_BATCHES: usize = 4;
 
 /// What a file makes of samples.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,13 +48,32 @@ impl Exported {
         self.0.dimensions().iter().product()
     }
 
-    /// Logits, or standardised predictions, for samples that stand row by row in `inputs`.
+    /// Logits, or standardised predictions, for samples that stand row by row in `inputs`. Many are shared out among the cores, in the
+    /// batches that one core would take, so that the answers are the same.
     pub fn outputs(&self, inputs: &[f32]) -> Result<Vec<f32>, DeployError> {
-        const BATCH: usize = 64;
+        let batches: Vec<&[f32]> = inputs.chunks(BATCH * self.inputs().max(1)).collect();
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let threads = cores.min(batches.len() / LEAST_BATCHES).max(1);
+        if threads == 1 {
+            return self.answers(&batches);
+        }
+        let shares = batches.chunks(batches.len().div_ceil(threads));
+        thread::scope(|scope| {
+            let workers: Vec<_> = shares.map(|share| scope.spawn(|| self.answers(share))).collect();
+            let mut outputs = Vec::new();
+            for worker in workers {
+                outputs.extend(worker.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+            }
+            Ok(outputs)
+        })
+    }
+
+    /// The answers to these batches, one after another.
+    fn answers(&self, batches: &[&[f32]]) -> Result<Vec<f32>, DeployError> {
         let width = self.inputs().max(1);
         let mut session = self.0.session(BATCH)?;
         let mut outputs = Vec::new();
-        for batch in inputs.chunks(BATCH * width) {
+        for batch in batches {
             outputs.extend_from_slice(session.run(batch, batch.len() / width)?);
         }
         Ok(outputs)
@@ -102,5 +128,37 @@ pub(super) fn metrics(outputs: &[f32], targets: &Targets, transform: &TargetTran
     match (targets, transform) {
         (Targets::Classes(classes), _) => Metrics::classification(outputs, classes),
         (Targets::Values { values, .. }, transform) => Metrics::regression(outputs, values, &transform.deviations()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::fixtures::random_weights;
+    use crate::deploy::{Form, to_onnx};
+    use crate::spec::{LayerSpec, ModelSpec, Shape, Task};
+
+    #[test]
+    fn many_samples_have_the_answers_that_each_batch_has_alone() {
+        let model = ModelSpec {
+            input: Shape::Features { features: 7 },
+            layers: vec![LayerSpec::Dense { units: 9 }, LayerSpec::Dense { units: 3 }],
+        };
+        let task = Task::Classification {
+            classes: (0..3).map(|class| class.to_string()).collect(),
+        };
+        let weights = random_weights(&model, 2);
+        for form in [Form::Fp32, Form::Int8Dynamic { protected: Vec::new() }] {
+            let bytes = to_onnx(&model, &weights, &task, &form).unwrap();
+            let exported = Exported::load(&bytes).unwrap();
+            for rows in [0, 1, 64, 65, 64 * 9 + 5, 64 * 40] {
+                let inputs: Vec<f32> = (0..rows * 7).map(|place| (place as f32 * 0.31).sin()).collect();
+                let all = exported.outputs(&inputs).unwrap();
+                let alone = inputs
+                    .chunks(BATCH * 7)
+                    .map(|batch| exported.answers(&[batch]).unwrap());
+                assert_eq!(all, alone.collect::<Vec<_>>().concat(), "{rows} rows");
+            }
+        }
     }
 }
