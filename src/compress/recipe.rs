@@ -9,7 +9,7 @@ use crate::spec::{
     ArtifactKind, Command, Event, EventSink, Failure, Lesson, Metrics, ModelSpec, Protect, Quantization, Recipe,
     RecipeStep, RunControl, RunPlan, Snapshot, Speed, Wanted, WeightGrid, Weights,
 };
-use crate::train::{Outcome, Pruner, Start, Teacher, TrainJob, evaluate, train};
+use crate::train::{Outcome, Pruner, Start, Teacher, TrainJob, evaluate, first_weights, train};
 
 use super::{distil, quantize, weights};
 
@@ -61,6 +61,7 @@ pub fn apply(
         weights: weights.clone(),
         mask: is_pruned.then(|| weights::mask_of_zeros(&plan.model, weights)),
         began: None,
+        is_fresh: false,
         teacher: None,
         grids: None,
         form: Form::Fp32,
@@ -119,6 +120,8 @@ pub(super) struct Work<'a> {
     pub(super) mask: Option<Weights>,
     /// With which weights the training of the network as it is began; none for those of the plan's seed.
     pub(super) began: Option<Weights>,
+    /// The weights are those that a training begins with.
+    is_fresh: bool,
     /// What every training learns from, from the first distillation on.
     teacher: Option<Arc<Teacher>>,
     /// What the next training computes on.
@@ -151,7 +154,16 @@ impl Work<'_> {
                 Ok(None)
             }
             RecipeStep::Int8Static(options) => self.put_on_grids(options, WeightGrid::Bytes, 0),
-            RecipeStep::Int8Qat { epochs, options } => self.put_on_grids(options, WeightGrid::Bytes, *epochs),
+            RecipeStep::Int8Qat {
+                epochs,
+                from_scratch,
+                options,
+            } => {
+                if *from_scratch {
+                    self.begin_anew()?;
+                }
+                self.put_on_grids(options, WeightGrid::Bytes, *epochs)
+            }
             RecipeStep::Int4 { epochs, options } => self.put_on_grids(options, WeightGrid::Nibbles, *epochs),
             RecipeStep::Distil(lesson) => self.distil(lesson),
         }
@@ -176,7 +188,9 @@ impl Work<'_> {
         let config = self.plan.config.clone();
         let train = &mut self.plan.config.train;
         // What is left is fine work, on one set of ranges.
-        train.learning_rate *= GRID_RATE;
+        if !self.is_fresh {
+            train.learning_rate *= GRID_RATE;
+        }
         train.workers = 1;
         train.average = None;
         train.recompute = false;
@@ -190,6 +204,17 @@ impl Work<'_> {
             WeightGrid::Bytes | WeightGrid::Float => Form::Int8(grids.ranges()),
         };
         Ok(stopped)
+    }
+
+    /// Goes back to fresh weights of the run's seed; zeros that were held are held in them too.
+    fn begin_anew(&mut self) -> Result<(), Failure> {
+        let fresh = first_weights(&self.plan)?;
+        self.weights = match &self.mask {
+            Some(mask) => weights::apply(&fresh, mask),
+            None => fresh,
+        };
+        self.is_fresh = true;
+        Ok(())
     }
 
     /// Trains a student in place of the network, which later steps go on to learn from.
@@ -479,6 +504,16 @@ mod tests {
         assert!(plain.weights != trained.weights && before != after);
         // The rate of the parent comes back for the steps that may follow.
         assert_eq!(plain.plan.config, trained.plan.config);
+        // From fresh weights the loss begins where that of a training begins, and the network learns all the same.
+        let sink = Recorder::default();
+        let scratch = run("int8-qat:epochs=8:from-scratch", &sink);
+        let events = sink.events.into_inner().unwrap();
+        let first = events.iter().find_map(|event| match event {
+            Event::Steps { steps, .. } => steps.first().map(|step| step.loss),
+            _ => None,
+        });
+        assert!(first.unwrap() > 0.7, "{first:?}");
+        assert!(scratch.test.accuracy.unwrap() > 0.8, "{:?}", scratch.test);
         let nibbles = of("int4:epochs=1");
         assert!(matches!(nibbles.form, Form::Int4(_)) && nibbles.epochs == 1);
         assert_eq!(of("int8-qat:epochs=2"), trained);

@@ -47,7 +47,12 @@ pub enum RecipeStep {
     /// Quantizes weights and activations to 8 bits with ranges seen on training samples.
     Int8Static(Quantization),
     /// As [`Int8Static`](Self::Int8Static), then trains on for `epochs` epochs as if on the grids, which follow the activations.
-    Int8Qat { epochs: usize, options: Quantization },
+    Int8Qat {
+        epochs: usize,
+        /// From fresh weights of the run's seed, and not from the trained ones.
+        from_scratch: bool,
+        options: Quantization,
+    },
     /// Stores the weights of dense layers in 4 bits and the convolutions as [`Int8Static`](Self::Int8Static), after `epochs` epochs
     /// of training as if on the grids.
     Int4 { epochs: usize, options: Quantization },
@@ -351,6 +356,7 @@ mod tests {
             "int8-dynamic:protect=2",
             "int8-qat",
             "int8-qat:epochs=5:equalize",
+            "int8-qat:epochs=30:from-scratch",
             "int4",
             "int4:epochs=3:tolerate=1",
             "distil:preset=tiny+int8-qat",

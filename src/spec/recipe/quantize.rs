@@ -125,6 +125,14 @@ pub const INT8_QAT: StepWord = StepWord {
             "3",
             "Epochs of quantization-aware training; the ranges follow the activations for the first two thirds",
         ),
+        Knob {
+            name: "from-scratch",
+            kind: KnobKind::Flag,
+            default: None,
+            label: "From scratch",
+            unit: "",
+            doc: "Begins with fresh weights in place of the trained ones, at the full learning rate: give it as many epochs as a training has",
+        },
         CALIBRATION,
         METHOD,
         PERCENTILE,
@@ -136,11 +144,20 @@ pub const INT8_QAT: StepWord = StepWord {
     read: |values| {
         Ok(RecipeStep::Int8Qat {
             epochs: values.count("epochs").unwrap_or(3),
+            from_scratch: values.is_set("from-scratch"),
             options: read_options(values)?,
         })
     },
     write: |step| match step {
-        RecipeStep::Int8Qat { epochs, options } => Some(write_options(options).with("epochs", Some(epochs))),
+        RecipeStep::Int8Qat {
+            epochs,
+            from_scratch,
+            options,
+        } => Some(
+            write_options(options)
+                .with("epochs", Some(epochs))
+                .with_flag("from-scratch", *from_scratch),
+        ),
         _ => None,
     },
 };
