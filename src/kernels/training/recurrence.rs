@@ -162,7 +162,7 @@ impl Recurrence {
                 )
             })
             .collect();
-        self.each(tasks, |(x, output, states, gates, memory)| {
+        each(tasks, |(x, output, states, gates, memory)| {
             self.run(set, &packed, slots, x, output, [gates, states, memory]);
         });
         (output, keep.then_some(trace))
@@ -206,7 +206,7 @@ impl Recurrence {
                 (x, gradient, gates, kept, input_gradients.next().unwrap_or_default())
             })
             .collect();
-        let partials = self.each(tasks, |(x, gradient, gates, kept, to_x)| {
+        let partials = each(tasks, |(x, gradient, gates, kept, to_x)| {
             self.run_back(set, &back, gradient, gates, kept, to_x);
             self.weight_gradients(set, x, gates, kept[0])
         });
@@ -234,14 +234,6 @@ impl Recurrence {
 
     fn chunk(rows: usize, width: usize) -> usize {
         (rows * width).max(1)
-    }
-
-    /// Does the work of every part, at once where there are threads for it; the results are in the order of the parts.
-    fn each<T: Send, R: Send>(&self, tasks: Vec<T>, work: impl Fn(T) -> R + Send + Sync) -> Vec<R> {
-        if tasks.len() <= 1 || rayon::current_num_threads() <= 1 {
-            return tasks.into_iter().map(work).collect();
-        }
-        tasks.into_par_iter().with_max_len(1).map(work).collect()
     }
 
     fn pack(&self, set: InstructionSet, weights: CellWeights<'_>) -> Packed {
@@ -517,6 +509,14 @@ impl Recurrence {
             state_bias,
         }
     }
+}
+
+/// Does the work of every part, at once where there are threads for it; the results are in the order of the parts.
+fn each<T: Send, R: Send>(tasks: Vec<T>, work: impl Fn(T) -> R + Send + Sync) -> Vec<R> {
+    if tasks.len() <= 1 || rayon::current_num_threads() <= 1 {
+        return tasks.into_iter().map(work).collect();
+    }
+    tasks.into_par_iter().with_max_len(1).map(work).collect()
 }
 
 fn panels(set: InstructionSet, size: [usize; 2], values: &[f32], pitches: [usize; 2]) -> FloatPanels {
