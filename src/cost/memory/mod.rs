@@ -9,7 +9,7 @@ use super::{parameters, weights};
 use crate::spec::{LayerSpec, MemoryLedger, ModelSpec, Placed, RunPlan};
 
 /// What the run holds beside its tensors: names, tallies, messages on their way.
-const SESSION: u64 = 10 << 10;
+const SESSION: u64 = 7 << 10;
 /// What burn keeps for a tensor of weights beside its values, and autodiff for the operations of a layer and of a batch norm.
 const TENSOR: u64 = 2048;
 const OPERATION: u64 = 1200;
