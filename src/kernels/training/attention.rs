@@ -1,20 +1,17 @@
 //! Scaled dot-product attention with its backward pass.
+#![expect(unsafe_code, reason = "registers are loaded from raw pointers")]
 #![expect(
     clippy::inline_always,
     reason = "what is not inlined is compiled for the plainest processor"
 )]
 
 use super::super::InstructionSet;
-use super::super::functions::exp;
-use super::super::lanes::{Work, run};
 use super::parts::each;
 use super::product::{Matrix, Product, Start, product};
-use super::sums::total;
+use super::vectors::{LONGEST, Vector, Work, places, run};
 
 /// Multiply-adds of all products above which another thread is worth waking.
 const WORTH_A_THREAD: usize = 200_000;
-/// Scores that are taken at once; rows of scores are filled up to a multiple.
-const LANES: usize = 16;
 
 /// The sizes of an attention, and what is masked in it.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +51,8 @@ pub fn attention(set: InstructionSet, shape: &Heads<'_>, projected: &[f32], keep
         .map(|(sample, (projected, out))| (sample, projected, out, kept.next().unwrap_or_default()));
     each(parts, shape.pays(), |(sample, projected, out, kept)| {
         let allowed = shape.allowed(sample);
-        let pitch = allowed.len();
+        // Rows apart from each other, since what is read close behind a masked store waits for it.
+        let pitch = steps.next_multiple_of(LONGEST);
         let mut scores = vec![0.0; steps * pitch];
         for head in 0..heads {
             let [query, key, value] = shape.matrices(projected, head);
@@ -65,6 +63,7 @@ pub fn attention(set: InstructionSet, shape: &Heads<'_>, projected: &[f32], keep
                     allowed: &allowed,
                     scale: shape.scale(),
                     scores: &mut scores,
+                    pitch,
                 },
             );
             let kept = kept.chunks_exact_mut(steps).skip(head * steps);
@@ -116,7 +115,7 @@ pub fn attention_backward(
                 run(
                     set,
                     SoftmaxBackward {
-                        allowed: &allowed[..steps],
+                        allowed: &allowed,
                         scale: shape.scale(),
                         shares,
                         slopes: &mut slopes,
@@ -150,10 +149,9 @@ impl Heads<'_> {
         self.samples * self.heads * self.steps * self.steps * self.width >= WORTH_A_THREAD
     }
 
-    /// What is added to the score of each step, filled up to whole lanes: 0 of one that may be attended to; another's is replaced.
+    /// 0 for each step that may be attended to, else what replaces its score.
     fn allowed(&self, sample: usize) -> Vec<f32> {
-        let mut allowed = vec![f32::NEG_INFINITY; self.steps.next_multiple_of(LANES)];
-        allowed[..self.steps].fill(0.0);
+        let mut allowed = vec![0.0; self.steps];
         if let Some(mask) = self.mask {
             for (allowed, &mask) in allowed.iter_mut().zip(&mask[sample * self.steps..][..self.steps]) {
                 if mask < 0.5 {
@@ -178,41 +176,42 @@ impl Heads<'_> {
 struct Softmax<'a> {
     allowed: &'a [f32],
     scale: f32,
-    /// Rows as long as `allowed`.
     scores: &'a mut [f32],
+    /// From a row to the next: whole registers.
+    pitch: usize,
 }
 
 impl Work for Softmax<'_> {
     #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        let (allowed, _) = self.allowed.as_chunks::<LANES>();
-        for row in self.scores.chunks_exact_mut(self.allowed.len()) {
-            let (row, _) = row.as_chunks_mut::<LANES>();
-            let mut largest = [f32::NEG_INFINITY; LANES];
-            for (scores, allowed) in row.iter_mut().zip(allowed) {
-                for lane in 0..LANES {
-                    let score = if allowed[lane] == 0.0 {
-                        scores[lane] * self.scale
-                    } else {
-                        allowed[lane]
-                    };
-                    scores[lane] = score;
-                    largest[lane] = if score > largest[lane] { score } else { largest[lane] };
+    unsafe fn run<V: Vector>(self) {
+        let steps = self.allowed.len();
+        for row in self.scores.chunks_exact_mut(self.pitch) {
+            // SAFETY: places are those of `allowed`, which is `steps` long, and of a row, which has whole registers; the instructions are
+            // the caller's.
+            unsafe {
+                let row = row.as_mut_ptr();
+                let scale = V::each(self.scale);
+                let mut largest = V::each(f32::NEG_INFINITY);
+                for (place, mask) in places::<V>(steps) {
+                    let allowed = V::load_first(mask, self.allowed.as_ptr().add(place));
+                    let score = V::load(row.add(place)).times(scale);
+                    let score = score.choose(allowed.is_zero(), allowed);
+                    let score = score.choose(mask, V::each(f32::NEG_INFINITY));
+                    score.store(row.add(place));
+                    largest = score.or_larger(largest);
                 }
-            }
-            let largest = joined(largest, |a, b| if b > a { b } else { a });
-            let mut sums = [0.0; LANES];
-            for scores in row.iter_mut() {
-                for lane in 0..LANES {
-                    let power = exp::<FUSED>(scores[lane] - largest);
-                    scores[lane] = power;
-                    sums[lane] += power;
+                let largest = V::each(largest.largest());
+                let mut sums = V::zero();
+                for (place, _) in places::<V>(steps) {
+                    let score = V::load(row.add(place)).minus(largest);
+                    // Exactly nothing instead of numbers so small that processors stumble over them.
+                    let power = V::zero().choose(score.is_below(V::each(-80.0)), score.exp());
+                    power.store(row.add(place));
+                    sums = sums.plus(power);
                 }
-            }
-            let factor = 1.0 / joined(sums, |a, b| a + b);
-            for scores in row {
-                for score in scores {
-                    *score *= factor;
+                let factor = V::each(1.0 / sums.sum());
+                for (place, _) in places::<V>(steps) {
+                    V::load(row.add(place)).times(factor).store(row.add(place));
                 }
             }
         }
@@ -229,28 +228,29 @@ struct SoftmaxBackward<'a> {
 
 impl Work for SoftmaxBackward<'_> {
     #[inline(always)]
-    fn run<const FUSED: bool>(self) {
+    unsafe fn run<V: Vector>(self) {
         let steps = self.allowed.len();
         let rows = self.shares.chunks_exact(steps).zip(self.slopes.chunks_exact_mut(steps));
         for (shares, slopes) in rows {
-            let along = total([shares, slopes], |[p, g]| p * g);
-            for ((slope, share), allowed) in slopes.iter_mut().zip(shares).zip(self.allowed) {
-                let whole = self.scale * share * (*slope - along);
-                *slope = if *allowed == 0.0 { whole } else { 0.0 };
+            // SAFETY: as in the forward pass.
+            unsafe {
+                let (shares, slopes) = (shares.as_ptr(), slopes.as_mut_ptr());
+                let mut along = V::zero();
+                for (place, mask) in places::<V>(steps) {
+                    let share = V::load_first(mask, shares.add(place));
+                    along = share.times_plus(V::load_first(mask, slopes.add(place)), along);
+                }
+                let (along, scale) = (V::each(along.sum()), V::each(self.scale));
+                for (place, mask) in places::<V>(steps) {
+                    let share = V::load_first(mask, shares.add(place)).times(scale);
+                    let slope = V::load_first(mask, slopes.add(place)).minus(along).times(share);
+                    let allowed = V::load_first(mask, self.allowed.as_ptr().add(place));
+                    let slope = slope.choose(allowed.is_zero(), V::zero());
+                    slope.store_first(mask, slopes.add(place));
+                }
             }
         }
     }
-}
-
-/// The lanes joined pair by pair.
-#[inline(always)]
-fn joined(mut lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] = join(lanes[lane], lanes[lane + half]);
-        }
-    }
-    lanes[0]
 }
 
 #[cfg(test)]

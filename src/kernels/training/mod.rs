@@ -12,6 +12,7 @@ mod recurrence;
 mod steps;
 mod sums;
 mod tiles;
+mod vectors;
 
 pub use attention::{Heads, attention, attention_backward};
 pub use norm::{Moments, layer_norm, layer_norm_backward};

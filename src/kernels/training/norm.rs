@@ -1,13 +1,13 @@
 //! Layer normalisation with its backward pass.
+#![expect(unsafe_code, reason = "registers are loaded from raw pointers")]
 #![expect(
     clippy::inline_always,
     reason = "what is not inlined is compiled for the plainest processor"
 )]
 
 use super::super::InstructionSet;
-use super::super::lanes::{Work, run};
 use super::parts::each;
-use super::sums::total;
+use super::vectors::{Vector, Work, places, run};
 
 /// Rows of one part: what a thread takes at once, and what the gradients of scale and shift are sums of.
 const ROWS: usize = 128;
@@ -98,18 +98,39 @@ struct Forward<'a> {
 
 impl Work for Forward<'_> {
     #[inline(always)]
-    fn run<const FUSED: bool>(self) {
+    unsafe fn run<V: Vector>(self) {
         let width = self.scale.len();
         let rows = self.input.chunks_exact(width).zip(self.out.chunks_exact_mut(width));
         for ((input, out), moments) in rows.zip(self.moments) {
-            let mean = total([input], |[x]| x) / width as f32;
-            let variance = total([input], |[x]| (x - mean) * (x - mean)) / width as f32;
-            let factor = 1.0 / (variance + self.epsilon).sqrt();
-            let learnt = self.scale.iter().zip(self.shift);
-            for ((out, x), (scale, shift)) in out.iter_mut().zip(input).zip(learnt) {
-                *out = (x - mean) * factor * scale + shift;
+            // SAFETY: places are those of a row, of scale and of shift, which are `width` long; the instructions are the caller's.
+            unsafe {
+                let (input, out) = (input.as_ptr(), out.as_mut_ptr());
+                let (scale, shift) = (self.scale.as_ptr(), self.shift.as_ptr());
+                let mut sums = V::zero();
+                for (place, mask) in places::<V>(width) {
+                    sums = sums.plus(V::load_first(mask, input.add(place)));
+                }
+                let mean = sums.sum() / width as f32;
+                let centre = V::each(mean);
+                let mut squares = V::zero();
+                for (place, mask) in places::<V>(width) {
+                    let x = V::load_first(mask, input.add(place))
+                        .minus(centre)
+                        .choose(mask, V::zero());
+                    squares = x.times_plus(x, squares);
+                }
+                let factor = 1.0 / (squares.sum() / width as f32 + self.epsilon).sqrt();
+                let each = V::each(factor);
+                for (place, mask) in places::<V>(width) {
+                    let normal = V::load_first(mask, input.add(place)).minus(centre).times(each);
+                    let result = normal.times_plus(
+                        V::load_first(mask, scale.add(place)),
+                        V::load_first(mask, shift.add(place)),
+                    );
+                    result.store_first(mask, out.add(place));
+                }
+                *moments = [mean, factor];
             }
-            *moments = [mean, factor];
         }
     }
 }
@@ -126,23 +147,45 @@ struct Backward<'a> {
 
 impl Work for Backward<'_> {
     #[inline(always)]
-    fn run<const FUSED: bool>(self) {
-        let scale = self.scale;
-        let width = scale.len();
+    unsafe fn run<V: Vector>(self) {
+        let width = self.scale.len();
         let (products, sums) = self.sums.split_at_mut(width);
         let rows = self
             .input
             .chunks_exact(width)
             .zip(self.gradient.chunks_exact_mut(width));
         for ((input, gradient), &[mean, factor]) in rows.zip(self.moments) {
-            let along = total([gradient, scale], |[g, s]| g * s) / width as f32;
-            let across = total([gradient, scale, input], |[g, s, x]| g * s * ((x - mean) * factor)) / width as f32;
-            for ((products, sums), (g, x)) in products.iter_mut().zip(sums.iter_mut()).zip(gradient.iter().zip(input)) {
-                *products += g * ((x - mean) * factor);
-                *sums += g;
-            }
-            for ((g, x), s) in gradient.iter_mut().zip(input).zip(scale) {
-                *g = factor * (*g * s - along - (x - mean) * factor * across);
+            // SAFETY: as in the forward pass.
+            unsafe {
+                let (input, gradient) = (input.as_ptr(), gradient.as_mut_ptr());
+                let (scale, sums, products) = (self.scale.as_ptr(), sums.as_mut_ptr(), products.as_mut_ptr());
+                let (centre, each) = (V::each(mean), V::each(factor));
+                let (mut along, mut across) = (V::zero(), V::zero());
+                for (place, mask) in places::<V>(width) {
+                    let (g, n) = (
+                        V::load_first(mask, gradient.add(place)),
+                        V::load_first(mask, input.add(place)).minus(centre).times(each),
+                    );
+                    let h = g.times(V::load_first(mask, scale.add(place)));
+                    along = along.plus(h);
+                    across = h.times_plus(n, across);
+                    g.times_plus(n, V::load_first(mask, products.add(place)))
+                        .store_first(mask, products.add(place));
+                    g.plus(V::load_first(mask, sums.add(place)))
+                        .store_first(mask, sums.add(place));
+                }
+                let along = V::each(-along.sum() / width as f32);
+                let across = V::each(-across.sum() / width as f32);
+                for (place, mask) in places::<V>(width) {
+                    let h = V::load_first(mask, gradient.add(place))
+                        .times_plus(V::load_first(mask, scale.add(place)), along);
+                    let result = V::load_first(mask, input.add(place))
+                        .minus(centre)
+                        .times(each)
+                        .times_plus(across, h)
+                        .times(each);
+                    result.store_first(mask, gradient.add(place));
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Sums: of what functions make of numbers, and over the rows of a matrix, from which a bias learns.
+//! Sums over the rows of a matrix: what a bias learns from.
 #![expect(
     clippy::inline_always,
     reason = "what is not inlined is compiled for the plainest processor"
@@ -12,31 +12,6 @@ use super::parts::each;
 const BLOCK: usize = 64;
 /// Values above which another thread is worth waking.
 const WORTH_A_THREAD: usize = 1 << 17;
-
-/// The sum of what `map`, which must be `#[inline(always)]`, makes of the numbers at each place of slices as long as the first: in sixteen
-/// lanes that are joined last, in the same order on every processor.
-#[inline(always)]
-pub(super) fn total<const K: usize>(slices: [&[f32]; K], map: impl Fn([f32; K]) -> f32) -> f32 {
-    const LANES: usize = 16;
-    let length = slices[0].len();
-    let whole = length / LANES * LANES;
-    let mut lanes = [0.0_f32; LANES];
-    let slices = slices.map(|slice| &slice[..length]);
-    for first in (0..whole).step_by(LANES) {
-        for (lane, sum) in lanes.iter_mut().enumerate() {
-            *sum += map(slices.map(|slice| slice[first + lane]));
-        }
-    }
-    for (lane, place) in (whole..length).enumerate() {
-        lanes[lane] += map(slices.map(|slice| slice[place]));
-    }
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            lanes[lane] += lanes[lane + half];
-        }
-    }
-    lanes[0]
-}
 
 /// The sum of each column of a matrix whose rows lie one behind the other, from the first row to the last.
 pub fn column_sums(set: InstructionSet, values: &[f32], columns: usize) -> Vec<f32> {

@@ -73,7 +73,7 @@ pub unsafe fn transpose(
             while rows - done >= 16 {
                 let whole = columns / 16 * 16;
                 for column in (0..whole).step_by(16) {
-                    vectors::transpose_16(
+                    compiled::transpose_16(
                         (from.add(done * from_step + column), from_step),
                         (to.add(column * to_step + done), to_step),
                     );
@@ -131,160 +131,14 @@ unsafe fn plain(tile: &Tile) {
 }
 
 #[cfg(target_arch = "x86_64")]
-mod vectors {
+mod compiled {
     use std::arch::x86_64::{
-        __m256, __m256i, __m512, __mmask16, _mm256_cmpgt_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_maskload_ps,
-        _mm256_maskstore_ps, _mm256_max_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setr_epi32, _mm256_setzero_ps,
-        _mm256_storeu_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mask_storeu_ps,
-        _mm512_maskz_loadu_ps, _mm512_max_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4,
-        _mm512_storeu_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+        _mm512_castpd_ps, _mm512_castps_pd, _mm512_loadu_ps, _mm512_setzero_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps,
+        _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
     };
 
+    use super::super::vectors::Vector;
     use super::Tile;
-
-    /// A register of numbers.
-    ///
-    /// # Safety
-    /// The processor must have the instructions, and pointers must be valid for the lanes that are read or written.
-    pub trait Vector: Copy {
-        const LANES: usize;
-        type Mask: Copy;
-
-        unsafe fn zero() -> Self;
-        unsafe fn each(value: f32) -> Self;
-        unsafe fn load(from: *const f32) -> Self;
-        unsafe fn store(self, to: *mut f32);
-        /// `a * b + self`
-        unsafe fn plus(self, a: Self, b: Self) -> Self;
-        /// The larger; `self` where one is not a number.
-        unsafe fn at_least(self, low: Self) -> Self;
-        /// The first lanes, not more than there are.
-        unsafe fn first(count: usize) -> Self::Mask;
-        unsafe fn load_first(mask: Self::Mask, from: *const f32) -> Self;
-        unsafe fn store_first(self, mask: Self::Mask, to: *mut f32);
-    }
-
-    impl Vector for __m512 {
-        const LANES: usize = 16;
-        type Mask = __mmask16;
-
-        #[inline(always)]
-        unsafe fn zero() -> Self {
-            // SAFETY: the trait's.
-            unsafe { _mm512_setzero_ps() }
-        }
-
-        #[inline(always)]
-        unsafe fn each(value: f32) -> Self {
-            // SAFETY: the trait's.
-            unsafe { _mm512_set1_ps(value) }
-        }
-
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            // SAFETY: the trait's.
-            unsafe { _mm512_loadu_ps(from) }
-        }
-
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            // SAFETY: the trait's.
-            unsafe { _mm512_storeu_ps(to, self) }
-        }
-
-        #[inline(always)]
-        unsafe fn plus(self, a: Self, b: Self) -> Self {
-            // SAFETY: the trait's.
-            unsafe { _mm512_fmadd_ps(a, b, self) }
-        }
-
-        #[inline(always)]
-        unsafe fn at_least(self, low: Self) -> Self {
-            // SAFETY: the trait's.
-            unsafe { _mm512_max_ps(low, self) }
-        }
-
-        #[inline(always)]
-        unsafe fn first(count: usize) -> __mmask16 {
-            ((1_u32 << count) - 1) as __mmask16
-        }
-
-        #[inline(always)]
-        unsafe fn load_first(mask: __mmask16, from: *const f32) -> Self {
-            // SAFETY: the trait's.
-            unsafe { _mm512_maskz_loadu_ps(mask, from) }
-        }
-
-        #[inline(always)]
-        unsafe fn store_first(self, mask: __mmask16, to: *mut f32) {
-            // SAFETY: the trait's.
-            unsafe { _mm512_mask_storeu_ps(to, mask, self) }
-        }
-    }
-
-    impl Vector for __m256 {
-        const LANES: usize = 8;
-        type Mask = __m256i;
-
-        #[inline(always)]
-        unsafe fn zero() -> Self {
-            // SAFETY: the trait's.
-            unsafe { _mm256_setzero_ps() }
-        }
-
-        #[inline(always)]
-        unsafe fn each(value: f32) -> Self {
-            // SAFETY: the trait's.
-            unsafe { _mm256_set1_ps(value) }
-        }
-
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            // SAFETY: the trait's.
-            unsafe { _mm256_loadu_ps(from) }
-        }
-
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            // SAFETY: the trait's.
-            unsafe { _mm256_storeu_ps(to, self) }
-        }
-
-        #[inline(always)]
-        unsafe fn plus(self, a: Self, b: Self) -> Self {
-            // SAFETY: the trait's.
-            unsafe { _mm256_fmadd_ps(a, b, self) }
-        }
-
-        #[inline(always)]
-        unsafe fn at_least(self, low: Self) -> Self {
-            // SAFETY: the trait's.
-            unsafe { _mm256_max_ps(low, self) }
-        }
-
-        #[inline(always)]
-        unsafe fn first(count: usize) -> __m256i {
-            // SAFETY: the trait's.
-            unsafe {
-                _mm256_cmpgt_epi32(
-                    _mm256_set1_epi32(count as i32),
-                    _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
-                )
-            }
-        }
-
-        #[inline(always)]
-        unsafe fn load_first(mask: __m256i, from: *const f32) -> Self {
-            // SAFETY: the trait's.
-            unsafe { _mm256_maskload_ps(from, mask) }
-        }
-
-        #[inline(always)]
-        unsafe fn store_first(self, mask: __m256i, to: *mut f32) {
-            // SAFETY: the trait's.
-            unsafe { _mm256_maskstore_ps(to, mask, self) }
-        }
-    }
 
     /// A block of 16 by 16.
     ///
@@ -375,7 +229,7 @@ mod vectors {
                 for row in 0..ROWS {
                     let value = V::each(*rows[row].add(place));
                     for vector in 0..VECTORS {
-                        sums[row][vector] = sums[row][vector].plus(value, line[vector]);
+                        sums[row][vector] = value.times_plus(line[vector], sums[row][vector]);
                     }
                 }
                 b = b.wrapping_add(tile.b_step);
@@ -385,7 +239,7 @@ mod vectors {
             for row in 0..ROWS {
                 for vector in 0..VECTORS {
                     let out = tile.out.add(row * tile.pitch + vector * V::LANES);
-                    let values = sums[row][vector].at_least(low);
+                    let values = sums[row][vector].or_larger(low);
                     if WHOLE || vector < last {
                         values.store(out);
                     } else {
@@ -418,12 +272,12 @@ macro_rules! chosen {
 #[cfg(target_arch = "x86_64")]
 unsafe fn on_avx512(tile: &Tile) {
     #[target_feature(enable = "avx512f")]
-    unsafe fn compiled<const ROWS: usize, const VECTORS: usize, const WHOLE: bool>(tile: &Tile) {
+    unsafe fn chosen<const ROWS: usize, const VECTORS: usize, const WHOLE: bool>(tile: &Tile) {
         // SAFETY: the processor has the instructions; the pointers are the caller's.
-        unsafe { vectors::sums::<std::arch::x86_64::__m512, ROWS, VECTORS, WHOLE>(tile) }
+        unsafe { compiled::sums::<std::arch::x86_64::__m512, ROWS, VECTORS, WHOLE>(tile) }
     }
     // SAFETY: as above.
-    unsafe { chosen!(tile, compiled, 16, 1 2 3 4 5 6 7 8 9 10 11 12 13 14) }
+    unsafe { chosen!(tile, chosen, 16, 1 2 3 4 5 6 7 8 9 10 11 12 13 14) }
 }
 
 /// # Safety
@@ -431,10 +285,10 @@ unsafe fn on_avx512(tile: &Tile) {
 #[cfg(target_arch = "x86_64")]
 unsafe fn on_avx2(tile: &Tile) {
     #[target_feature(enable = "avx2,fma")]
-    unsafe fn compiled<const ROWS: usize, const VECTORS: usize, const WHOLE: bool>(tile: &Tile) {
+    unsafe fn chosen<const ROWS: usize, const VECTORS: usize, const WHOLE: bool>(tile: &Tile) {
         // SAFETY: the processor has the instructions; the pointers are the caller's.
-        unsafe { vectors::sums::<std::arch::x86_64::__m256, ROWS, VECTORS, WHOLE>(tile) }
+        unsafe { compiled::sums::<std::arch::x86_64::__m256, ROWS, VECTORS, WHOLE>(tile) }
     }
     // SAFETY: as above.
-    unsafe { chosen!(tile, compiled, 8, 1 2 3 4 5 6) }
+    unsafe { chosen!(tile, chosen, 8, 1 2 3 4 5 6) }
 }
