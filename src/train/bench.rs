@@ -11,6 +11,7 @@ use super::optimizer::Optimizer;
 use super::replicas::{self, Replicas};
 use crate::cost;
 use crate::data::{Batch, Targets};
+use crate::kernels::training::awake;
 use crate::meter::process;
 use crate::nn::{self, DropoutKey, Network};
 use crate::spec::{ActivationKind, CellKind, Device, Failure, LayerSpec, ModelSpec, PaddingKind, Shape, TrainConfig};
@@ -195,6 +196,7 @@ fn measure(bench: Bench) -> Result<BenchRow, Failure> {
     let before = process::peak_resident_bytes().unwrap_or(0);
     let mut train = Vec::with_capacity(steps);
     for step in 0..steps + WARM_UP {
+        let batch_of_step = samples.clone();
         let began = Instant::now();
         let key = DropoutKey {
             seed: 0,
@@ -203,17 +205,19 @@ fn measure(bench: Bench) -> Result<BenchRow, Failure> {
         };
         let mass = batch as f64;
         let descent = match &mut replicas {
-            None => replicas::descent(&network, samples.clone(), key, &objective, mass),
+            None => awake(|| replicas::descent(&network, batch_of_step, key, &objective, mass)),
             Some(replicas) => replicas.descent(&network, &samples, key, &objective, mass),
         };
         let diverged = |loss: f64| Failure::new("loss", format!("{loss} after {step} steps"), "report this");
         let gradients = descent.map_err(diverged)?.gradients;
         let rule = optimizer.rule(step, LEARNING_RATE, 1.0);
-        network.update(|index, parameter| {
-            optimizer.update(&rule, index, parameter, &gradients[index]);
-            if let Some(replicas) = &mut replicas {
-                replicas.note(index, parameter);
-            }
+        awake(|| {
+            network.update(|index, parameter| {
+                optimizer.update(&rule, index, parameter, &gradients[index]);
+                if let Some(replicas) = &mut replicas {
+                    replicas.note(index, parameter);
+                }
+            });
         });
         if let Some(replicas) = &mut replicas {
             replicas.end_step(&mut network);
@@ -224,8 +228,9 @@ fn measure(bench: Bench) -> Result<BenchRow, Failure> {
     let network = network.valid();
     let mut infer = Vec::with_capacity(steps);
     for _ in 0..steps + WARM_UP {
+        let inputs = samples.inputs.clone();
         let began = Instant::now();
-        network.predict(samples.inputs.clone(), batch);
+        awake(|| network.predict(inputs, batch));
         infer.push(began.elapsed().as_secs_f64() * 1e3);
     }
     let (train_ms, train_ms_min) = summary(&mut train);

@@ -1,6 +1,8 @@
 //! The optimizers, over plain slices: one pass over parameter, gradient and state, and a state that a checkpoint can hold
 //! exactly. The formulas are `PyTorch`'s; Lion and LAMB, which it lacks, follow their papers.
 
+use crate::kernels::InstructionSet;
+use crate::kernels::training::{Adam, adam};
 use crate::nn::Parameter;
 use crate::spec::{OptimizerKind, TrainConfig};
 
@@ -181,14 +183,17 @@ impl Rule {
         let values = parameter.iter_mut().zip(gradient);
         match self.kind {
             OptimizerKind::Adam | OptimizerKind::AdamW => {
-                let [keep1, keep2] = BETAS.map(|beta| beta as f32);
-                let [take1, take2] = BETAS.map(|beta| (1.0 - beta) as f32);
-                for ((p, g), (m, v)) in values.zip(first.iter_mut().zip(second)) {
-                    let g = g * self.scale + self.penalty * *p;
-                    *m = keep1 * *m + take1 * g;
-                    *v = keep2 * *v + take2 * g * g;
-                    *p = *p * self.shrink - self.rate * *m / (v.sqrt() / self.root + EPSILON);
-                }
+                let step = Adam {
+                    scale: self.scale,
+                    penalty: self.penalty,
+                    shrink: self.shrink,
+                    rate: self.rate,
+                    keep: BETAS.map(|beta| beta as f32),
+                    take: BETAS.map(|beta| (1.0 - beta) as f32),
+                    root: self.root,
+                    epsilon: EPSILON,
+                };
+                adam(InstructionSet::best(), &step, parameter, gradient, [first, second]);
             }
             OptimizerKind::RmsProp if second.is_empty() => {
                 for ((p, g), v) in values.zip(first) {

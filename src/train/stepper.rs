@@ -10,6 +10,7 @@ use super::objective::{Objective, Tally};
 use super::optimizer::{Optimizer, clip_factor, global_norm};
 use super::replicas::{self, Descent, Replicas};
 use crate::data::{Batch, DataError, Dataset};
+use crate::kernels::training::awake;
 use crate::nn::{DropoutKey, Network};
 use crate::spec::{Failure, RunPlan, ShapeError, StepTimes};
 
@@ -128,7 +129,7 @@ impl Stepper {
                 first_row: samples,
             };
             let descent = match &mut self.replicas {
-                None => replicas::descent(&self.network, batch, key, &self.objective, mass),
+                None => awake(|| replicas::descent(&self.network, batch, key, &self.objective, mass)),
                 Some(replicas) => replicas.descent(&self.network, &batch, key, &self.objective, mass),
             };
             let descent = descent.map_err(|value| Stumble::Diverged {
@@ -171,7 +172,8 @@ impl Stepper {
                 value: norm,
             });
         }
-        self.apply(&gradients, step, learning_rate, clip_factor(norm, self.clip));
+        let scale = clip_factor(norm, self.clip);
+        awake(|| self.apply(&gradients, step, learning_rate, scale));
         times.optimizer_secs = descended.elapsed().as_secs_f64();
         Ok(Strided {
             loss: loss as f32,

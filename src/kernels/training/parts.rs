@@ -1,5 +1,49 @@
 //! Work in parts, on several threads where that pays.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Looks for work before another program is let onto the core.
+const PATIENCE: u32 = 256;
+
+/// Does `work`, a whole training step, while the other threads of the pool look for its parts without going to sleep in between: they are
+/// many and short, and waking a thread takes as long as some of them. From outside the pool, the work goes into it.
+pub fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    if rayon::current_num_threads() < 2 {
+        return work();
+    }
+    let Some(own) = rayon::current_thread_index() else {
+        return rayon::scope(|_| awake(work));
+    };
+    /// Says that the work is over, even where it ended in a panic.
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Release);
+        }
+    }
+    let is_over = AtomicBool::new(false);
+    rayon::in_place_scope(|scope| {
+        scope.spawn_broadcast(|_, thread| {
+            let mut idle = 0_u32;
+            while thread.index() != own && !is_over.load(Ordering::Acquire) {
+                if rayon::yield_now() == Some(rayon::Yield::Executed) {
+                    idle = 0;
+                    continue;
+                }
+                idle += 1;
+                if idle.is_multiple_of(PATIENCE) {
+                    // Somebody else may need this core.
+                    std::thread::yield_now();
+                } else {
+                    std::hint::spin_loop();
+                }
+            }
+        });
+        let _over = Over(&is_over);
+        work()
+    })
+}
+
 /// Does `work` on every part. Where it `pays`, the threads of rayon's current pool take neighbouring parts, this one the first of them,
 /// so that a thread meets again what it has in its cache.
 pub(super) fn each<T: Send>(parts: impl Iterator<Item = T>, pays: bool, work: impl Fn(T) + Sync) {

@@ -30,6 +30,10 @@ pub trait Vector: Copy {
     unsafe fn plus(self, other: Self) -> Self;
     unsafe fn minus(self, other: Self) -> Self;
     unsafe fn times(self, other: Self) -> Self;
+    /// `self / other`
+    unsafe fn over(self, other: Self) -> Self;
+    /// The square root.
+    unsafe fn root(self) -> Self;
     /// The larger; `self` where one is not a number.
     unsafe fn or_larger(self, other: Self) -> Self;
     /// The smaller; `self` where one is not a number.
@@ -233,6 +237,16 @@ impl Vector for f32 {
     }
 
     #[inline(always)]
+    unsafe fn over(self, other: Self) -> Self {
+        self / other
+    }
+
+    #[inline(always)]
+    unsafe fn root(self) -> Self {
+        self.sqrt()
+    }
+
+    #[inline(always)]
     unsafe fn choose(self, mask: bool, other: Self) -> Self {
         if mask { self } else { other }
     }
@@ -347,6 +361,18 @@ impl Vector for arch::__m512 {
     unsafe fn is_below(self, other: Self) -> arch::__mmask16 {
         // SAFETY: the trait's.
         unsafe { arch::_mm512_cmp_ps_mask(self, other, arch::_CMP_LT_OQ) }
+    }
+
+    #[inline(always)]
+    unsafe fn over(self, other: Self) -> Self {
+        // SAFETY: the trait's.
+        unsafe { arch::_mm512_div_ps(self, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn root(self) -> Self {
+        // SAFETY: the trait's.
+        unsafe { arch::_mm512_sqrt_ps(self) }
     }
 
     #[inline(always)]
@@ -467,6 +493,18 @@ impl Vector for arch::__m256 {
     unsafe fn is_below(self, other: Self) -> arch::__m256i {
         // SAFETY: the trait's.
         unsafe { arch::_mm256_castps_si256(arch::_mm256_cmp_ps(self, other, arch::_CMP_LT_OQ)) }
+    }
+
+    #[inline(always)]
+    unsafe fn over(self, other: Self) -> Self {
+        // SAFETY: the trait's.
+        unsafe { arch::_mm256_div_ps(self, other) }
+    }
+
+    #[inline(always)]
+    unsafe fn root(self) -> Self {
+        // SAFETY: the trait's.
+        unsafe { arch::_mm256_sqrt_ps(self) }
     }
 
     #[inline(always)]
