@@ -114,9 +114,15 @@ pub fn run<const N: usize, const D: usize, O: Operation<N>>(operation: O, inputs
 
 impl Operand {
     fn new(tensor: Plain) -> Self {
+        let shape = tensor.shape().to_vec();
+        let tensor = if tensor.is_contiguous() {
+            tensor
+        } else {
+            tensor.to_contiguous()
+        };
         Self {
-            shape: tensor.shape().to_vec(),
-            tensor: Some(tensor.to_contiguous()),
+            shape,
+            tensor: Some(tensor),
         }
     }
 

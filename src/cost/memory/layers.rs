@@ -19,6 +19,7 @@ pub struct Traced {
 
 /// Bytes of one layer.
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one layer")]
 pub struct Terms {
     /// The output is the input, differently seen.
     pub aliases: bool,
@@ -71,14 +72,12 @@ impl Traced {
             }
             LayerSpec::SelfAttention { .. } => (x + 3 * self.mixed()).max(4 * self.mixed()),
             LayerSpec::Dense { .. } | LayerSpec::LayerNorm => x + y,
-            LayerSpec::Activation { .. } => x,
-            // Seen differently, not copied.
-            LayerSpec::Flatten | LayerSpec::Branch | LayerSpec::FirstStep => x,
+            // In place, or seen differently.
+            LayerSpec::Activation { .. } | LayerSpec::Flatten | LayerSpec::Branch | LayerSpec::FirstStep => x,
             _ => x + 2 * y + self.shortcut(),
         }
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm a kind of layer")]
     pub fn terms(&self) -> Terms {
         let (x, y) = (self.x(), self.y());
         let saving = Terms {

@@ -31,7 +31,7 @@ pub fn adam(set: InstructionSet, step: &Adam, parameter: &mut [f32], gradient: &
     run(
         set,
         Step {
-            step,
+            numbers: step,
             parameter,
             gradient,
             moments,
@@ -40,7 +40,7 @@ pub fn adam(set: InstructionSet, step: &Adam, parameter: &mut [f32], gradient: &
 }
 
 struct Step<'a> {
-    step: &'a Adam,
+    numbers: &'a Adam,
     parameter: &'a mut [f32],
     gradient: &'a [f32],
     moments: [&'a mut [f32]; 2],
@@ -54,11 +54,11 @@ impl Work for Step<'_> {
         let length = self.gradient.len();
         // SAFETY: places are those of slices of one length; the instructions are the caller's.
         unsafe {
-            let (scale, penalty) = (V::each(self.step.scale), V::each(self.step.penalty));
-            let (shrink, rate) = (V::each(self.step.shrink), V::each(-self.step.rate));
-            let (keep1, keep2) = (V::each(self.step.keep[0]), V::each(self.step.keep[1]));
-            let (take1, take2) = (V::each(self.step.take[0]), V::each(self.step.take[1]));
-            let (root, epsilon) = (V::each(1.0 / self.step.root), V::each(self.step.epsilon));
+            let (scale, penalty) = (V::each(self.numbers.scale), V::each(self.numbers.penalty));
+            let (shrink, rate) = (V::each(self.numbers.shrink), V::each(-self.numbers.rate));
+            let (keep1, keep2) = (V::each(self.numbers.keep[0]), V::each(self.numbers.keep[1]));
+            let (take1, take2) = (V::each(self.numbers.take[0]), V::each(self.numbers.take[1]));
+            let (root, epsilon) = (V::each(1.0 / self.numbers.root), V::each(self.numbers.epsilon));
             for (place, mask) in places::<V>(length) {
                 let p = V::load_first(mask, parameter.add(place));
                 let g = V::load_first(mask, gradient.add(place)).times_plus(scale, penalty.times(p));

@@ -14,13 +14,6 @@ pub fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let Some(own) = rayon::current_thread_index() else {
         return rayon::scope(|_| awake(work));
     };
-    /// Says that the work is over, even where it ended in a panic.
-    struct Over<'a>(&'a AtomicBool);
-    impl Drop for Over<'_> {
-        fn drop(&mut self) {
-            self.0.store(true, Ordering::Release);
-        }
-    }
     let is_over = AtomicBool::new(false);
     rayon::in_place_scope(|scope| {
         scope.spawn_broadcast(|_, thread| {
@@ -42,6 +35,15 @@ pub fn awake<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         let _over = Over(&is_over);
         work()
     })
+}
+
+/// Says that the work is over, even where it ended in a panic.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 /// Does `work` on every part. Where it `pays`, the threads of rayon's current pool take neighbouring parts, this one the first of them,

@@ -1,8 +1,4 @@
 //! The slopes of functions of one number, in a form that compilers can vectorise.
-#![expect(
-    clippy::inline_always,
-    reason = "what is not inlined is compiled for the plainest processor"
-)]
 
 use super::super::InstructionSet;
 use super::super::functions::{Function, apply, erf, exp, sigmoid};

@@ -22,7 +22,7 @@ pub fn column_sums(set: InstructionSet, values: &[f32], columns: usize) -> Vec<f
     let block = |(place, sums): (usize, &mut [f32])| {
         run(
             set,
-            Sums {
+            Part {
                 values,
                 columns,
                 first: place * BLOCK,
@@ -35,14 +35,14 @@ pub fn column_sums(set: InstructionSet, values: &[f32], columns: usize) -> Vec<f
 }
 
 /// The sums of a few columns.
-struct Sums<'a> {
+struct Part<'a> {
     values: &'a [f32],
     columns: usize,
     first: usize,
     sums: &'a mut [f32],
 }
 
-impl Work for Sums<'_> {
+impl Work for Part<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let count = self.sums.len();

@@ -1,6 +1,10 @@
 //! The innermost part of a product: a few rows by one or two vectors of columns, whose sums stay in registers.
 #![expect(unsafe_code, reason = "raw pointers, and instructions that must be known to exist")]
 #![expect(
+    clippy::needless_range_loop,
+    reason = "several arrays by one place; short loops that are unrolled"
+)]
+#![expect(
     clippy::inline_always,
     reason = "what is not inlined is compiled for the plainest processor"
 )]
