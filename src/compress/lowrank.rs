@@ -73,7 +73,7 @@ fn factorised(plan: &RunPlan, weights: &Weights, step: &LowRank) -> Result<Facto
             continue;
         }
         let rank = factors.rank;
-        let (smaller, left) = split(&model, &weights, &walk, placed.index, factors);
+        let (smaller, left) = split(&model, &weights, &walk, placed.index, &factors);
         let trial = Timed::new(&smaller, &left, task)?;
         let share = trial.share_of(&timed)?;
         if share > WORTH_WHILE {
@@ -159,7 +159,7 @@ fn split(
     weights: &Weights,
     walk: &[Placed],
     index: usize,
-    factors: Factors,
+    factors: &Factors,
 ) -> (ModelSpec, Weights) {
     let mut layers = Vec::with_capacity(walk.len() + 1);
     let mut left = Weights::default();
@@ -304,7 +304,7 @@ mod tests {
             let weight = &weights.part(index, "weight").unwrap().data;
             let factors = factors(weight, rows, columns, RankTarget::Rank(1.0)).unwrap();
             assert_eq!(factors.rank, rows.min(columns));
-            let (left, moved) = split(&model, &weights, &walk, index, factors);
+            let (left, moved) = split(&model, &weights, &walk, index, &factors);
             assert_eq!(left.layers.len(), model.layers.len() + 1);
             check_weights(&left, &moved).unwrap();
             for (a, b) in before.iter().zip(outputs(&left, &moved)) {

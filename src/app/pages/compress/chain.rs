@@ -66,9 +66,10 @@ impl Chain {
             let Some(knob) = layers_knob(step) else { continue };
             // Layers that are chosen by hand are not chosen by what is tolerated too.
             let plain = step.without("tolerate").unwrap_or_else(|| step.clone());
-            let changed = match text.is_empty() {
-                true => plain.without(knob),
-                false => plain.with(knob, text.join(",")),
+            let changed = if text.is_empty() {
+                plain.without(knob)
+            } else {
+                plain.with(knob, text.join(","))
             };
             *step = changed.unwrap_or(plain);
         }

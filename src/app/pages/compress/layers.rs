@@ -275,10 +275,10 @@ fn row_ui(
         ui.add(Label::new(theme::number(text)).selectable(false));
     };
     cell(columns.count, Align::Max, &|ui| {
-        number(ui, units::count(row.parameters as f64))
+        number(ui, units::count(row.parameters as f64));
     });
     cell(columns.score, Align::Max, &|ui| {
-        number(ui, score_text(parent, row.score))
+        number(ui, score_text(parent, row.score));
     });
     cell(columns.signal, Align::Max, &|ui| {
         let text = row.signal_to_noise_db;
