@@ -46,7 +46,7 @@ impl<'g> Reader<'g> {
             outputs,
             inputs,
             weights: Weights::Nibbles {
-                codes: codes.to_vec(),
+                codes: codes.clone(),
                 scales,
             },
             bias: Bias::Float(bias),
