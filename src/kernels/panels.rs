@@ -3,6 +3,7 @@
 //! A weight matrix of `columns` outputs is cut into panels of [`PANEL`] columns, and each panel is stored along the depth, so
 //! that a kernel reads it once from front to back in whole cache lines. The depth is made of runs: stretches of activations
 //! that lie next to each other in memory, one for a dense layer, one for each kernel row of a convolution.
+#![expect(unsafe_code, reason = "lines are seen as the arrays that they are")]
 
 use half::f16;
 
@@ -209,6 +210,19 @@ impl FloatPanels {
                 }
             }
         }
+    }
+
+    /// The room as a matrix of another shape, to be written: panel by panel, and in each sixteen columns at each depth. What it
+    /// held before may still stand there.
+    pub(super) fn reshaped(&mut self, shape: MatrixShape) -> &mut [[f32; PANEL]] {
+        self.shape = shape;
+        let FloatLines::Single(lines) = &mut self.lines else {
+            return &mut [];
+        };
+        lines.resize(shape.panels() * shape.runs * shape.run_len, FloatLine([0.0; PANEL]));
+        let (first, count) = (lines.as_mut_ptr().cast(), lines.len());
+        // SAFETY: a line is nothing but its sixteen values.
+        unsafe { std::slice::from_raw_parts_mut(first, count) }
     }
 
     /// Packs a matrix of 16-bit floats, which stay so in memory and are widened in the kernel.

@@ -221,6 +221,58 @@ pub fn float_product(
     bias: &[f32],
     output: FloatOutput<'_>,
 ) {
+    let (pitch, low) = (output.pitch, output.low);
+    let (out, add) = output.pointers(rows, panels.shape.columns);
+    let store = FloatStore { out, add, low, pitch };
+    // SAFETY: output and what is added have been checked to be as large.
+    unsafe { multiply(activations, walk, rows, panels, bias, store) }
+}
+
+/// As [`float_product`], added onto what stands in `out`, whose rows are `pitch` apart.
+pub(super) fn add_float_product(
+    activations: &[f32],
+    walk: &Walk,
+    rows: usize,
+    panels: &FloatPanels,
+    zeros: &[f32],
+    (out, pitch): (&mut [f32], usize),
+) {
+    let output = FloatOutput {
+        out,
+        pitch,
+        add: None,
+        low: f32::NEG_INFINITY,
+    };
+    let (out, _) = output.pointers(rows, panels.shape.columns);
+    let store = FloatStore {
+        out,
+        add: out,
+        low: f32::NEG_INFINITY,
+        pitch,
+    };
+    // SAFETY: as above; a value is read before its sum is stored in its place.
+    unsafe { multiply(activations, walk, rows, panels, zeros, store) }
+}
+
+/// Where the results of a floating-point product go.
+#[derive(Clone, Copy)]
+struct FloatStore {
+    out: *mut f32,
+    add: *const f32,
+    low: f32,
+    pitch: usize,
+}
+
+/// # Safety
+/// The store must be valid for so many rows of the panels' columns.
+unsafe fn multiply(
+    activations: &[f32],
+    walk: &Walk,
+    rows: usize,
+    panels: &FloatPanels,
+    bias: &[f32],
+    store: FloatStore,
+) {
     let shape = panels.shape;
     let depth = shape.runs * shape.run_len;
     assert!(walk.span(rows, 1) <= activations.len() && walk.runs() == shape.runs && walk.run_len == shape.run_len);
@@ -253,8 +305,7 @@ pub fn float_product(
     };
     assert!(panels.bytes() == shape.panels() * panel_pitch);
     let base = activations.as_ptr();
-    let (pitch, low) = (output.pitch, output.low);
-    let (out, add) = output.pointers(rows, shape.columns);
+    let FloatStore { out, add, low, pitch } = store;
     kernels.for_each_panel(rows, shape.panels(), |kernel, panel| {
         let column = panel * PANEL;
         // SAFETY: as in `integer_product`.

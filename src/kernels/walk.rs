@@ -2,7 +2,7 @@
 
 /// The places of the activations that each output row of a product meets.
 ///
-/// Output row `r` starts at `r / width * line_pitch + r % width * pixel_pitch`, and reads `run_len` neighbouring elements at
+/// Output row `r` starts at `r / width * line_pitch + r % width * pixel_pitch`, or where a list says, and reads `run_len` neighbouring elements at
 /// each of the offsets `runs` from there. A dense layer has one run. A convolution over a padded image whose channels lie next
 /// to each other has one for each row of its kernel, so no patch is ever copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +10,8 @@ pub struct Walk {
     pub(super) width: usize,
     pub(super) line_pitch: usize,
     pub(super) pixel_pitch: usize,
+    /// Where the output rows start, if not as above.
+    listed: Vec<usize>,
     pub(super) runs: Vec<usize>,
     pub(super) run_len: usize,
 }
@@ -38,8 +40,33 @@ impl Walk {
             width: 1,
             line_pitch: pitch,
             pixel_pitch: 0,
+            listed: Vec::new(),
             runs: vec![0],
             run_len: len,
+        }
+    }
+
+    /// Rows that start at the places listed.
+    pub fn listed(starts: Vec<usize>, runs: Vec<usize>, run_len: usize) -> Self {
+        Self {
+            width: 1,
+            line_pitch: 0,
+            pixel_pitch: 0,
+            listed: starts,
+            runs,
+            run_len,
+        }
+    }
+
+    /// Lines of `width` rows, which start `pixel_pitch` apart, and lines `line_pitch`.
+    pub fn lines(width: usize, [line_pitch, pixel_pitch]: [usize; 2], runs: Vec<usize>, run_len: usize) -> Self {
+        Self {
+            width,
+            line_pitch,
+            pixel_pitch,
+            listed: Vec::new(),
+            runs,
+            run_len,
         }
     }
 
@@ -67,6 +94,7 @@ impl Walk {
             width: out_width,
             line_pitch: stride[0] * line,
             pixel_pitch: stride[1] * channels,
+            listed: Vec::new(),
             runs,
             run_len,
         }
@@ -87,6 +115,13 @@ impl Walk {
         let Some(last) = rows.checked_sub(1) else { return 0 };
         let line = (last / self.width).saturating_mul(self.line_pitch);
         let pixel = last.min(self.width - 1).saturating_mul(self.pixel_pitch);
+        let (line, pixel) = if self.listed.is_empty() {
+            (line, pixel)
+        } else {
+            // More rows than are listed are nowhere.
+            let rows = self.listed.get(..rows).unwrap_or(&[usize::MAX]);
+            (rows.iter().max().copied().unwrap_or(0), 0)
+        };
         let run = self.runs.iter().max().copied().unwrap_or(0);
         line.saturating_add(pixel)
             .saturating_add(run)
@@ -97,6 +132,7 @@ impl Walk {
     pub(super) fn starts(&self) -> Starts<'_> {
         Starts {
             walk: self,
+            row: 0,
             pixel: 0,
             line_start: 0,
         }
@@ -105,6 +141,7 @@ impl Walk {
 
 pub(super) struct Starts<'a> {
     walk: &'a Walk,
+    row: usize,
     pixel: usize,
     line_start: usize,
 }
@@ -112,6 +149,10 @@ pub(super) struct Starts<'a> {
 impl Starts<'_> {
     #[inline]
     pub(super) fn next(&mut self) -> usize {
+        if let Some(&start) = self.walk.listed.get(self.row) {
+            self.row += 1;
+            return start;
+        }
         let start = self.line_start + self.pixel * self.walk.pixel_pitch;
         self.pixel += 1;
         if self.pixel == self.walk.width {

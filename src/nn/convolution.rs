@@ -5,9 +5,16 @@ use burn::tensor::Tensor;
 use burn::tensor::module::{conv1d, conv2d, max_pool2d};
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 
+use super::fused;
 use super::layers::{Source, image};
 use super::network::numbers;
+use super::windows::{ChannelWindows, Largest, Mean, Windows};
+use crate::cost::{self, Together};
+use crate::kernels::training::{self, ConvolutionShape, PoolShape, Tail};
 use crate::spec::{LayerSpec, Placed, Shape};
+
+// What is taken to be done at once with a convolution can be.
+const _: () = assert!(cost::LARGEST_POOL <= training::LARGEST_POOL);
 
 /// Weight `[filters, channels, kernel, kernel]`; depth-wise `[channels, 1, kernel, kernel]`.
 #[derive(Module, Debug)]
@@ -90,8 +97,49 @@ impl Convolution {
         self.apply(x, self.weight.val(), self.bias.val())
     }
 
+    /// With what follows it, where [`fused::serves`] says so.
+    pub fn forward_with(&self, x: Tensor<2>, together: Together) -> Tensor<2> {
+        let weight = self.weight.val();
+        let windows = Windows {
+            shape: self.shape(&weight),
+            tail: Tail {
+                relu: together.relu,
+                pool: together.pool,
+            },
+        };
+        fused::run(windows, [x.into(), weight.into(), self.bias.val().into()])
+    }
+
+    fn shape(&self, weight: &Tensor<4>) -> ConvolutionShape {
+        let [channels, height, width] = self.input;
+        let [filters, _, kernel, _] = weight.dims();
+        ConvolutionShape {
+            channels,
+            filters,
+            input: [height, width],
+            kernel: [kernel; 2],
+            stride: [self.stride; 2],
+            padding: [self.padding; 2],
+            channels_last: false,
+        }
+    }
+
     /// With other weights than its own.
     pub fn apply(&self, x: Tensor<2>, weight: Tensor<4>, bias: Tensor<1>) -> Tensor<2> {
+        if fused::serves(&x) {
+            let shape = self.shape(&weight);
+            let inputs = [x.into(), weight.into(), bias.into()];
+            if self.groups > 1 {
+                return fused::run(ChannelWindows(shape), inputs);
+            }
+            return fused::run(
+                Windows {
+                    shape,
+                    tail: Tail::NONE,
+                },
+                inputs,
+            );
+        }
         let [samples, _] = x.dims();
         let [channels, height, width] = self.input;
         let options = ConvOptions::new([self.stride; 2], [self.padding; 2], [1; 2], self.groups);
@@ -134,6 +182,20 @@ impl Convolution1d {
     /// With other weights than its own.
     pub fn apply(&self, x: Tensor<2>, weight: Tensor<3>, bias: Tensor<1>) -> Tensor<2> {
         let [samples, values] = x.dims();
+        if fused::serves(&x) {
+            let [filters, channels, kernel] = weight.dims();
+            let shape = ConvolutionShape {
+                channels,
+                filters,
+                input: [1, self.steps],
+                kernel: [1, kernel],
+                stride: [1, self.stride],
+                padding: [0, self.padding],
+                channels_last: true,
+            };
+            let tail = Tail::NONE;
+            return fused::run(Windows { shape, tail }, [x.into(), weight.into(), bias.into()]);
+        }
         let x = x.reshape([samples, self.steps, values / self.steps]).swap_dims(1, 2);
         let options = ConvOptions::new([self.stride], [self.padding], [1], 1);
         let y = conv1d(x, weight, Some(bias), options);
@@ -152,6 +214,10 @@ impl MaxPool {
     pub fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let [samples, _] = x.dims();
         let size = self.size;
+        let shape = self.shape();
+        if fused::serves(&x) && shape.fits() {
+            return fused::run(Largest(shape), [x.into()]);
+        }
         if let Shape::Image { .. } = self.input {
             let [channels, height, width] = image(self.input);
             let x = x.reshape([samples, channels, height, width]);
@@ -168,12 +234,33 @@ impl MaxPool {
     }
 }
 
+impl MaxPool {
+    fn shape(&self) -> PoolShape {
+        if let Shape::Image { height, width, .. } = self.input {
+            return PoolShape {
+                input: [height, width],
+                window: [self.size; 2],
+                values: 1,
+            };
+        }
+        PoolShape {
+            input: [self.input.positions(), 1],
+            window: [self.size, 1],
+            values: self.input.channels(),
+        }
+    }
+}
+
 impl AveragePool {
     /// `mask` is `[samples, steps]`, 1 where a step counts.
     pub fn forward(&self, x: Tensor<2>, mask: Option<Tensor<2>>) -> Tensor<2> {
         let [samples, _] = x.dims();
         let (positions, channels) = (self.input.positions(), self.input.channels());
         if let Shape::Image { .. } = self.input {
+            if fused::serves(&x) {
+                let area = positions;
+                return fused::run(Mean { channels, area }, [x.into()]);
+            }
             return x.reshape([samples, channels, positions]).mean_dim(2).squeeze_dim(2);
         }
         let x = x.reshape([samples, positions, channels]);

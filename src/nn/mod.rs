@@ -17,6 +17,7 @@ mod pointwise;
 mod recurrent;
 mod steps;
 mod weights;
+mod windows;
 
 pub use factors::{NotFinite, SingularValues, singular_values};
 pub use grids::Grids;

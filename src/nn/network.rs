@@ -6,8 +6,10 @@ use std::sync::Arc;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::fused;
 use super::layers::{Layer, Source};
 use super::{Grids, WeightError};
+use crate::cost::Together;
 use crate::spec::{AttentionLayer, Initialiser, ModelSpec, Placed, Shape, ShapeError, Weights};
 
 /// A [`ModelSpec`] with weights on a device. On an autodiff device it can be trained.
@@ -157,8 +159,16 @@ impl Network {
 
     /// The value behind a range of layers.
     pub(super) fn through(&self, range: Range<usize>, x: Tensor<2>, pass: &mut Pass) -> Tensor<2> {
-        let layers = self.layers[range.clone()].iter().zip(&self.placed[range]);
-        layers.fold(x, |x, (layer, placed)| pass.step(layer, placed, x))
+        let (mut at, mut x) = (range.start, x);
+        while at < range.end {
+            let together = pass.together(&self.placed[at..range.end], &x);
+            x = match &self.layers[at] {
+                Layer::Convolution(convolution) if together.layers > 1 => convolution.forward_with(x, together),
+                layer => pass.step(layer, &self.placed[at], x),
+            };
+            at += together.layers;
+        }
+        x
     }
 
     /// Outputs for `rows` samples of plain numbers, row by row.
@@ -250,6 +260,15 @@ impl Pass {
     /// The training step, where its values count for the ranges of grids.
     pub fn observed_step(&self) -> Option<usize> {
         self.training.filter(|_| self.moves_statistics).map(|key| key.step)
+    }
+
+    /// What is done at once with the first of `layers`.
+    fn together(&self, layers: &[Placed], x: &Tensor<2>) -> Together {
+        if self.grids.is_none() && fused::serves(x) {
+            Together::of(layers)
+        } else {
+            Together::ALONE
+        }
     }
 
     fn step(&mut self, layer: &Layer, placed: &Placed, x: Tensor<2>) -> Tensor<2> {

@@ -1,14 +1,17 @@
 //! Normalisation: over the batch, and over the features of one step.
 
+use std::sync::{Arc, OnceLock};
+
 use burn::module::{Module, Param, RunningState};
-use burn::tensor::Tensor;
 use burn::tensor::module::{batch_norm, batch_norm_train, layer_norm};
+use burn::tensor::{Tensor, TensorData};
 
 use super::fused::{self, Keeps, Operand, Operation, Output, Step};
 use super::layers::Source;
 use super::network::numbers;
+use super::windows::Norm;
 use crate::kernels::InstructionSet;
-use crate::kernels::training::{self, Moments};
+use crate::kernels::training::{self, Moments, NormShape};
 use crate::spec::{BATCH_NORM_EPSILON, LAYER_NORM_EPSILON, Placed, Shape};
 
 /// Weight of the newest batch in the running statistics, as in PyTorch.
@@ -61,24 +64,51 @@ impl BatchNorm {
     }
 
     pub fn forward_training(&self, x: Tensor<2>, moves_statistics: bool) -> Tensor<2> {
-        let count = (x.dims()[0] * self.area) as f64;
-        let batch = batch_norm_train(
-            self.by_channel(x),
-            self.weight.val(),
-            self.bias.val(),
-            BATCH_NORM_EPSILON,
-        );
-        if !moves_statistics {
-            return self.back(batch.output);
-        }
-        let unbiased = batch.variance.mul_scalar(count / (count - 1.0).max(1.0));
-        for (running, newest) in [(&self.running_mean, batch.mean), (&self.running_variance, unbiased)] {
+        let [samples, values] = x.dims();
+        let count = (samples * self.area) as f64;
+        let (y, mean, variance) = if fused::serves(&x) {
+            let found = Arc::new(OnceLock::new());
+            let norm = Norm {
+                shape: NormShape {
+                    channels: values / self.area,
+                    area: self.area,
+                    channels_last: self.by_step,
+                },
+                epsilon: BATCH_NORM_EPSILON as f32,
+                found: found.clone(),
+            };
+            let y = fused::run(norm, [x.into(), self.weight.val().into(), self.bias.val().into()]);
+            if !moves_statistics {
+                return y;
+            }
+            let device = self.running_mean.value_sync().device();
+            let [mean, variance] = found.get().cloned().unwrap_or_default();
+            let line = |values: Vec<f32>| {
+                let channels = values.len();
+                Tensor::from_data(TensorData::new(values, [channels]), &device)
+            };
+            (y, line(mean), line(variance))
+        } else {
+            let batch = batch_norm_train(
+                self.by_channel(x),
+                self.weight.val(),
+                self.bias.val(),
+                BATCH_NORM_EPSILON,
+            );
+            let y = self.back(batch.output);
+            if !moves_statistics {
+                return y;
+            }
+            (y, batch.mean, batch.variance)
+        };
+        let unbiased = variance.mul_scalar(count / (count - 1.0).max(1.0));
+        for (running, newest) in [(&self.running_mean, mean), (&self.running_variance, unbiased)] {
             let old = running.value_sync().mul_scalar(1.0 - BATCH_NORM_MOMENTUM);
             running.update(old + newest.mul_scalar(BATCH_NORM_MOMENTUM));
             // What one thread has updated, the others see from now on.
             running.value_sync();
         }
-        self.back(batch.output)
+        y
     }
 
     fn by_channel(&self, x: Tensor<2>) -> Tensor<3> {

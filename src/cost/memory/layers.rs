@@ -1,11 +1,8 @@
 //! What each kind of layer takes from the heap beside its output.
 
-use super::packing::packed;
-use crate::cost::weights;
+use super::convolutions;
+use crate::cost::{Together, weights};
 use crate::spec::{ActivationKind, CellKind, LayerSpec, Placed};
-
-/// Positions of an image for which the forward convolution unfolds its input at once.
-const TILE: u64 = 512;
 
 /// A layer with the sizes of its tensors.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +12,8 @@ pub struct Traced {
     pub threads: u64,
     /// Whether the gradient of the input is computed.
     pub tracked: bool,
+    /// What is done at once with it: its output is that of the last.
+    pub together: Together,
 }
 
 /// Bytes of one layer.
@@ -74,6 +73,9 @@ impl Traced {
             LayerSpec::Dense { .. } | LayerSpec::LayerNorm => x + y,
             // In place, or seen differently.
             LayerSpec::Activation { .. } | LayerSpec::Flatten | LayerSpec::Branch | LayerSpec::FirstStep => x,
+            LayerSpec::Conv2d { .. } | LayerSpec::Conv1d { .. } | LayerSpec::DepthwiseConv2d { .. } => {
+                x + y + convolutions::terms(self).forward
+            }
             _ => x + 2 * y + self.shortcut(),
         }
     }
@@ -90,17 +92,10 @@ impl Traced {
                 backward: gradient + self.weights(),
                 ..saving
             },
-            LayerSpec::Conv2d { .. } | LayerSpec::Conv1d { .. } | LayerSpec::DepthwiseConv2d { .. } => Terms {
-                forward: self.unfolded_forward(),
-                backward: gradient + self.weights() + self.unfolded_backward(),
-                ..saving
-            },
-            // The centred input and its square.
-            LayerSpec::BatchNorm => Terms {
-                forward: y,
-                backward: 3 * x,
-                ..saving
-            },
+            LayerSpec::Conv2d { .. } | LayerSpec::Conv1d { .. } | LayerSpec::DepthwiseConv2d { .. } => {
+                convolutions::terms(self)
+            }
+            LayerSpec::BatchNorm => Terms { backward: x, ..saving },
             // Mean and factor of each row.
             LayerSpec::LayerNorm => Terms {
                 kept: 8 * self.rows * self.placed.input.positions() as u64,
@@ -116,12 +111,12 @@ impl Traced {
                 },
                 ActivationKind::Gelu | ActivationKind::Silu => saving,
             },
-            // The places of the maxima, found in 64 bits and kept in 32.
+            // A byte for the place of each maximum, put together from the threads' own.
             LayerSpec::MaxPool { .. } => Terms {
-                kept: y,
-                forward: 2 * y,
+                kept: y / 4,
+                forward: y / 4,
                 backward: x,
-                ..saving
+                ..Terms::default()
             },
             LayerSpec::GlobalAveragePool => Terms {
                 forward: if self.placed.padded { x } else { 0 },
@@ -224,50 +219,6 @@ impl Traced {
     fn scores(&self, heads: usize) -> u64 {
         let steps = self.placed.input.positions();
         4 * self.rows * (heads * steps * steps) as u64
-    }
-
-    /// Beside a convolution's output: the input with its channels last, the filters likewise, and for each thread one tile
-    /// unfolded, packed, and its product. Few channels, or kernels of one pixel, need none of it.
-    fn unfolded_forward(&self) -> u64 {
-        let (taps, stride) = match self.placed.layer {
-            LayerSpec::Conv2d { kernel, stride, .. } => ((kernel * kernel) as u64, stride),
-            LayerSpec::Conv1d { kernel, stride, .. } => (kernel as u64, stride),
-            _ => return 0,
-        };
-        let (channels, filters) = (
-            self.placed.input.channels() as u64,
-            self.placed.output.channels() as u64,
-        );
-        if (channels <= 4 && filters <= 16) || (taps == 1 && stride == 1) {
-            return 0;
-        }
-        let patch = channels * taps;
-        let tile = (self.placed.output.len() as u64 / filters).min(TILE);
-        let thread = 4 * (patch + filters) * tile + packed(tile, filters, patch);
-        self.x() + self.weights() + self.threads.min(self.rows) * thread
-    }
-
-    /// The gradient of the filters is itself computed as a convolution, of the input with the output's gradient as its kernel
-    /// and batch and channels exchanged: both are copied twice, and each busy thread unfolds one channel of the whole batch
-    /// and packs it. How many unfold at once is the scheduler's choice; the middle between one and all is taken. The product,
-    /// which takes longest, is at some moment with all.
-    fn unfolded_backward(&self) -> u64 {
-        let taps = match self.placed.layer {
-            LayerSpec::Conv2d { kernel, .. } => (kernel * kernel) as u64,
-            LayerSpec::Conv1d { kernel, .. } => kernel as u64,
-            LayerSpec::DepthwiseConv2d { .. } => return self.x() + self.y(),
-            _ => return 0,
-        };
-        let filters = self.placed.output.channels() as u64;
-        let channels = self.placed.input.channels() as u64;
-        // An exchange with one channel moves nothing.
-        let copies = |channels: u64| if channels > 1 { 2 } else { 1 };
-        let positions = self.y() / filters;
-        let busy = self.threads.min(channels);
-        copies(channels) * self.x()
-            + copies(filters) * self.y()
-            + (1 + busy) * positions * taps / 2
-            + busy * packed(taps, filters, positions / 4)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The memory of a training run, predicted by following one step through the heap: what each operation of the `flex` device
 //! allocates, keeps and gives back, read from burn-flex and burn-autodiff 0.22 and gemm 0.19 and confirmed by counting.
 
+mod convolutions;
 mod layers;
-mod packing;
 mod step;
 
 use super::{parameters, weights};

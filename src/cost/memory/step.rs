@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::thread::available_parallelism;
 
 use super::layers::{Terms, Traced};
-use crate::cost::{blocks, weights};
+use crate::cost::{Together, blocks, weights};
 use crate::spec::{LayerSpec, ModelSpec};
 
 /// Bytes above weights, optimizer state and batch.
@@ -73,9 +73,10 @@ pub fn step(model: &ModelSpec, rows: u64, recompute: bool) -> Step {
             threads,
             // The first layer with weights has no gradient to give on.
             tracked: placed.index > first,
+            together: Together::ALONE,
         })
         .collect();
-    let scoring = layers.iter().map(Traced::scoring).max().unwrap_or(0);
+    let scoring = together(&layers).iter().map(Traced::scoring).max().unwrap_or(0);
     let mut heap = Heap::default();
     let parts = if recompute { blocks(model) } else { Vec::new() };
     let Some((last, earlier)) = parts.split_last() else {
@@ -88,8 +89,9 @@ pub fn step(model: &ModelSpec, rows: u64, recompute: bool) -> Step {
     };
     // Forward without a graph: what enters each part stays.
     for part in earlier {
-        let widest = layers[part.clone()].iter().map(Traced::scoring).max().unwrap_or(0);
-        let entry = layers[part.clone()].last().map_or(0, Traced::y);
+        let part = &layers[part.clone()];
+        let widest = together(part).iter().map(Traced::scoring).max().unwrap_or(0);
+        let entry = part.last().map_or(0, Traced::y);
         heap.keep(entry, widest.saturating_sub(entry));
     }
     let kept: u64 = heap.live;
@@ -111,8 +113,25 @@ fn again(layers: &[Traced], part: &Range<usize>, heap: &mut Heap) {
     pass(layers, heap, false);
 }
 
+/// The layers with those put together that are computed as one.
+fn together(layers: &[Traced]) -> Vec<Traced> {
+    let placed: Vec<_> = layers.iter().map(|layer| layer.placed).collect();
+    let mut found = Vec::with_capacity(layers.len());
+    let mut at = 0;
+    while at < layers.len() {
+        let together = Together::of(&placed[at..]);
+        let mut layer = layers[at];
+        at += together.layers;
+        layer.placed.output = placed[at - 1].output;
+        layer.together = together;
+        found.push(layer);
+    }
+    found
+}
+
 /// Forward and backward through `layers`; the bytes kept when forward ends.
 fn pass(layers: &[Traced], heap: &mut Heap, is_end: bool) -> u64 {
+    let layers = &together(layers);
     let before = heap.live;
     // What enters is counted where it comes from.
     let mut value = heap.tensor(0, 0);
