@@ -17,7 +17,7 @@ use trimtab::compare::{self, Axis, Field, Line, Sort};
 use trimtab::jobs::{self, RunRow};
 use trimtab::spec::{
     Deployed, Ended, Envelope, Event as RunEvent, Latency, LatencySummary, MemoryReading, Metrics, RunConfig, RunPlan,
-    RunStatus, Speed, StepRecord, Verdict,
+    RunStatus, Speed, StepRecord, StepTimes, Verdict,
 };
 use trimtab::store::{NewRun, Store};
 
@@ -301,6 +301,13 @@ fn record(store: &Store, plan: &RunPlan, number: usize, steps: usize) {
                     resident_bytes: 80_000_000,
                 },
                 cpu_cores: 1.0,
+                times: StepTimes {
+                    data_secs: 1e-4,
+                    forward_secs: 5e-4,
+                    backward_secs: 9e-4,
+                    optimizer_secs: 1e-4,
+                    other_secs: 5e-5,
+                },
             });
         }
         for epoch in 1..=steps / plan.steps_per_epoch {

@@ -53,6 +53,31 @@ pub fn uncounted<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Has mimalloc commit its memory piece by piece: committed at once, its first gigabyte keeps up to three times as many pages
+/// resident while a network trains, at the same speed. The option counts only before the first allocation, which comes before
+/// `main`.
+#[cfg(target_os = "linux")]
+mod piece_by_piece {
+    use std::ffi::{c_int, c_long};
+
+    /// `mi_option_arena_eager_commit` of mimalloc 2 and 3.
+    const ARENA_EAGER_COMMIT: c_int = 4;
+
+    unsafe extern "C" {
+        fn mi_option_set_default(option: c_int, value: c_long);
+    }
+
+    extern "C" fn set() {
+        // SAFETY: mimalloc's options are plain numbers that can be set at any time; what the environment says goes first.
+        unsafe { mi_option_set_default(ARENA_EAGER_COMMIT, 0) }
+    }
+
+    // SAFETY: the loader calls the functions of this section before `main`; this one allocates nothing.
+    #[used]
+    #[unsafe(link_section = ".init_array")]
+    static SET: extern "C" fn() = set;
+}
+
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 static PEAK: AtomicIsize = AtomicIsize::new(0);
 

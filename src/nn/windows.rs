@@ -214,5 +214,5 @@ impl Operation<3> for Norm {
     }
 }
 
-#[cfg(all(test, feature = "ndarray"))]
+#[cfg(test)]
 mod tests;

@@ -239,7 +239,9 @@ fn is_for_tests_only(path: &Path) -> bool {
     let is_declared = ["", "pub(super) ", "pub(crate) "]
         .iter()
         .any(|reach| declared.contains(&format!("#[cfg(test)] {reach}mod {stem};")));
-    is_declared || (stem != "mod" && folder.join("mod.rs").exists() && is_for_tests_only(&folder.join("mod.rs")))
+    let owners = [folder.join("mod.rs"), folder.with_extension("rs")];
+    let is_owned_by_tests = |owner: &std::path::PathBuf| *owner != *path && owner.exists() && is_for_tests_only(owner);
+    is_declared || (stem != "mod" && owners.iter().any(is_owned_by_tests))
 }
 
 /// What is wrong with the shape of the file `name`, one line each.

@@ -156,7 +156,7 @@ impl<'a> Split<'a> {
             let (sums, products) = out.split_at_mut(channels);
             run(
                 set,
-                Sums {
+                ChannelSums {
                     shape: self.shape,
                     a: &a[range.clone()],
                     b: &b[range],
@@ -179,7 +179,7 @@ impl<'a> Split<'a> {
     }
 }
 
-struct Sums<'a> {
+struct ChannelSums<'a> {
     shape: &'a NormShape,
     a: &'a [f32],
     b: &'a [f32],
@@ -190,7 +190,7 @@ struct Sums<'a> {
     products: &'a mut [f32],
 }
 
-impl Work for Sums<'_> {
+impl Work for ChannelSums<'_> {
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
         let Self { mean, is_square, .. } = self;

@@ -1,4 +1,5 @@
 //! Windows and norms of our own against their plain twins, which run on the other device.
+#![cfg(feature = "ndarray")]
 
 use crate::deploy::fixtures::{Family, largest_difference, random_inputs, random_of};
 use crate::nn::{DropoutKey, Network, device};
