@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use tempfile::TempDir;
 use trimtab::data::{DataError, Dataset, load, load_fold, read_rows};
-use trimtab::spec::{DataConfig, TaskKind};
+use trimtab::spec::{DataConfig, Shape, TaskKind};
 
 /// A CSV in a folder that goes away with it.
 struct Csv {
@@ -446,6 +446,53 @@ proptest! {
     fn arbitrary_tables_never_panic(bytes in tables()) {
         never_panics(&bytes)?;
     }
+}
+
+/// A text between a column that is left out and the target.
+#[test]
+fn texts_without_a_header_are_read_back_by_their_places() {
+    let rows = [
+        "0;1,0;11,495",
+        "0;2,0;26,374",
+        "0;00,0;8,61",
+        "0;3,0;08,785",
+        "0;01,0;5,71",
+        "0;02,0;77,90",
+        "0;10,0;6,3",
+        "0;6,0;9,474",
+        "0;7,0;4,8",
+        "0;0,1;9,43",
+        "0;4,1;8,0",
+        "0;11,0;47,5",
+        "0;03,0;98,8",
+        "0;x,y;2,292",
+        "1;2,0;25,102",
+        "1;3,2;9,586",
+        "0;8,1;5,3",
+        "1;4,0;44,873",
+        "0;5,0;57,160",
+        "1;5,0;94,12",
+        "0;04,0;68,5",
+        "0;05,1;6,263",
+        "1;00,0;36,037",
+        "0;9,0;80,07",
+        "2;0,0;7,321",
+        "1;0,0;3,684",
+        "0;12,0;12,339",
+        "0;06,0;67,7",
+        "2;1,0;0,010",
+    ];
+    let text = rows.join("\r");
+    never_panics(text.as_bytes()).unwrap();
+    let csv = Csv::new(text.as_bytes());
+    let set = load(&csv.config()).unwrap();
+    assert!(
+        matches!(set.summary.input, Shape::Tokens { .. }),
+        "{:?}",
+        set.summary.input
+    );
+    let again = read_rows(&csv.path(), &set.preprocessing).unwrap();
+    assert_eq!(again.rows, set.summary.rows);
 }
 
 /// What can be read has finite inputs of the promised sizes, and can be read back for prediction.

@@ -50,10 +50,16 @@ pub fn read_new(
             })?;
             (text_at, wanted.iter().map(|name| place(name)).collect())
         } else {
-            match records.width {
-                1 => (0, None),
-                2 if wanted.len() == 1 => (0, Some(vec![1])),
-                found => {
+            // A model trained without a header has the columns' places as names.
+            let places = names_from(None, records.width);
+            let place = |name: &str| places.iter().position(|present| present == name);
+            let targets: Option<Vec<usize>> = wanted.iter().map(|name| place(name)).collect();
+            match (records.width, place(column), targets) {
+                (_, Some(text), Some(targets)) => (text, Some(targets)),
+                (1, ..) => (0, None),
+                (2, ..) if wanted.len() == 1 => (0, Some(vec![1])),
+                (_, Some(text), None) => (text, None),
+                (found, None, _) => {
                     return Err(DataError::ColumnCount {
                         file,
                         found,
