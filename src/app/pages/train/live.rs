@@ -7,12 +7,16 @@ use crate::app::action::{Action, Actions};
 use crate::app::state::Model;
 use crate::app::theme::{self, Tokens};
 use crate::app::update::why_not;
+use crate::app::widgets::bands::band_colour;
 use crate::app::widgets::chart::{ChartView, Quantity, controls_ui, run_chart_ui};
-use crate::app::widgets::times::times_ui;
+use crate::app::widgets::mark;
+use crate::app::widgets::times::{bands, times_ui};
 use crate::spec::{RunId, units};
 
 /// Below this width the charts stand in one column.
 const NARROW: f32 = 700.0;
+/// From this width on the parts of a step are named beside their bar.
+const NAMED: f32 = 520.0;
 /// Least height of a chart, side by side with another and alone.
 const LEAST_HEIGHTS: [f32; 2] = [122.0, 168.0];
 const GAP: f32 = 8.0;
@@ -59,10 +63,21 @@ fn step_ui(ui: &mut Ui, model: &Model) {
     let Some(times) = open.and_then(|open| open.view.step_times()) else {
         return;
     };
+    let tokens = Tokens::of(ui);
     ui.horizontal(|ui| {
-        ui.label(theme::label(ui, "A step takes"));
+        // The charts below need the height.
+        ui.spacing_mut().interact_size.y = 0.0;
+        ui.label(theme::hint(ui, "A step takes"));
         ui.label(theme::number(units::microseconds(times.total_secs() * 1e6)).size(11.5));
-        times_ui(ui, &times, 10.0);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if ui.available_width() >= NAMED {
+                for (place, band) in bands(&times).iter().enumerate().rev() {
+                    ui.label(theme::hint(ui, band.name));
+                    mark::dot(ui, band_colour(&tokens, place));
+                }
+            }
+            times_ui(ui, &times, 8.0);
+        });
     });
 }
 
