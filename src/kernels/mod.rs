@@ -30,7 +30,7 @@ pub use elementwise::{
 };
 pub use functions::{Function, apply, gru_step, layer_norm, lstm_step, rnn_step, softmax};
 pub use instruction_set::InstructionSet;
-pub use panels::{FloatPanels, GROUP, INTEGER_STEP, IntegerPanels, MatrixShape, PANEL};
+pub use panels::{FloatPanels, GROUP, INTEGER_STEP, IntegerPanels, MatrixShape, PANEL, ZERO_CODE};
 pub use product::{
     FloatOutput, IntegerActivations, IntegerColumns, IntegerOutput, MAX_STEPS, float_product, integer_product,
 };

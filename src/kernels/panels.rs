@@ -27,7 +27,7 @@ pub(super) struct HalfLine(pub [f16; PANEL]);
 /// Weights that share a scale, along the depth, where they have 4 bits.
 pub const GROUP: usize = 32;
 /// Of the 16 codes of 4 bits, that which stands for zero.
-pub(super) const ZERO_CODE: u8 = 8;
+pub const ZERO_CODE: u8 = 8;
 
 /// In which form a panel's weights are stored, as a parameter of the kernels.
 pub(super) mod form {

@@ -8,7 +8,7 @@ use super::layers::{Columns, FloatLayer, FloatWeights, IntegerLayer, IntegerWeig
 use super::node::{EXPORT_AGAIN, Node};
 use crate::kernels::{
     FloatPanels, GROUP, Grid, INTEGER_STEP, ImageShape, InstructionSet, IntegerPanels, MAX_STEPS, MatrixShape, PANEL,
-    Plane, Taps, Walk, Window,
+    Plane, Taps, Walk, Window, ZERO_CODE,
 };
 
 /// The most values of a sample at any point of a network: a bound on what a damaged file can ask for.
@@ -229,9 +229,8 @@ impl Product {
                     |column, group| scales[column * groups + group],
                 )
             }
-            Weights::Nibbles { codes, scales } => FloatPanels::pack(set, matrix, |column, run, depth| {
-                let place = column * inner.next_multiple_of(GROUP) + place.in_filter(run, depth);
-                (f32::from(code(codes, place)) - ZERO_CODE) * scales[place / GROUP]
+            weights @ Weights::Nibbles { .. } => FloatPanels::pack(set, matrix, |column, run, depth| {
+                weights.at(column * inner.next_multiple_of(GROUP) + place.in_filter(run, depth))
             }),
             weights => FloatPanels::pack(set, matrix, |c, r, d| weights.at(at(c, r, d))),
         })
@@ -297,14 +296,13 @@ impl Weights {
         match self {
             Self::Single(values) => values[place],
             Self::Half(values) => values[place].to_f32(),
-            Self::Nibbles { codes, scales } => (f32::from(code(codes, place)) - ZERO_CODE) * scales[place / GROUP],
+            Self::Nibbles { codes, scales } => {
+                (f32::from(code(codes, place)) - f32::from(ZERO_CODE)) * scales[place / GROUP]
+            }
             Self::Integer { values, .. } => f32::from(values[place]),
         }
     }
 }
-
-/// Of the codes of 4 bits, that which stands for zero.
-const ZERO_CODE: f32 = 8.0;
 
 fn code(codes: &[u8], place: usize) -> u8 {
     codes[place / 2] >> (4 * (place % 2)) & 15
