@@ -55,7 +55,8 @@ def ladder(window, theme):
 
 
 def what_broke(window, theme):
-    name = next(run["name"] for run in window.runs() if run.get("recipe") == "units:0.7:finetune=5")
+    result = next(run for run in window.runs() if run["recipe"] == "units:0.7:finetune=5")
+    name = result["name"]
     menu(window, name)
     window.press("Open in Train")
     window.press("What broke", role="page tab")
@@ -69,7 +70,8 @@ def what_broke(window, theme):
     window.press("Compress", role="push button")
     window.until("the child's child is measured", lambda runs: sum("size_bytes" in run for run in runs) == 14)
     window.picture(f"{theme}-44-lineage")
-    check(window.runs()[-1]["parent"] is not None, "a compressed run was compressed further")
+    parent = window.runs()[-1]["parent"]
+    check(parent == result["run"], f"the compressed run {result['run']} was compressed further: {parent} is the parent")
 
 
 def layers(window, theme):
