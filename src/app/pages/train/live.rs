@@ -64,19 +64,21 @@ fn step_ui(ui: &mut Ui, model: &Model) {
         return;
     };
     let tokens = Tokens::of(ui);
-    ui.horizontal(|ui| {
-        // The charts below need the height.
+    ui.scope(|ui| {
+        // No higher than its text: the charts below need the height.
         ui.spacing_mut().interact_size.y = 0.0;
-        ui.label(theme::hint(ui, "A step takes"));
-        ui.label(theme::number(units::microseconds(times.total_secs() * 1e6)).size(11.5));
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if ui.available_width() >= NAMED {
-                for (place, band) in bands(&times).iter().enumerate().rev() {
-                    ui.label(theme::hint(ui, band.name));
-                    mark::dot(ui, band_colour(&tokens, place));
+        ui.horizontal(|ui| {
+            ui.label(theme::hint(ui, "A step takes"));
+            ui.label(theme::number(units::microseconds(times.total_secs() * 1e6)).size(11.5));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if ui.available_width() >= NAMED {
+                    for (place, band) in bands(&times).iter().enumerate().rev() {
+                        ui.label(theme::hint(ui, band.name));
+                        mark::dot(ui, band_colour(&tokens, place));
+                    }
                 }
-            }
-            times_ui(ui, &times, 8.0);
+                times_ui(ui, &times, 8.0);
+            });
         });
     });
 }
