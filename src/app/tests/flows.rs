@@ -86,6 +86,43 @@ fn a_run_is_paused_continued_and_stopped_from_the_top_bar_and_resumed_in_another
 }
 
 #[test]
+fn a_run_at_work_does_not_keep_the_window_drawing() {
+    let mut stage = Stage::new();
+    stage.configure(|config| config.train.epochs = 100_000);
+    stage.act(Action::Train);
+    stage.until("it trains", |model| {
+        model
+            .live_run()
+            .and_then(|run| model.runs.open(run))
+            .is_some_and(|open| open.view.step > 20)
+    });
+    let (mut readings, mut at_once) = (0, Vec::new());
+    let step = |stage: &Stage| {
+        let run = stage.model().live_run().unwrap();
+        stage.model().runs.open(run).unwrap().view.step
+    };
+    // Only what the run says moves anything now; the harness by itself would let nothing glide.
+    stage.harness.ctx.all_styles_mut(|style| style.animation_time = 0.1);
+    for _ in 0..100 {
+        let before = step(&stage);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        stage.harness.step();
+        readings += usize::from(step(&stage) > before);
+        if stage.harness.output().viewport_output[&egui::ViewportId::ROOT]
+            .repaint_delay
+            .is_zero()
+        {
+            at_once.push(format!("{:?}", stage.harness.ctx.repaint_causes()));
+        }
+    }
+    assert!(readings >= 5, "{readings}");
+    // A new row or notice may take a frame of its own; the readings may not.
+    assert!(at_once.len() <= 5, "{} of 100 frames: {at_once:#?}", at_once.len());
+    stage.act(Action::Stop);
+    stage.until("it has stopped", |model| model.queue.is_empty());
+}
+
+#[test]
 fn jobs_wait_are_reordered_and_cancelled() {
     let mut stage = Stage::new();
     stage.configure(|config| config.train.epochs = 2000);

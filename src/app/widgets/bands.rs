@@ -22,16 +22,35 @@ pub fn band_colour(tokens: &Tokens, place: usize) -> Color32 {
     tokens.run(if place == 5 { 7 } else { place })
 }
 
+/// How a bar takes new sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Motion {
+    /// The eye follows the parts to their new places: for sizes that change when somebody moves a knob.
+    Glides,
+    /// At once: for readings that come many times a second, which would keep the window drawing.
+    Jumps,
+}
+
 /// The bands as one bar, as wide as there is room; its legend comes on hover. `text` writes sizes, and `title` says what the whole is.
-pub fn bands_ui(ui: &mut Ui, bands: &[Band], title: &str, height: f32, text: fn(u64) -> String) -> Response {
+pub fn bands_ui(
+    ui: &mut Ui,
+    bands: &[Band],
+    title: &str,
+    height: f32,
+    motion: Motion,
+    text: fn(u64) -> String,
+) -> Response {
     let tokens = Tokens::of(ui);
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
     let secs = ui.style().animation_time.min(0.15);
     let shown: Vec<f32> = bands
         .iter()
-        .map(|band| {
-            let id = response.id.with(band.name);
-            ui.ctx().animate_value_with_time(id, band.size as f32, secs)
+        .map(|band| match motion {
+            Motion::Jumps => band.size as f32,
+            Motion::Glides => {
+                let id = response.id.with(band.name);
+                ui.ctx().animate_value_with_time(id, band.size as f32, secs)
+            }
         })
         .collect();
     let total: f32 = shown.iter().sum();

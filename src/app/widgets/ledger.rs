@@ -2,7 +2,7 @@
 
 use egui::{Response, Ui};
 
-use super::bands::{Band, bands_ui};
+use super::bands::{Band, Motion, bands_ui};
 use crate::spec::{MemoryLedger, units};
 
 /// The kinds, in the order in which they are drawn.
@@ -36,7 +36,7 @@ pub fn bands(ledger: &MemoryLedger) -> [Band; 6] {
 
 /// The bands as one bar, as wide as there is room; its legend comes on hover.
 pub fn ledger_ui(ui: &mut Ui, ledger: &MemoryLedger, height: f32) -> Response {
-    bands_ui(ui, &bands(ledger), TITLE, height, units::bytes)
+    bands_ui(ui, &bands(ledger), TITLE, height, Motion::Glides, units::bytes)
 }
 
 const TITLE: &str = "Memory in training";

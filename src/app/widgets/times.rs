@@ -2,7 +2,7 @@
 
 use egui::{Response, Ui};
 
-use super::bands::{Band, bands_ui};
+use super::bands::{Band, Motion, bands_ui};
 use crate::spec::{StepTimes, units};
 
 /// The parts of a step, in nanoseconds, in the order in which they are drawn.
@@ -27,9 +27,8 @@ pub fn bands(times: &StepTimes) -> [Band; 5] {
 
 /// The bands as one bar, as wide as there is room; its legend comes on hover.
 pub fn times_ui(ui: &mut Ui, times: &StepTimes, height: f32) -> Response {
-    bands_ui(ui, &bands(times), "A training step", height, |nanos| {
-        units::microseconds(nanos as f64 / 1e3)
-    })
+    let text = |nanos| units::microseconds(nanos as f64 / 1e3);
+    bands_ui(ui, &bands(times), "A training step", height, Motion::Jumps, text)
 }
 
 #[cfg(test)]
