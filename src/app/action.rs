@@ -101,6 +101,8 @@ pub enum Action {
     Open(Dialog),
     /// Closes what is on top.
     Close,
+    /// Closes the window; a run at work stops where it stands and can be resumed.
+    Quit,
     /// Shows what helps to set up a run on the Train page, or the charts again.
     ShowPanel(Option<Panel>),
     /// Makes a compressed run the one that the Compress page starts from.
@@ -250,10 +252,11 @@ pub enum Command {
     Settings,
     Palette,
     Shortcuts,
+    Quit,
 }
 
 impl Command {
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Train,
         Self::TrainOtherSeed,
         Self::Pause,
@@ -292,6 +295,7 @@ impl Command {
         Self::Settings,
         Self::Palette,
         Self::Shortcuts,
+        Self::Quit,
     ];
 
     pub fn name(self) -> &'static str {
@@ -334,6 +338,7 @@ impl Command {
             Self::Settings => "Settings",
             Self::Palette => "All actions",
             Self::Shortcuts => "Keyboard shortcuts",
+            Self::Quit => "Quit",
         }
     }
 
@@ -355,6 +360,7 @@ impl Command {
             Self::ExportSelected => command(Key::E),
             Self::Palette => command(Key::K),
             Self::Shortcuts => KeyboardShortcut::new(Modifiers::NONE, Key::F1),
+            Self::Quit => command(Key::Q),
             _ => return None,
         })
     }
@@ -410,6 +416,7 @@ impl Command {
             Self::Settings => Action::Open(Dialog::Settings),
             Self::Palette => Action::Open(Dialog::Palette),
             Self::Shortcuts => Action::Open(Dialog::Shortcuts),
+            Self::Quit => Action::Quit,
         })
     }
 }

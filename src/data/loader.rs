@@ -11,6 +11,7 @@ use super::augment::{self, Workspace};
 use super::inputs::{Blocks, Encoded};
 use super::samples::block_groups;
 use super::{DataError, Dataset, Samples, Targets};
+use crate::meter::alloc;
 use crate::spec::{Augmentation, stream};
 
 /// Batches that each thread keeps ready.
@@ -101,9 +102,10 @@ impl Loader {
             let (sender, receiver) = sync_channel(AHEAD);
             let (work, order) = (work.clone(), batches.order.clone());
             let first = skipped_rows + thread * work.batch_size;
-            let spawned = thread::Builder::new()
-                .name(format!("loader {thread}"))
-                .spawn(move || work.serve(epoch, &order, first, threads, &sender));
+            let spawned = thread::Builder::new().name(format!("loader {thread}")).spawn(move || {
+                alloc::count_this_thread();
+                work.serve(epoch, &order, first, threads, &sender);
+            });
             if spawned.is_err() {
                 // As good without threads, only slower.
                 batches.threads.clear();

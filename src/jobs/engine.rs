@@ -14,6 +14,7 @@ use super::latest::Latest;
 use super::queue::Queue;
 use super::worker::{Worker, panic_message};
 use super::{Finding, Job, JobError};
+use crate::meter::alloc;
 use crate::spec::{Command, Envelope, Failure, RunControl, RunId, Snapshot, Wanted};
 use crate::store::Store;
 
@@ -127,7 +128,10 @@ impl Engine {
         };
         let thread = thread::Builder::new()
             .name("trimtab-worker".to_owned())
-            .spawn(move || work(&store, &queue, &outbox))
+            .spawn(move || {
+                alloc::count_this_thread();
+                work(&store, &queue, &outbox);
+            })
             .map_err(|error| Failure::new("worker thread", error.to_string(), "close other programs and try again"))?;
         Ok(Self {
             jobs,

@@ -3,8 +3,8 @@
 //! The counters exist because CPU tensors report no memory of their own. They are relaxed atomics: each is exact, and a
 //! reader on another thread may see an allocation a moment later than it happened.
 //!
-//! What a person's window, the recording of a run and the answering of questions allocate is no memory of the training: such
-//! threads, and such stretches of work on the training's own thread, are left out of the count.
+//! Only the threads that train are counted, each from when it says so. What a window, the toolkit's own threads, the recording of a
+//! run and the answering of questions allocate is no memory of the training; nor are such stretches of work on a thread that trains.
 #![expect(
     unsafe_code,
     reason = "GlobalAlloc is an unsafe trait, and its calls are passed on to mimalloc"
@@ -35,21 +35,21 @@ pub fn reset_peak() {
     PEAK.store(live_bytes(), Relaxed);
 }
 
-/// Leaves the calling thread out of the count from now on.
-pub fn leave_out_this_thread() {
-    IS_LEFT_OUT.set(true);
+/// Counts what the calling thread allocates and frees from now on.
+pub fn count_this_thread() {
+    IS_COUNTED.set(true);
 }
 
 /// Does `work` without counting what it allocates and frees. What it hands to others must be freed uncounted too.
 pub fn uncounted<T>(work: impl FnOnce() -> T) -> T {
-    /// Counts again even if the work panics.
+    /// As it was before, even if the work panics.
     struct Restore(bool);
     impl Drop for Restore {
         fn drop(&mut self) {
-            IS_LEFT_OUT.set(self.0);
+            IS_COUNTED.set(self.0);
         }
     }
-    let _restore = Restore(IS_LEFT_OUT.replace(true));
+    let _restore = Restore(IS_COUNTED.replace(false));
     work()
 }
 
@@ -82,16 +82,11 @@ static LIVE: AtomicIsize = AtomicIsize::new(0);
 static PEAK: AtomicIsize = AtomicIsize::new(0);
 
 thread_local! {
-    static IS_LEFT_OUT: Cell<bool> = const { Cell::new(false) };
-}
-
-/// A thread that is ending counts.
-fn is_left_out() -> bool {
-    IS_LEFT_OUT.try_with(Cell::get).unwrap_or(false)
+    static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
 }
 
 fn grow(bytes: usize) {
-    if is_left_out() {
+    if !IS_COUNTED.get() {
         return;
     }
     let bytes = bytes as isize;
@@ -103,7 +98,7 @@ fn grow(bytes: usize) {
 }
 
 fn shrink(bytes: usize) {
-    if !is_left_out() {
+    if IS_COUNTED.get() {
         LIVE.fetch_sub(bytes as isize, Relaxed);
     }
 }
@@ -159,6 +154,11 @@ mod tests {
     #[test]
     fn a_block_is_counted_while_it_lives_and_stays_in_the_peak() {
         let before = live_bytes();
+        let foreign: Vec<u8> = Vec::with_capacity(BLOCK as usize);
+        assert!(live_bytes() - before < BLOCK / 2);
+        drop(foreign);
+        assert!(before - live_bytes() < BLOCK / 2);
+        count_this_thread();
         let hidden: Vec<u8> = uncounted(|| Vec::with_capacity(BLOCK as usize));
         assert!(live_bytes() - before < BLOCK / 2);
         uncounted(|| drop(hidden));

@@ -32,6 +32,8 @@ pub use teacher::{Teacher, TeacherError};
 use std::sync::Arc;
 
 use crate::data::Dataset;
+use crate::kernels::training;
+use crate::meter::alloc;
 use crate::nn::{self, Grids};
 use crate::spec::{EventSink, Failure, Metrics, ModelSpec, RunControl, RunPlan, Weights};
 
@@ -78,6 +80,14 @@ impl<'a> TrainJob<'a> {
     pub fn taught_by(self, teacher: Option<&'a Arc<Teacher>>) -> Self {
         Self { teacher, ..self }
     }
+}
+
+/// Gets this thread and those of its pool ready to train: what they allocate from here on is the memory of a training.
+pub fn take_part() {
+    training::enlist();
+    nn::warm_up();
+    alloc::count_this_thread();
+    rayon::broadcast(|_| alloc::count_this_thread());
 }
 
 /// The weights with which the training of `plan` begins.

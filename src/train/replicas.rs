@@ -14,7 +14,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::objective::{Objective, Tally};
 use crate::data::{Batch, Mixed, Targets};
-use crate::nn::{self, DropoutKey, Network, WeightError};
+use crate::nn::{DropoutKey, Network, WeightError};
 use crate::spec::Failure;
 
 /// Mean loss and gradients of a batch.
@@ -55,7 +55,7 @@ impl Replicas {
         };
         let pools = (0..workers).map(pool).collect::<Result<Vec<_>, _>>()?;
         for pool in &pools {
-            pool.install(nn::warm_up);
+            pool.install(super::take_part);
         }
         let weights = network.to_weights();
         let replica = |_| {

@@ -53,7 +53,7 @@ pub struct Session<'a> {
 impl<'a> Session<'a> {
     /// Takes the job up where it stands.
     pub fn open(job: &TrainJob<'a>, control: &'a RunControl, sink: &'a dyn EventSink) -> Result<Self, Failure> {
-        nn::warm_up();
+        super::take_part();
         let reporter = Reporter::new(sink);
         let device = nn::device(job.plan.config.run.device)
             .map_err(failures::device)?

@@ -39,7 +39,7 @@ const ROOMS: [Room; 19] = [
         ],
     ),
     room("cost", &[], &["burn"]),
-    room("data", &[], &["burn"]),
+    room("data", &["meter"], &["burn"]),
     room("nn", &["cost", "kernels"], &[]),
     room(
         "inspect",

@@ -113,6 +113,7 @@ fn measure_augmentation() {
 #[test]
 #[ignore = "measures for a minute or more"]
 fn measure_60000_glyphs() {
+    alloc::count_this_thread();
     let before = alloc::live_bytes();
     let began = Instant::now();
     let dataset = data::load(&glyphs(60_000, 10)).unwrap();

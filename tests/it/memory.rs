@@ -14,7 +14,7 @@ use trimtab::spec::{
     ModelConfig, OptimizerKind, Preprocessing, PresetSize, RunConfig, RunControl, RunPlan, Shape, SplitRows,
     TargetTransform, Task, stream,
 };
-use trimtab::train::{Optimizer, Start, TrainJob, train};
+use trimtab::train::{self, Optimizer, Start, TrainJob};
 
 const NETWORKS: u64 = 20;
 const TOLERANCE: f64 = 0.15;
@@ -95,12 +95,12 @@ fn hold(cases: impl Iterator<Item = (RunPlan, Dataset)>, tolerance: f64) {
     let mut outside = Vec::new();
     for (plan, dataset) in cases {
         let predicted = trimtab::cost::memory(&plan);
+        train::take_part();
         let measured = phases(&plan, &dataset);
-        nn::warm_up();
         let before = alloc::live_bytes();
         let job = TrainJob::new(&plan, &dataset, Start::Fresh);
         let began = Instant::now();
-        let outcome = train(job, &RunControl::default(), &Nowhere).unwrap();
+        let outcome = train::train(job, &RunControl::default(), &Nowhere).unwrap();
         let peak = alloc::peak_bytes() - before;
         drop(outcome);
         let seconds = began.elapsed().as_secs_f64();
@@ -339,7 +339,7 @@ fn measure_a_thousand_steps() {
         config.model = ModelConfig::preset(architecture, PresetSize::Tiny, dataset.summary.input);
         let plan = config.check(&dataset.summary).unwrap();
         let heights = Heights(Mutex::new(Vec::with_capacity(4096)));
-        train(
+        train::train(
             TrainJob::new(&plan, &dataset, Start::Fresh),
             &RunControl::default(),
             &heights,

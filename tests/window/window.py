@@ -30,11 +30,17 @@ class Window:
             self.find("Train")
         else:
             time.sleep(4)
+        # Without a window manager nobody else gives it the keys.
+        pointer("search", "--name", "^Trimtab$", "windowfocus")
         return time.monotonic() - began
 
     def end(self, how=signal.SIGTERM):
         self.process.send_signal(how)
         self.process.wait(timeout=20)
+
+    def quit(self):
+        pointer("key", "ctrl+q")
+        check(self.process.wait(PATIENCE_SECS) == 0, "Ctrl+Q closes the window")
 
     def nodes(self):
         desktop = Atspi.get_desktop(0)
@@ -119,6 +125,14 @@ class Window:
         pointer("mousemove", place.x + place.width // 2, place.y + place.height // 2)
         time.sleep(0.15)
         pointer("click", 1)
+        time.sleep(0.4)
+
+    def enter(self, name, value, within):
+        """Types a value into the field of this name."""
+        self.press(name, role="spin button", within=within)
+        pointer("key", "ctrl+a")
+        pointer("type", value)
+        pointer("key", "Return")
         time.sleep(0.4)
 
     def scroll(self, within, button):

@@ -124,6 +124,7 @@ impl Updater {
                 }
             }
             Action::Close => model.dialog = None,
+            Action::Quit => ui.ctx().send_viewport_cmd(egui::ViewportCommand::Close),
             Action::ToggleDrawer => model.drawer_open = !model.drawer_open,
             Action::ShowHints(show) => model.hints = show,
             Action::Dismiss(place) => model.notices.dismiss(place),

@@ -22,7 +22,6 @@ pub use question::{Answer, Augmented, OpenedRun, Preview, Question, Trial, Tried
 use super::latest::Latest;
 use super::queue::Queue;
 use super::{Engine, Job, JobError, JobId, Message, SubmitError, Ticket};
-use crate::meter::alloc;
 use crate::spec::{Failure, RunId, Snapshot, Wanted};
 use crate::store::Store;
 use clerk::Clerk;
@@ -42,10 +41,7 @@ pub struct Desk {
 impl Desk {
     /// Opens the store in `directory` (none: the default place) and starts the threads; `waker` is called whenever
     /// something is there to be read.
-    ///
-    /// What the calling thread allocates from now on is left out of the measured memory of runs.
     pub fn open(directory: Option<&Path>, waker: impl Fn() + Send + Sync + 'static) -> Result<Self, JobError> {
-        alloc::leave_out_this_thread();
         let store = match directory {
             Some(directory) => Store::open(directory)?,
             None => Store::open(&Store::default_dir()?)?,
@@ -60,7 +56,6 @@ impl Desk {
         // As many as can be asked for, and the lists that follow by themselves.
         let (sender, answers) = bounded(2 * QUESTIONS);
         let answer = move || {
-            alloc::leave_out_this_thread();
             while let Some(question) = asked.take() {
                 for answer in clerk.answers(question) {
                     if sender.send(answer).is_err() {

@@ -33,7 +33,7 @@ pub use convolution::{Convolved, LARGEST_POOL, convolve};
 pub use convolution_backward::{ConvolutionGradients, Known, convolve_backward};
 pub use depthwise::{depthwise, depthwise_backward};
 pub use norm::{Moments, layer_norm, layer_norm_backward};
-pub use parts::awake;
+pub use parts::{awake, enlist};
 pub use pointwise::{forward, slope_from_output, through};
 pub use pool::{PoolShape, max_pool, max_pool_backward, plane_means, plane_means_backward};
 pub use product::{Matrix, Product, Start, new_product, product, reserve};

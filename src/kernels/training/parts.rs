@@ -1,9 +1,33 @@
 //! Work in parts, on several threads where that pays.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 /// Looks for work before another program is let onto the core.
 const PATIENCE: u32 = 256;
+
+thread_local! {
+    /// The pool that this thread is a member of; its other threads end with this one.
+    static OWN: RefCell<Option<ThreadPool>> = const { RefCell::new(None) };
+}
+
+/// Makes this thread the first member of a pool as large as the present one, unless it is in one already: a step handed over to a
+/// pool from outside waits twice for another thread to wake up, which takes as long as a small network needs for the whole step.
+pub fn enlist() {
+    if rayon::current_thread_index().is_none() {
+        let threads = rayon::current_num_threads();
+        let name = |thread| format!("trimtab-step-{thread}");
+        // Without one the steps are handed over.
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(name)
+            .use_current_thread()
+            .build();
+        OWN.set(pool.ok());
+    }
+}
 
 /// Does `work`, a whole training step, while the other threads of the pool look for its parts without going to sleep in between: they are
 /// many and short, and waking a thread takes as long as some of them. From outside the pool, the work goes into it.

@@ -38,7 +38,7 @@ impl Watch<'_> {
 
 /// The device of the plan, with autodiff.
 fn device(plan: &RunPlan) -> Result<Device, Failure> {
-    nn::warm_up();
+    super::take_part();
     Ok(nn::device(plan.config.run.device).map_err(failures::device)?.autodiff())
 }
 
