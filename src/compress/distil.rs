@@ -28,6 +28,7 @@ pub fn student(plan: &RunPlan, dataset: &Dataset, lesson: &Lesson) -> Result<Run
     };
     let train = &mut config.train;
     train.epochs = lesson.epochs;
+    train.warmup_epochs = train.warmup_epochs.min(lesson.epochs as f64);
     train.early_stopping = None;
     train.target = None;
     train.time_limit = None;

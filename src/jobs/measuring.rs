@@ -8,7 +8,7 @@ use super::{JobError, classical};
 use crate::compress;
 use crate::data::{self, Dataset};
 use crate::deploy::{self, Candidate, Exported, bundle};
-use crate::spec::{ArtifactKind, Failure, Metrics, RunId, RunStatus, Speed};
+use crate::spec::{ArtifactKind, Failure, Metrics, RunConfig, RunId, RunStatus, Speed};
 use crate::store::RunRecord;
 
 /// A finished run with its exported bytes and what they score on the test split.
@@ -89,13 +89,13 @@ impl Worker<'_> {
     /// Writes the run's export folder; a run that has not been measured is measured first, beside its parent.
     pub fn export(&self, run: RunId, to: &Path) -> Result<Vec<RunId>, JobError> {
         let record = self.store.run(run)?;
-        let parent = match &record.origin {
-            Some((parent, _)) => self.store.run(*parent).ok(),
-            None => None,
-        };
+        let (compressions, config) = self.ancestry(&record);
         if record.run.deployed.is_none() {
-            let beside = parent.iter().map(|parent| parent.run.run);
-            self.measure(&beside.chain([run]).collect::<Vec<_>>())?;
+            let beside = compressions
+                .last()
+                .filter(|last| last.name.is_some())
+                .map(|last| last.of);
+            self.measure(&beside.into_iter().chain([run]).collect::<Vec<_>>())?;
         }
         let Contender {
             record,
@@ -125,11 +125,11 @@ impl Worker<'_> {
                         safetensors: &weights,
                     },
                 },
-                config: &record.plan.config,
+                config: &config,
                 preprocessing: &dataset.preprocessing,
                 lineage: bundle::Lineage {
                     run: &record.run,
-                    parent: parent.as_ref().map(|parent| parent.run.name.as_str()),
+                    compressions: &compressions,
                     deployed,
                     dataset: &record.plan.dataset,
                     model: &record.plan.model,
@@ -139,6 +139,28 @@ impl Worker<'_> {
             },
         )?;
         Ok(vec![run])
+    }
+
+    /// How a run came from the one that was trained, the first step first, and the configuration of that training: of the oldest
+    /// ancestor that is still there.
+    fn ancestry(&self, record: &RunRecord) -> (Vec<bundle::Compression>, RunConfig) {
+        let mut compressions = Vec::new();
+        let mut config = record.plan.config.clone();
+        let mut origin = record.origin.clone();
+        while let Some((of, recipe)) = origin {
+            let parent = self.store.run(of).ok();
+            compressions.push(bundle::Compression {
+                of,
+                name: parent.as_ref().map(|parent| parent.run.name.clone()),
+                recipe,
+            });
+            origin = parent.and_then(|parent| {
+                config = parent.plan.config;
+                parent.origin
+            });
+        }
+        compressions.reverse();
+        (compressions, config)
     }
 
     fn contender(&self, run: RunId) -> Result<Contender, JobError> {

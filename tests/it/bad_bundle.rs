@@ -134,7 +134,7 @@ fn write(dir: &Path) {
         preprocessing: &preprocessing,
         lineage: Lineage {
             run: &run,
-            parent: None,
+            compressions: &[],
             deployed: &deployed,
             dataset: &dataset,
             model: &model,

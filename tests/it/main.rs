@@ -9,6 +9,7 @@ mod classical;
 mod command_line;
 mod desk;
 mod download;
+mod exported;
 mod jobs;
 mod kill;
 mod loading;

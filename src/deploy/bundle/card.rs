@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::spec::{
-    Architecture, DatasetSummary, Deployed, EarlyStopping, LatencySummary, ModelConfig, ModelSpec, Run, Shape, Speed,
-    Task,
+    Architecture, DatasetSummary, Deployed, EarlyStopping, LatencySummary, ModelConfig, ModelSpec, Recipe, RecipeStep,
+    Run, RunId, Shape, Speed, Task,
 };
 
 use super::write::Contents;
@@ -14,12 +14,31 @@ use super::{CLASSIC_FILE, CONFIG_FILE, LABELS_FILE, MODEL_FILE, PREPROCESSING_FI
 #[derive(Debug, Clone, Copy)]
 pub struct Lineage<'a> {
     pub run: &'a Run,
-    /// Name of the run that was compressed, if this one was.
-    pub parent: Option<&'a str>,
+    /// How it was made from the run that was trained, the first first; empty for that run itself.
+    pub compressions: &'a [Compression],
     pub deployed: &'a Deployed,
     pub dataset: &'a DatasetSummary,
     /// The network as exported.
     pub model: &'a ModelSpec,
+}
+
+/// One step on the way from a trained run to a compressed one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compression {
+    /// The run that it was applied to.
+    pub of: RunId,
+    /// The name of that run; none where it has been deleted, and what was before it is not known.
+    pub name: Option<String>,
+    pub recipe: Recipe,
+}
+
+impl Compression {
+    fn run(&self) -> String {
+        match &self.name {
+            Some(name) => format!("run {} ({name})", self.of),
+            None => format!("run {}, which has been deleted", self.of),
+        }
+    }
 }
 
 /// The text of the card; `sha256` is of the ONNX bytes.
@@ -117,56 +136,89 @@ fn layers(model: &ModelSpec) -> String {
 
 fn origin(lineage: &Lineage<'_>) -> String {
     let run = lineage.run.run;
-    match (&lineage.deployed.recipe, lineage.deployed.parent) {
-        (Some(recipe), Some(parent)) => format!(
-            "run {run}, the recipe `{recipe}` applied to run {parent}{}",
-            lineage.parent.map(|name| format!(" ({name})")).unwrap_or_default()
-        ),
-        _ => format!("run {run}, as trained"),
+    match lineage.compressions.last() {
+        Some(last) => format!("run {run}, the recipe `{}` applied to {}", last.recipe, last.run()),
+        None => format!("run {run}, as trained"),
     }
 }
 
 fn training(contents: &Contents<'_>) -> Vec<String> {
     let Lineage {
-        run, dataset, deployed, ..
+        run,
+        dataset,
+        compressions,
+        ..
     } = contents.lineage;
     let train = &contents.config.train;
     let rows = format!(
         "{} training, {} validation and {} test rows, split seed {}",
         dataset.split.train, dataset.split.validation, dataset.split.test, contents.config.data.split_seed
     );
-    let again = format!("`{CONFIG_FILE}` trains the same model again: `trimtab train {CONFIG_FILE}`");
+    let mut items = vec![rows];
+    items.extend((!dataset.notes.is_empty()).then(|| format!("Data: {}", dataset.notes.join("; "))));
     if contents.config.model.architecture.is_classical() {
         let seed = contents.config.run.seed;
-        return vec![rows, format!("Fitted at once to all training rows, seed {seed}"), again];
+        items.push(format!("Fitted at once to all training rows, seed {seed}"));
+        items.extend(again(compressions));
+        return items;
     }
     let (optimizer, schedule) = (train.optimizer.title(), train.schedule.title());
-    let mut items = vec![
-        rows,
-        format!(
-            "{optimizer}, learning rate {} ({schedule}), batches of {}, at most {} epochs, seed {}",
-            train.learning_rate, train.batch_size, train.epochs, contents.config.run.seed
-        ),
-    ];
+    items.push(format!(
+        "{}{optimizer}, learning rate {} ({schedule}), batches of {}, at most {} epochs, seed {}",
+        compressions
+            .first()
+            .map_or_else(String::new, |first| format!("Configuration of {}: ", first.run())),
+        train.learning_rate,
+        train.batch_size,
+        train.epochs,
+        contents.config.run.seed
+    ));
     if let Some(EarlyStopping { patience, .. }) = train.early_stopping {
         items.push(format!("Early stopping after {patience} epochs without improvement"));
     }
+    items.extend(trained(run, compressions.last()));
+    items.extend(again(compressions));
+    items
+}
+
+/// What this run itself trained, if it did.
+fn trained(run: &Run, compression: Option<&Compression>) -> Option<String> {
+    let distils = |step: &RecipeStep| matches!(step, RecipeStep::Distil(_));
     let best = run
         .best_epoch
-        .map(|epoch| format!(", the weights are those of epoch {epoch}"));
-    items.push(match &deployed.recipe {
-        Some(_) => format!(
-            "Fine-tuned for {} epochs after compression{}",
-            run.epochs,
-            best.unwrap_or_default()
-        ),
-        None => format!("Trained for {} epochs{}", run.epochs, best.unwrap_or_default()),
-    });
-    items.push(again);
-    if let Some(recipe) = &deployed.recipe {
-        items.push(format!("and then `trimtab compress RUN {recipe}`"));
+        .map(|epoch| format!(", the weights are those of epoch {epoch}"))
+        .unwrap_or_default();
+    let epochs = format!("{} epoch{}", run.epochs, if run.epochs == 1 { "" } else { "s" });
+    match compression {
+        None => Some(format!("Trained for {epochs}{best}")),
+        Some(_) if run.epochs == 0 => None,
+        Some(last) if last.recipe.steps.iter().any(distils) => Some(format!(
+            "Trained for {epochs} from fresh weights to answer like {}{best}",
+            last.run()
+        )),
+        Some(_) => Some(format!("Fine-tuned for {epochs} after compression{best}")),
     }
-    items
+}
+
+/// How the same model is made again: the training, then every compression in its order.
+fn again(compressions: &[Compression]) -> Vec<String> {
+    let first = match compressions.first() {
+        None => format!("`{CONFIG_FILE}` trains the same model again: `trimtab train {CONFIG_FILE}`"),
+        Some(first) if first.name.is_some() => {
+            format!(
+                "`{CONFIG_FILE}` trains {} again: `trimtab train {CONFIG_FILE}`",
+                first.run()
+            )
+        }
+        Some(first) => format!(
+            "It began with {}, and how that one was made is not known: `{CONFIG_FILE}` holds what was handed on from it",
+            first.run()
+        ),
+    };
+    let then = compressions.iter().map(|Compression { recipe, .. }| {
+        format!("and then `trimtab compress RUN {recipe}`, where RUN is the run that the line before made")
+    });
+    std::iter::once(first).chain(then).collect()
 }
 
 fn figures(contents: &Contents<'_>) -> Vec<String> {

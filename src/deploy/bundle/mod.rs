@@ -6,7 +6,7 @@ mod card;
 mod open;
 mod write;
 
-pub use card::Lineage;
+pub use card::{Compression, Lineage};
 pub use open::{Answers, Bundle, Loader, Prediction, no_baseline, open, predict};
 pub use write::{Contents, Model, write};
 
@@ -16,7 +16,7 @@ pub const MODEL_FILE: &str = "model.onnx";
 pub const CLASSIC_FILE: &str = "baseline.safetensors";
 /// The weights in floating point, in PyTorch's layout and names.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
-/// The configuration that runs the same experiment again.
+/// The configuration that runs the same experiment again; of a compressed run, that of the training it stems from.
 pub const CONFIG_FILE: &str = "config.toml";
 /// How raw columns become the network's input.
 pub const PREPROCESSING_FILE: &str = "preprocessing.json";

@@ -20,6 +20,7 @@ struct Trained {
     config: RunConfig,
     preprocessing: Preprocessing,
     run: Run,
+    compressions: Vec<Compression>,
     deployed: Deployed,
     dataset: DatasetSummary,
     test: Samples,
@@ -64,7 +65,7 @@ fn trained(task: Task) -> Trained {
         exported: &exported,
     };
     let measured = measure(&[candidate]).unwrap().remove(0);
-    let deployed = measured.deployed(Some(recipe), Some(RunId(3)), &score, Speed::Measured);
+    let deployed = measured.deployed(Some(recipe.clone()), Some(RunId(3)), &score, Speed::Measured);
     Trained {
         config: RunConfig::default(),
         preprocessing: Preprocessing {
@@ -126,6 +127,11 @@ fn trained(task: Task) -> Trained {
         },
         model,
         onnx,
+        compressions: vec![Compression {
+            of: RunId(3),
+            name: Some("large one".to_owned()),
+            recipe,
+        }],
         deployed,
         test,
         score,
@@ -143,7 +149,7 @@ impl Trained {
             preprocessing: &self.preprocessing,
             lineage: Lineage {
                 run: &self.run,
-                parent: Some("large one"),
+                compressions: &self.compressions,
                 deployed: &self.deployed,
                 dataset: &self.dataset,
                 model: &self.model,
@@ -245,6 +251,42 @@ fn the_card_tells_what_how_and_how_well() {
     ] {
         assert!(text.contains(word), "{word} is not in:\n{text}");
     }
+}
+
+#[test]
+fn the_card_names_every_step_to_the_model() {
+    let mut trained = trained(classes());
+    let step = |of, name: Option<&str>, recipe: &str| Compression {
+        of: RunId(of),
+        name: name.map(str::to_owned),
+        recipe: recipe.parse().unwrap(),
+    };
+    let card = |trained: &Trained| card::card(&trained.contents(), "00ff");
+
+    trained.compressions = vec![
+        step(1, Some("first"), "distil:preset=tiny:epochs=3"),
+        step(2, Some("second"), "int8-static"),
+    ];
+    trained.run.epochs = 0;
+    let text = card(&trained);
+    let train = text.find("trains run r1 (first) again").unwrap();
+    let distil = text.find("compress RUN distil:preset=tiny:epochs=3`").unwrap();
+    let quantize = text.find("compress RUN int8-static`").unwrap();
+    assert!(train < distil && distil < quantize, "{text}");
+    assert!(!text.contains("Fine-tuned"), "{text}");
+
+    trained.compressions.truncate(1);
+    trained.run.epochs = 3;
+    let text = card(&trained);
+    assert!(
+        text.contains("3 epochs from fresh weights to answer like run r1 (first)"),
+        "{text}"
+    );
+
+    trained.compressions = vec![step(1, None, "fp16")];
+    let text = card(&trained);
+    assert!(text.contains("run r1, which has been deleted"), "{text}");
+    assert!(!text.contains("`config.toml` trains"), "{text}");
 }
 
 #[test]
