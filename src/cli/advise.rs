@@ -18,7 +18,8 @@ pub fn choose(source: String, target: Option<String>, set: &[String], json: bool
         ..RunConfig::default()
     };
     let data = apply_overrides(&config, set)?.data;
-    let summary = jobs::describe(&data)?;
+    let (summary, findings) = jobs::examine(&data)?;
+    report::tell_data(&summary, &findings);
     let choices = advice::choose(&data, &summary);
     if json {
         return to_json(&choices);

@@ -1,8 +1,9 @@
 //! Results as text for people.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 
-use crate::spec::{MemoryLedger, Metrics, Run, Task, units};
+use crate::spec::{DatasetSummary, Finding, MemoryLedger, Metrics, Run, RunPlan, Task, units};
 
 /// Rows under titles, columns two spaces apart; columns that hold figures are right-aligned.
 pub fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
@@ -40,6 +41,30 @@ pub fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
         text += &line(&mut row.iter().map(String::as_str));
     }
     text
+}
+
+/// Tells on standard error what was left out of the data or filled in, and what their health check found.
+pub fn tell_data(data: &DatasetSummary, findings: &[Finding]) {
+    for note in &data.notes {
+        tell(&format!("data: {note}"));
+    }
+    for finding in findings {
+        tell(&format!("data: {}: {}", finding.kind.name(), finding.what));
+    }
+}
+
+/// As [`tell_data`], and which settings have no effect.
+pub fn tell_plan(plan: &RunPlan, findings: &[Finding]) {
+    tell_data(&plan.dataset, findings);
+    let idle = plan.idle_settings();
+    if !idle.is_empty() {
+        tell(&format!("note: without effect on this network: {}", idle.join(", ")));
+    }
+}
+
+fn tell(line: &str) {
+    // Nothing is left to be done where standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A run's outcome in a few lines.

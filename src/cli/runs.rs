@@ -61,6 +61,9 @@ pub fn show(store: &Store, run: &str, json: bool) -> Result<String, CommandError
         return to_json(&record.run);
     }
     let mut text = report::run(&record.run);
+    for note in &record.plan.dataset.notes {
+        let _ = writeln!(text, "  data: {note}");
+    }
     for artifact in store.artifacts(record.run.run)? {
         let _ = writeln!(
             text,

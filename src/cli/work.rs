@@ -47,7 +47,8 @@ pub fn init(
         data.source = source;
     }
     data.target = target;
-    let summary = jobs::describe(&data)?;
+    let (summary, findings) = jobs::examine(&data)?;
+    report::tell_data(&summary, &findings);
     let usual = match summary.kind {
         DataKind::Images => "cnn",
         DataKind::Table => "mlp",
@@ -72,7 +73,8 @@ pub fn init(
 }
 
 pub fn cost(config: &Path, set: &[String], json: bool) -> Result<String, CommandError> {
-    let plan = jobs::plan(&read_config(config, set)?)?;
+    let (plan, findings) = jobs::plan(&read_config(config, set)?)?;
+    report::tell_plan(&plan, &findings);
     let ledger = cost::memory(&plan);
     let shapes = plan.model.shapes()?;
     let cost::Cost {
@@ -145,6 +147,10 @@ pub fn train(store: Store, options: TrainArguments) -> Result<String, CommandErr
             let mut config = read_config(&path, &options.set)?;
             config.data.source = settled(&config.data.source)?;
             config.run.name = options.name.or(config.run.name);
+            // What is wrong with the configuration or its data, the job will say.
+            if let Ok((plan, findings)) = jobs::plan(&config) {
+                report::tell_plan(&plan, &findings);
+            }
             match options.folds {
                 Some(folds) => Job::Folds {
                     config,

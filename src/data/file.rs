@@ -53,7 +53,7 @@ fn of_bytes(file: &str, bytes: &[u8], config: &DataConfig) -> Result<Box<dyn Sou
     if is_said && let Some(column) = texts::text_column(&sheet, &targets)? {
         return Ok(Box::new(texts::of_csv(&sheet, column, &targets)?));
     }
-    match table_of(&sheet, target, false) {
+    match table_of(&sheet, target, config.task, false) {
         Err(DataError::NoInputs { file, target, notes }) => match texts::text_column(&sheet, &targets)? {
             Some(column) => Ok(Box::new(texts::of_csv(&sheet, column, &targets)?)),
             None => Err(DataError::NoInputs { file, target, notes }),

@@ -23,8 +23,8 @@ use super::samples::{Dataset, Samples};
 use super::sheet::{Decoded, Sheet};
 use super::source::{About, Division, Source, assemble};
 use super::stored::{RowBytes, RowWriter};
-use super::table::{Column, MAX_CATEGORIES, MISSING, Values};
-use super::target::{Target, places_of_targets};
+use super::table::{Column, MAX_CATEGORIES, MISSING, Values, is_index};
+use super::target::{Target, is_regression, places_of_targets};
 use super::text::MAX_FILE_BYTES;
 use super::{DataError, sequences};
 use crate::spec::{DataConfig, DataKind, InputColumn, InputForm, Preprocessing, Shape, TaskKind};
@@ -129,12 +129,16 @@ fn read(source: &str, sheet: &Sheet<'_>, targets: &[usize], config: &DataConfig)
         });
     }
     let cells = Arc::new(rows.finish()?);
-    let names: Vec<&str> = labels.iter().map(|label| label.name.as_str()).collect();
+    let labels: Vec<Column> = labels.into_iter().map(Growing::column).collect();
+    let is_regression = is_regression(&labels, config.task);
+    let counts_rows =
+        |place: usize, name: &str| profiles[place].is_running_number() && !(is_regression && !is_index(place, name));
     let kept: Vec<(Kept, bool)> = growing
         .into_iter()
         .zip(&inputs)
-        .map(|(column, &place)| (column.kept(), profiles[place].is_running_number()))
+        .map(|(column, &place)| (column.kept(), counts_rows(place, &sheet.names[place])))
         .collect();
+    let names: Vec<&str> = labels.iter().map(|label| label.name.as_str()).collect();
     let useful = fitting::useful((source, names.join(", ")), kept, &cells)?;
     let mut notes = sheet.notes.clone();
     if unlabelled > 0 {
@@ -153,7 +157,7 @@ fn read(source: &str, sheet: &Sheet<'_>, targets: &[usize], config: &DataConfig)
         file: source.to_owned(),
         columns: useful.columns,
         cells,
-        targets: labels.into_iter().map(Growing::column).collect(),
+        targets: labels,
         notes,
     }))
 }

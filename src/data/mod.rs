@@ -12,7 +12,8 @@
 //! * **Numbers**: a column is numeric when all its present cells are numbers. A decimal comma is read, a column that mixes comma and point
 //!   is refused, as are separators of thousands, because `1,234` says two things. A column of more than 20 different cells, at
 //!   least 95 % of them numbers, is refused with the first cell that is not one; other mixed columns are text.
-//! * **Left out**, with a note: constant columns, columns without values, running numbers (unless nothing else is left), columns
+//! * **Left out**, with a note: constant columns, columns without values, running numbers (unless nothing else is left; of a
+//!   regression, which may have a trend, only a first column that is called like an index, `id`, `row`, `no` or nothing), columns
 //!   called `id` or `..._id` with different integers, texts that are all different, free text (four words a cell) or more than 50 texts
 //!   in which more than half of the rows differ, more than [`MAX_CATEGORIES`] texts.
 //! * **Task**: a text target is classification; so are integers with at most 20 different values and three rows for each on average;

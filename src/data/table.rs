@@ -8,7 +8,8 @@ use super::number::{Cell, read_cell};
 use super::profile::Profile;
 use super::records::Record;
 use super::sheet::{Decoded, Sheet};
-use super::target::places_of_targets;
+use super::target::{is_regression, places_of_targets};
+use crate::spec::TaskKind;
 
 /// Largest number of cells of a file.
 pub const MAX_CELLS: usize = 100_000_000;
@@ -56,11 +57,16 @@ pub(super) fn read_table(
     keeps_every_column: bool,
 ) -> Result<Table, DataError> {
     let text = Decoded::of(file, bytes)?;
-    table_of(&Sheet::open(file, &text)?, target, keeps_every_column)
+    table_of(&Sheet::open(file, &text)?, target, None, keeps_every_column)
 }
 
-/// As [`read_table`], of a file that is open.
-pub(super) fn table_of(sheet: &Sheet<'_>, target: Option<&str>, keeps_every_column: bool) -> Result<Table, DataError> {
+/// As [`read_table`], of a file that is open; `task` is the configured one.
+pub(super) fn table_of(
+    sheet: &Sheet<'_>,
+    target: Option<&str>,
+    task: Option<TaskKind>,
+    keeps_every_column: bool,
+) -> Result<Table, DataError> {
     let places = places_of_targets(sheet.file(), &sheet.names, target)?;
     sheet.check()?;
     let mut notes = sheet.notes.clone();
@@ -96,12 +102,14 @@ pub(super) fn table_of(sheet: &Sheet<'_>, target: Option<&str>, keeps_every_colu
         table.columns = columns;
         return Ok(table);
     }
-    let running: Vec<&str> = sheet
+    let is_regression = is_regression(&table.targets, task);
+    let running: Vec<(&str, bool)> = sheet
         .names
         .iter()
         .zip(&sheet.profiles)
-        .filter(|(_, profile)| profile.is_running_number())
-        .map(|(name, _)| name.as_str())
+        .enumerate()
+        .filter(|(_, (_, profile))| profile.is_running_number())
+        .map(|(place, (name, _))| (name.as_str(), is_regression && !is_index(place, name)))
         .collect();
     table.keep_useful(columns, &running)?;
     Ok(table)
@@ -238,19 +246,33 @@ impl Table {
         names.join(", ")
     }
 
-    /// Leaves out the columns from which nothing can be learned, with a note on each reason.
-    fn keep_useful(&mut self, columns: Vec<Column>, running: &[&str]) -> Result<(), DataError> {
+    /// Leaves out the columns from which nothing can be learned, with a note on each reason. Of the running numbers it is
+    /// said whether they may be a trend.
+    fn keep_useful(&mut self, columns: Vec<Column>, running: &[(&str, bool)]) -> Result<(), DataError> {
+        let running = |name: &str| {
+            running
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, trend)| *trend)
+        };
         let reasons: Vec<Option<&str>> = columns
             .iter()
-            .map(|column| useless(column, self.rows, running.contains(&column.name.as_str())))
+            .map(|column| useless(column, self.rows, running(&column.name).is_some()))
             .collect();
         // A series over time may have its running number as the only input, but free text says more.
-        let keeps_running =
-            reasons.iter().all(Option::is_some) && !columns.iter().any(|column| column.values.is_free_text());
+        let is_alone = reasons.iter().all(Option::is_some);
+        let has_text = columns.iter().any(|column| column.values.is_free_text());
+        let keeps_running = |name: &str| {
+            if is_alone {
+                !has_text
+            } else {
+                running(name) == Some(true)
+            }
+        };
         let mut left_out: Vec<(&str, Vec<String>)> = Vec::new();
         for (column, reason) in columns.into_iter().zip(reasons) {
             match reason {
-                Some(RUNNING) if keeps_running => self.columns.push(column),
+                Some(RUNNING) if keeps_running(&column.name) => self.columns.push(column),
                 None => self.columns.push(column),
                 Some(reason) => match left_out.iter_mut().find(|(known, _)| *known == reason) {
                     Some((_, names)) => names.push(column.name),
@@ -324,6 +346,28 @@ fn useless(column: &Column, rows: usize, is_running_number: bool) -> Option<&'st
 pub(super) fn is_named_identifier(name: &str) -> bool {
     let name = name.to_lowercase();
     name == "id" || name.ends_with("_id") || name.ends_with(" id")
+}
+
+/// Whether the column at `place` of a file is called as those are that only count its rows. A column without a name is one.
+pub(super) fn is_index(place: usize, name: &str) -> bool {
+    const NAMES: [&str; 14] = [
+        "id",
+        "idx",
+        "index",
+        "no",
+        "no.",
+        "nr",
+        "nr.",
+        "num",
+        "number",
+        "row",
+        "row_number",
+        "rownames",
+        "#",
+        "column_1",
+    ];
+    let name = name.trim().to_lowercase();
+    place == 0 && (NAMES.contains(&name.as_str()) || name.starts_with("unnamed") || is_named_identifier(&name))
 }
 
 fn are_different_integers(numbers: &[f64]) -> bool {

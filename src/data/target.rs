@@ -113,12 +113,8 @@ impl Target {
             }
             _ => {
                 let numbers = numbers_of(labels)?;
-                let mut different = numbers.to_vec();
-                different.sort_by(f64::total_cmp);
-                different.dedup();
-                let few_integers = different.len() <= FEW_CLASSES
-                    && different.len() * ROWS_PER_CLASS <= numbers.len()
-                    && different.iter().all(|number| number.fract() == 0.0);
+                let different = different(numbers);
+                let few_integers = are_classes(&different, numbers.len());
                 let classifies = forced.map_or(few_integers, |kind| kind == TaskKind::Classification);
                 if !classifies {
                     return regression(labels.file, &[(labels.column.name.as_str(), numbers)]);
@@ -177,6 +173,33 @@ impl Target {
             },
         }
     }
+}
+
+/// Whether [`Target::of`] takes these columns for quantities.
+pub(super) fn is_regression(columns: &[Column], forced: Option<TaskKind>) -> bool {
+    match (columns, forced) {
+        (_, Some(kind)) => kind == TaskKind::Regression,
+        ([column], None) => match &column.values {
+            Values::Texts { .. } => false,
+            Values::Numbers(numbers) => !are_classes(&different(numbers), numbers.len()),
+        },
+        _ => true,
+    }
+}
+
+/// The different ones of `numbers`, in their order.
+fn different(numbers: &[f64]) -> Vec<f64> {
+    let mut different = numbers.to_vec();
+    different.sort_by(f64::total_cmp);
+    different.dedup();
+    different
+}
+
+/// Whether numbers of which these are the `different` ones are classes: few integers, and enough rows for each.
+fn are_classes(different: &[f64], rows: usize) -> bool {
+    different.len() <= FEW_CLASSES
+        && different.len() * ROWS_PER_CLASS <= rows
+        && different.iter().all(|number| number.fract() == 0.0)
 }
 
 /// A target column and the file that it is of.

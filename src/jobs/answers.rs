@@ -40,10 +40,12 @@ pub fn rows(config: &DataConfig, part: Part) -> Result<String, DataError> {
     data::rows_as_csv(config, part)
 }
 
-/// Checks a configuration against its data. What the machine cannot hold is planned all the same: its cost is the answer.
-pub fn plan(config: &RunConfig) -> Result<RunPlan, JobError> {
-    let dataset = data::load(&config.data)?;
-    config.check(&dataset.summary).map_err(JobError::Config)
+/// Checks a configuration against its data, and the data's health. What the machine cannot hold is planned all the same: its
+/// cost is the answer.
+pub fn plan(config: &RunConfig) -> Result<(RunPlan, Vec<Finding>), JobError> {
+    let (summary, findings) = examine(&config.data)?;
+    let plan = config.check(&summary).map_err(JobError::Config)?;
+    Ok((plan, findings))
 }
 
 /// Checks a configuration against data that is known already, and against this machine's memory; reads no file.

@@ -8,6 +8,7 @@ mod dataset;
 mod event;
 mod failure;
 mod finding;
+mod idle;
 mod ladder;
 mod ledger;
 mod metrics;

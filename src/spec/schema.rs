@@ -92,7 +92,7 @@ pub const KEYS: [Key; 77] = [
     ),
     key(
         "model.hidden",
-        "Units of each hidden dense layer, also behind convolutions and recurrent layers",
+        "Units of each hidden dense layer: of an mlp, and behind the layers of cnn, cnn1d, rnn, gru and lstm",
     ),
     key("model.filters", "Filters of each convolution block"),
     key(
@@ -105,7 +105,7 @@ pub const KEYS: [Key; 77] = [
     ),
     key(
         "model.padding",
-        "same keeps the image's size in a convolution, valid shrinks it",
+        "same keeps the image's size in a convolution, valid shrinks it; of cnn and cnn1d",
     ),
     key(
         "model.batch_norm",

@@ -49,7 +49,7 @@ impl Desk {
         serde_json::from_str(&self.text(arguments)).unwrap()
     }
 
-    /// The one line on standard error of a command that must fail with this exit code.
+    /// The one line on standard error of a command that must fail with this exit code; what it told of the data is left out.
     pub fn failure(&self, code: i32, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert_eq!(
@@ -60,6 +60,8 @@ impl Desk {
         );
         let message = String::from_utf8(output.stderr).unwrap();
         assert!(!message.contains("panicked"), "{message}");
+        let is_told = |line: &&str| line.starts_with("data: ") || line.starts_with("note: ");
+        let message: String = message.split_inclusive('\n').filter(|line| !is_told(line)).collect();
         if code == 1 {
             assert_eq!(message.lines().count(), 1, "{message}");
         }

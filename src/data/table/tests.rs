@@ -120,6 +120,28 @@ fn a_running_number_stays_when_it_is_all_there_is() {
 }
 
 #[test]
+fn a_running_number_of_a_regression_may_be_its_trend() {
+    let rows = |head: &str| {
+        (1..=40).fold(format!("{head}\n"), |mut csv, row| {
+            let half = f64::from(row % 2) / 2.0;
+            writeln!(csv, "{row},{row},{},{}", row % 7, 3.0 * f64::from(row) + half).unwrap();
+            csv
+        })
+    };
+    let trend = table(&rows("id,month,promo,sales"));
+    assert_eq!(names(&trend), ["month", "promo"]);
+    assert_eq!(trend.notes, ["Left out \"id\": a running number"]);
+    // An index is one where it stands first; a second one of that name is a quantity.
+    assert_eq!(names(&table(&rows("month,no,promo,sales"))), ["month", "no", "promo"]);
+    // Whole numbers that are classes have no trend.
+    let classes = (1..=40).fold("month,promo,kind\n".to_owned(), |mut csv, row| {
+        writeln!(csv, "{row},{},{}", row % 7, row % 3).unwrap();
+        csv
+    });
+    assert_eq!(names(&table(&classes)), ["promo"]);
+}
+
+#[test]
 fn free_text_is_left_out() {
     let csv = (0..3000).fold("a,words,t\n".to_owned(), |mut csv, row| {
         writeln!(csv, "{},text {},{}", row % 7, row % 1500, row % 2).unwrap();
