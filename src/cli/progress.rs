@@ -41,7 +41,11 @@ impl Progress {
                 self.bar.set_position(self.view.step as u64);
             }
             Event::Note { text } => self.bar.println(format!("{}: {text}", envelope.run)),
-            Event::Epoch { .. } | Event::Paused { .. } | Event::Resumed { .. } | Event::Ended { .. } => {}
+            Event::Memory { .. }
+            | Event::Epoch { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::Ended { .. } => {}
         }
         self.bar.set_message(self.view.progress_line());
     }

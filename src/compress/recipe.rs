@@ -337,7 +337,7 @@ impl EventSink for RecipeSink<'_> {
                 *step += self.first_step;
             }
             Event::Paused { step } | Event::Resumed { step } => *step += self.first_step,
-            Event::Progress { .. } | Event::Note { .. } | Event::Ended { .. } => {}
+            Event::Memory { .. } | Event::Progress { .. } | Event::Note { .. } | Event::Ended { .. } => {}
         }
         self.inner.emit(event)
     }

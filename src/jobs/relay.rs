@@ -70,7 +70,7 @@ impl EventSink for Relay<'_> {
                 state.done.1 = *epoch;
             }
             Event::Paused { step } | Event::Resumed { step } => *step += steps_before,
-            Event::Progress { .. } | Event::Note { .. } | Event::Ended { .. } => {}
+            Event::Memory { .. } | Event::Progress { .. } | Event::Note { .. } | Event::Ended { .. } => {}
         }
         self.sink.emit(event)
     }

@@ -40,6 +40,10 @@ pub enum Event {
         #[serde(default)]
         times: StepTimes,
     },
+    /// What the heap was like when the scores were taken, after the last step.
+    Memory {
+        memory: MemoryReading,
+    },
     /// An epoch's end. `train` is the mean over the epoch's own batches.
     Epoch {
         /// Counted from 1.

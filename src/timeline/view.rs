@@ -159,6 +159,11 @@ impl RunView {
                     cpu_cores: *cpu_cores,
                 });
             }
+            Event::Memory { memory } => {
+                if memory.peak_bytes > self.peak.1 {
+                    self.peak = (self.step, memory.peak_bytes);
+                }
+            }
             Event::Epoch {
                 epoch,
                 step,

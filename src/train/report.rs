@@ -43,7 +43,8 @@ impl<'a> Reporter<'a> {
 
     /// A step of `samples` samples.
     pub fn step(&mut self, record: StepRecord, samples: usize, times: StepTimes) -> Result<(), Failure> {
-        self.steps.push(record);
+        // What was not told yet is no memory of the training.
+        alloc::uncounted(|| self.steps.push(record));
         self.samples += samples;
         self.times = self.times.plus(times);
         if self.emitted.elapsed() >= INTERVAL {
@@ -54,7 +55,7 @@ impl<'a> Reporter<'a> {
     }
 
     pub fn epoch(&mut self, epoch: Event) {
-        self.epochs.push(epoch);
+        alloc::uncounted(|| self.epochs.push(epoch));
     }
 
     /// Emits what was gathered, then `event`.
@@ -63,16 +64,27 @@ impl<'a> Reporter<'a> {
         self.sink.emit(event)
     }
 
+    /// Emits what the heap is like now, and the most that it ever was.
+    pub fn memory_reading(&mut self) -> Result<(), Failure> {
+        let memory = self.memory();
+        self.emit(Event::Memory { memory })
+    }
+
     /// Emits what was gathered.
     pub fn flush(&mut self) -> Result<(), Failure> {
         self.emitted = Instant::now();
+        let memory = self.memory();
+        alloc::uncounted(|| self.tell(memory))
+    }
+
+    fn tell(&mut self, memory: MemoryReading) -> Result<(), Failure> {
         if !self.steps.is_empty() {
             let times = std::mem::take(&mut self.times);
             let samples_per_second = std::mem::take(&mut self.samples) as f64 / times.total_secs().max(1e-9);
             self.sink.emit(Event::Steps {
                 steps: std::mem::take(&mut self.steps),
                 samples_per_second,
-                memory: self.memory(),
+                memory,
                 cpu_cores: self.busy_cores.read(),
                 times,
             })?;

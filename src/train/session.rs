@@ -18,8 +18,8 @@ use crate::cost;
 use crate::data::{Batches, DataError, Dataset, Loader, Samples};
 use crate::nn::{self, Network, WeightError};
 use crate::spec::{
-    ArtifactKind, Command, Event, EventSink, Failure, Metrics, RunControl, RunPlan, ScheduleKind, SchedulePlan,
-    StepRecord, Task, TrainConfig, Weights, units,
+    ArtifactKind, Command, Event, EventSink, Failure, MemoryLedger, Metrics, RunControl, RunPlan, ScheduleKind,
+    SchedulePlan, StepRecord, Task, TrainConfig, Weights, units,
 };
 
 /// Between two checkpoints at the ends of epochs.
@@ -42,6 +42,7 @@ pub struct Session<'a> {
     pruner: Option<&'a dyn Pruner>,
     pace: Pace,
     state: State,
+    predicted: MemoryLedger,
     /// Weights of the best epoch, where early stopping will restore them.
     best: Option<Weights>,
     checkpointed: Option<Instant>,
@@ -108,6 +109,12 @@ impl<'a> Session<'a> {
         } else if let Some(mask) = held {
             stepper.hold(mask, &device)?;
         }
+        // What training on grids takes is not predicted.
+        let predicted = if job.grids.is_some() {
+            MemoryLedger::default()
+        } else {
+            cost::memory(&plan)
+        };
         let config = &plan.config;
         let (seed, batch_size) = (config.run.seed, config.train.batch_size);
         Ok(Self {
@@ -124,6 +131,7 @@ impl<'a> Session<'a> {
             pruner: job.pruner,
             pace: Pace::default(),
             state,
+            predicted,
             best,
             checkpointed: None,
             #[cfg(test)]
@@ -144,7 +152,7 @@ impl<'a> Session<'a> {
             first_step: self.state.step,
             total_steps: self.plan.total_steps(),
             steps_per_epoch: per_epoch,
-            predicted: cost::memory(&self.plan),
+            predicted: self.predicted,
         })?;
         while !self.is_complete() {
             let epoch = self.state.step / per_epoch;
@@ -360,7 +368,7 @@ impl<'a> Session<'a> {
         };
         self.save_weights(&weights)?;
         let network = network.as_ref().unwrap_or(&self.stepper.network);
-        Ok(Trained {
+        let trained = Trained {
             model: self.plan.model.clone(),
             weights,
             best_epoch,
@@ -368,7 +376,10 @@ impl<'a> Session<'a> {
             train: self.score(network, &self.dataset.train)?,
             validation: self.score(network, &self.dataset.validation)?,
             test: self.score(network, &self.dataset.test)?,
-        })
+        };
+        // The scores of all rows at once may be the most that there was.
+        self.reporter.memory_reading()?;
+        Ok(trained)
     }
 
     /// In batches of the plan's size, so that scoring takes no more memory than training.

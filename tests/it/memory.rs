@@ -57,27 +57,68 @@ fn the_ledger_is_within_10_percent_on_every_architecture_at_three_batch_sizes_wi
 #[ignore = "alone in its process, started by the test above"]
 fn measure_architectures() {
     hold(architectures(), 0.1);
+    // How much workers do at the same moment is for the machine to say: the ledger has all of it.
+    hold(together(), 0.4);
 }
 
-/// The small preset of every neural architecture on the digits.
+/// The small preset of every neural architecture on the digits; those that read texts on texts, recurrent ones in both directions
+/// too.
 fn architectures() -> impl Iterator<Item = (RunPlan, Dataset)> {
     let neural = Architecture::ALL
         .into_iter()
         .filter(|architecture| !architecture.is_classical());
-    let cases = neural.flat_map(|architecture| {
+    let on_digits = neural.map(|architecture| ("digits", architecture, false));
+    let on_texts = [
+        Architecture::Linear,
+        Architecture::Mlp,
+        Architecture::Cnn1d,
+        Architecture::Rnn,
+        Architecture::Gru,
+        Architecture::Lstm,
+        Architecture::Transformer,
+    ]
+    .map(|architecture| ("languages", architecture, false));
+    let both_ways = [Architecture::Rnn, Architecture::Gru, Architecture::Lstm]
+        .map(|architecture| ("languages", architecture, true));
+    let cases = on_digits.chain(on_texts).chain(both_ways).flat_map(|case| {
         [16, 64, 256]
             .into_iter()
-            .flat_map(move |batch| [false, true].map(|recompute| (architecture, batch, recompute)))
+            .flat_map(move |batch| [false, true].map(|recompute| (case, batch, recompute)))
     });
-    cases.map(|(architecture, batch, recompute)| {
-        let mut config = RunConfig::digits_cnn();
-        config.train.epochs = 1;
-        config.train.batch_size = batch;
-        config.train.recompute = recompute;
-        let dataset = trimtab::data::load(&config.data).unwrap();
-        config.model = ModelConfig::preset(architecture, PresetSize::Small, dataset.summary.input);
-        (config.check(&dataset.summary).unwrap(), dataset)
+    cases.map(|((source, architecture, bidirectional), batch, recompute)| {
+        preset(source, architecture, |config| {
+            config.model.bidirectional = bidirectional;
+            config.train.batch_size = batch;
+            config.train.recompute = recompute;
+        })
     })
+}
+
+/// Two workers on the digits.
+fn together() -> impl Iterator<Item = (RunPlan, Dataset)> {
+    let architectures = [
+        Architecture::Mlp,
+        Architecture::Cnn,
+        Architecture::Gru,
+        Architecture::Transformer,
+    ];
+    architectures.into_iter().map(|architecture| {
+        preset("digits", architecture, |config| {
+            config.train.batch_size = 256;
+            config.train.workers = 2;
+        })
+    })
+}
+
+/// One epoch of the small preset.
+fn preset(source: &str, architecture: Architecture, change: impl FnOnce(&mut RunConfig)) -> (RunPlan, Dataset) {
+    let mut config = RunConfig::digits_cnn();
+    source.clone_into(&mut config.data.source);
+    config.train.epochs = 1;
+    let dataset = trimtab::data::load(&config.data).unwrap();
+    config.model = ModelConfig::preset(architecture, PresetSize::Small, dataset.summary.input);
+    change(&mut config);
+    (config.check(&dataset.summary).unwrap(), dataset)
 }
 
 #[test]
@@ -192,7 +233,11 @@ fn describe(config: &RunConfig) -> String {
             "mlp {:?} dropout {} {:?}{again}",
             model.hidden, model.dropout, config.train.optimizer
         ),
-        architecture => format!("{architecture}{again}"),
+        architecture => format!(
+            "{architecture}{}, {} workers{again}",
+            if model.bidirectional { " both ways" } else { "" },
+            config.train.workers
+        ),
     }
 }
 

@@ -71,6 +71,8 @@ impl Traced {
             }
             LayerSpec::SelfAttention { .. } => (x + 3 * self.mixed()).max(4 * self.mixed()),
             LayerSpec::Dense { .. } | LayerSpec::LayerNorm => x + y,
+            // Tokens in 64 bits, and the mask.
+            LayerSpec::Embedding { .. } => 4 * x + y,
             // In place, or seen differently.
             LayerSpec::Activation { .. } | LayerSpec::Flatten | LayerSpec::Branch | LayerSpec::FirstStep => x,
             LayerSpec::Conv2d { .. } | LayerSpec::Conv1d { .. } | LayerSpec::DepthwiseConv2d { .. } => {
@@ -119,8 +121,7 @@ impl Traced {
                 ..Terms::default()
             },
             LayerSpec::GlobalAveragePool => Terms {
-                forward: if self.placed.padded { x } else { 0 },
-                backward: 2 * x,
+                backward: x,
                 ..Terms::default()
             },
             // The mask is kept.
@@ -195,10 +196,16 @@ impl Traced {
         // The directions put side by side.
         let joined = if bidirectional { y } else { 0 };
         let gates = if cell == CellKind::Rnn { self.states() } else { 0 };
-        let gradient = if self.tracked { directions * x } else { 0 };
+        let kept = per_state(cell) * self.states();
+        // When the second direction gives its gradient, what the first kept is gone.
+        let gradient = match (self.tracked, bidirectional) {
+            (false, _) => 0,
+            (true, false) => x,
+            (true, true) => x.max((2 * x).saturating_sub(kept)),
+        };
         Terms {
             saves_input: true,
-            kept: directions * per_state(cell) * self.states(),
+            kept: directions * kept,
             forward: joined + weights + 5 * running,
             backward: joined
                 + gradient

@@ -33,20 +33,28 @@ pub fn memory(plan: &RunPlan) -> MemoryLedger {
     let optimizer = trainable * train.optimizer_slots() as u64;
     // One 4-byte target a row, whatever the task.
     let batch = 4 * rows * (plan.model.input.len() as u64 + 1);
-    let step = step::step(&plan.model, rows, train.recompute);
-    let resting = model + best + optimizer;
+    // Each of several workers has a network, a share of the rows and gradients of its own, and there is a copy of the weights that
+    // they take over.
+    let workers = (train.workers.max(1) as u64).min(rows.max(1));
+    let step = step::step(&plan.model, rows.div_ceil(workers), train.recompute).times(workers);
+    let (replicas, shares, own_gradients) = if workers > 1 {
+        (workers * model, batch, (workers - 1) * trainable)
+    } else {
+        (0, 0, 0)
+    };
+    let resting = model + best + optimizer + replicas;
     // The bytes of the file, a copy of the weights, and of the tensor that is being written.
     let checkpoint = 2 * resting + model + largest(&plan.model);
     let scores = 4 * (plan.dataset.split.train * plan.model.outputs().unwrap_or(0)) as u64;
-    let scoring = resting + model + scores + step.scoring;
+    let scoring = resting + model + scores + step::step(&plan.model, rows, train.recompute).scoring;
     // The rows in the order of the epoch, 8 bytes each.
     let order = 8 * plan.dataset.split.train as u64;
-    let training = checkpoint.max(resting + batch + step.peak);
-    let peak = SESSION + bookkeeping(&plan.model, train.recompute) + order + training.max(scoring);
-    let kept = resting + batch + step.activations + trainable;
+    let training = checkpoint.max(resting + batch + shares + own_gradients + step.peak);
+    let peak = SESSION + workers * bookkeeping(&plan.model, train.recompute) + order + training.max(scoring);
+    let kept = resting + batch + step.activations + workers * trainable;
     MemoryLedger {
-        weights: model + best,
-        gradients: trainable,
+        weights: model + best + replicas,
+        gradients: workers * trainable,
         optimizer,
         activations: step.activations,
         workspace: peak.saturating_sub(kept),

@@ -17,6 +17,17 @@ pub struct Step {
     pub scoring: u64,
 }
 
+impl Step {
+    /// Of so many steps at once.
+    pub fn times(self, steps: u64) -> Self {
+        Self {
+            activations: steps * self.activations,
+            peak: steps * self.peak,
+            ..self
+        }
+    }
+}
+
 /// A heap in numbers.
 #[derive(Debug, Clone, Default)]
 struct Heap {
