@@ -96,11 +96,15 @@ pub fn run(run: &Run) -> String {
         units::count(run.parameters as f64),
         units::count(run.multiply_adds as f64)
     ));
-    lines.push(format!(
-        "  training memory: predicted {}, measured peak {}",
-        units::bytes(run.predicted_memory_bytes),
-        units::bytes(run.peak_memory_bytes)
-    ));
+    let measured = units::bytes(run.peak_memory_bytes);
+    match (run.predicted_memory_bytes, run.peak_memory_bytes) {
+        (0, 0) => {}
+        (0, _) => lines.push(format!("  training memory: measured peak {measured}")),
+        (predicted, _) => lines.push(format!(
+            "  training memory: predicted {}, measured peak {measured}",
+            units::bytes(predicted)
+        )),
+    }
     if let Some(deployed) = &run.deployed {
         lines.push(format!(
             "  exported: {}, {} a sample at batch 64, {} in memory, sha256 {}",

@@ -94,7 +94,7 @@ impl Work<'_> {
     fn along(&mut self, pruning: Pruning, epochs: usize) -> Result<Option<usize>, Failure> {
         let plan = self.plan.clone();
         let zeroes = matches!(pruning, Pruning::Weights(_));
-        let curve = Curve::new(pruning, &plan, self.dataset, Some(self.weights.clone()));
+        let curve = Curve::new(pruning, &plan, self.dataset, Some(self.began()?));
         if let Some(step) = self.fine_tune(epochs, Some(&curve as &dyn Pruner))? {
             return Ok(Some(step));
         }

@@ -60,7 +60,9 @@ impl RunConfig {
         let mut issues = self.data.issues();
         issues.extend(self.data.augment_issues(dataset));
         issues.extend(self.train.issues(&dataset.task));
-        issues.extend(self.model.issues());
+        let in_model = self.model.issues();
+        let is_buildable = in_model.is_empty();
+        issues.extend(in_model);
         if dataset.split.train == 0 || dataset.split.validation == 0 || dataset.split.test == 0 {
             issues.push(ConfigIssue::new(
                 "data.split",
@@ -77,6 +79,10 @@ impl RunConfig {
                 "logistic regression answers with classes, and this task asks for numbers",
                 "use ridge, which is its like for numbers",
             ));
+        }
+        if !is_buildable {
+            // What is out of range is not built: it may be too large to be.
+            return Err(issues);
         }
         match ModelSpec::from_config(&self.model, dataset.input, dataset.task.outputs()) {
             Err(more) => issues.extend(more),

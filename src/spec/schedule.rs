@@ -23,6 +23,8 @@ impl SchedulePlan {
         if step < self.warmup_steps {
             return self.peak * (step + 1.0) / (self.warmup_steps + 1.0);
         }
+        // Counted from the end of the warm-up, where the rate stands at its peak.
+        let drops = (step - self.warmup_steps).max(0.0) / self.drop_steps as f64;
         match self.kind {
             // Loshchilov and Hutter 2017, without restarts.
             ScheduleKind::Cosine => {
@@ -30,14 +32,12 @@ impl SchedulePlan {
                 let progress = ((step - self.warmup_steps) / span).min(1.0);
                 self.peak * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
             }
-            ScheduleKind::Step => self.peak * self.drop_factor.powf((step / self.drop_steps as f64).floor()),
-            ScheduleKind::Exponential => self.peak * self.drop_factor.powf(step / self.drop_steps as f64),
+            ScheduleKind::Step => self.peak * self.drop_factor.powf(drops.floor()),
+            ScheduleKind::Exponential => self.peak * self.drop_factor.powf(drops),
             ScheduleKind::CosineRestarts => {
                 // Cycle k is 2^k times as long as the first and begins after 2^k - 1 of its lengths.
-                let first = self.drop_steps as f64;
-                let since = (step - self.warmup_steps).max(0.0);
-                let cycle = (since / first + 1.0).log2().floor();
-                let progress = (since / first + 1.0) / cycle.exp2() - 1.0;
+                let cycle = (drops + 1.0).log2().floor();
+                let progress = (drops + 1.0) / cycle.exp2() - 1.0;
                 self.peak * 0.5 * (1.0 + (std::f64::consts::PI * progress).cos())
             }
             // The peak is reached when the warm-up ends.
@@ -85,6 +85,31 @@ mod tests {
         assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn whatever_the_schedule_the_rate_is_at_its_peak_when_the_warm_up_ends() {
+        for kind in [
+            ScheduleKind::Constant,
+            ScheduleKind::Cosine,
+            ScheduleKind::Step,
+            ScheduleKind::Exponential,
+            ScheduleKind::CosineRestarts,
+            ScheduleKind::Noam,
+            ScheduleKind::Plateau,
+        ] {
+            let plan = SchedulePlan {
+                kind,
+                peak: 1.0,
+                warmup_steps: 120.0,
+                total_steps: 240,
+                drop_steps: 40,
+                drop_factor: 0.1,
+            };
+            assert_near(&[plan.learning_rate(120)], &[1.0]);
+            let before = plan.learning_rate(119);
+            assert!(before < 1.0 && before > 0.99, "{kind:?}: {before}");
         }
     }
 

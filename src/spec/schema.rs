@@ -196,7 +196,7 @@ pub const KEYS: [Key; 77] = [
     key("train.step_factor", "Factor of each drop (step, exponential, plateau)"),
     key(
         "train.warmup_epochs",
-        "Epochs over which the learning rate rises from zero",
+        "Epochs over which the learning rate rises from zero; one-cycle has a rise of its own",
     ),
     optional(
         "train.gradient_clip",
