@@ -9,6 +9,7 @@ mod during;
 mod equalize;
 #[cfg(test)]
 mod fixtures;
+mod kept;
 mod lowrank;
 #[cfg(test)]
 mod properties;
@@ -23,7 +24,8 @@ pub mod weights;
 
 pub use during::{Curve, in_training};
 pub use equalize::equalize;
+pub use kept::Kept;
 pub use quantize::{OnGrids, quantize};
 pub use ranges::{Observations, Observed, observe, ranges};
-pub use recipe::{Applied, Compressed, apply, speed};
+pub use recipe::{Applied, Compressed, Origin, apply, speed};
 pub use sensitivity::sensitivity;

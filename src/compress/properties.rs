@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::fixtures::Seen;
-use super::{Applied, apply, weights};
+use super::{Applied, Kept, Origin, apply, weights};
 use crate::cost;
 use crate::deploy::fixtures::{Family, forward_all, largest_difference, random_inputs, random_of};
 use crate::deploy::{Exported, check_weights, to_onnx};
@@ -64,7 +64,13 @@ proptest! {
     fn what_a_recipe_leaves_runs_and_exports(place in 0..Family::ALL.len(), seed in 0..500_u64, recipe in recipe()) {
         let (model, whole) = random_of(Family::ALL[place], seed, 3);
         let seen = Seen::of(&model, seed);
-        let applied = apply(&recipe, &seen.plan, &whole, false, &seen.dataset, &RunControl::default(), &Silent);
+        let origin = Origin {
+            plan: &seen.plan,
+            weights: &whole,
+            is_pruned: false,
+            dataset: &seen.dataset,
+        };
+        let applied = apply(&recipe, origin, Kept::default(), &RunControl::default(), &Silent);
         let left = match applied {
             Ok(Applied::Finished(left)) => left,
             Ok(Applied::Stopped { step }) => panic!("stopped before step {step}"),

@@ -1,5 +1,6 @@
 //! A recipe applied to a finished run: its steps in order, each with its fine-tuning.
 
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::data::{DataError, Dataset};
@@ -11,7 +12,7 @@ use crate::spec::{
 };
 use crate::train::{Outcome, Pruner, Start, Teacher, TrainJob, evaluate, first_weights, train};
 
-use super::{distil, quantize, weights};
+use super::{Kept, distil, quantize, weights};
 
 /// A network as the recipe leaves it, ready for `deploy`.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,27 +36,42 @@ pub struct Compressed {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Applied {
     Finished(Box<Compressed>),
-    /// Asked to stop before this step of fine-tuning. Applying the recipe again does the same from its start.
+    /// Asked to stop before this step of fine-tuning. Applying the recipe again with what was kept goes on there.
     Stopped {
         step: usize,
     },
 }
 
-/// Applies `recipe` to the network of `plan` with `weights`. Calibration sees training samples only. Where the network `is_pruned`
-/// already, its zeros are held.
+/// What a recipe is applied to.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    pub plan: &'a RunPlan,
+    pub weights: &'a Weights,
+    /// Zeros of the weights are held.
+    pub is_pruned: bool,
+    pub dataset: &'a Dataset,
+}
+
+/// Applies `recipe` to a network. Calibration sees training samples only.
 ///
-/// Fine-tuning emits its events with steps and epochs counted over the whole recipe. Nothing is saved on the way: what is
-/// to be kept is the result. Same arguments, same result.
+/// Fine-tuning emits its events with steps and epochs counted over the whole recipe, and keeps a
+/// [`Checkpoint`](ArtifactKind::Checkpoint) of all trainings together: given back as `kept`, these go on where they stood, but for one
+/// on grids, which begins anew. Same arguments, same result.
 pub fn apply(
     recipe: &Recipe,
-    plan: &RunPlan,
-    weights: &Weights,
-    is_pruned: bool,
-    dataset: &Dataset,
+    origin: Origin<'_>,
+    kept: Kept,
     control: &RunControl,
     sink: &dyn EventSink,
 ) -> Result<Applied, Failure> {
+    let Origin {
+        plan,
+        weights,
+        is_pruned,
+        dataset,
+    } = origin;
     let mut work = Work {
+        kept: RefCell::new(kept),
         parent: plan,
         plan: plan.clone(),
         weights: weights.clone(),
@@ -113,6 +129,7 @@ const GRID_RATE: f64 = 0.1;
 
 /// The network between two steps.
 pub(super) struct Work<'a> {
+    kept: RefCell<Kept>,
     pub(super) parent: &'a RunPlan,
     pub(super) plan: RunPlan,
     pub(super) weights: Weights,
@@ -260,11 +277,23 @@ impl Work<'_> {
         if epochs == 0 {
             return Ok((self.control.requested() == Command::Stop).then_some(self.first_step()));
         }
+        // The ranges of grids follow the values of training, and are not kept.
+        let can_resume = self.grids.is_none();
+        let checkpoint = if can_resume {
+            self.kept.borrow_mut().of(self.epochs, &self.plan.model)
+        } else {
+            None
+        };
+        let start = checkpoint.as_deref().map_or(start, Start::Resume);
         let sink = RecipeSink {
             inner: self.sink,
             first_step: self.first_step(),
             first_epoch: self.epochs,
             total_steps: self.total_epochs * self.plan.steps_per_epoch,
+            model: &self.plan.model,
+            kept: can_resume.then_some(&self.kept),
+            done: Cell::new(self.first_step()),
+            is_told: checkpoint.is_some() && self.kept.borrow().goes_beyond(self.epochs),
         };
         let job = TrainJob::new(&self.plan, self.dataset, start)
             .pruned_by(pruner)
@@ -308,16 +337,27 @@ impl Work<'_> {
     }
 }
 
-/// Counts the steps and epochs of one fine-tuning over the whole recipe, and keeps no file.
+/// Counts the steps and epochs of one training over the whole recipe, and keeps its checkpoint beside those of the others.
 struct RecipeSink<'a> {
     inner: &'a dyn EventSink,
     first_step: usize,
     first_epoch: usize,
     total_steps: usize,
+    /// With which the training begins.
+    model: &'a ModelSpec,
+    /// None where it can't be taken up again.
+    kept: Option<&'a RefCell<Kept>>,
+    /// Steps of the recipe that are done.
+    done: Cell<usize>,
+    /// All of it was told in an earlier sitting.
+    is_told: bool,
 }
 
 impl EventSink for RecipeSink<'_> {
     fn emit(&self, mut event: Event) -> Result<(), Failure> {
+        if self.is_told {
+            return Ok(());
+        }
         match &mut event {
             Event::Started {
                 first_step,
@@ -326,10 +366,12 @@ impl EventSink for RecipeSink<'_> {
             } => {
                 *first_step += self.first_step;
                 *total_steps = self.total_steps;
+                self.done.set(*first_step);
             }
             Event::Steps { steps, .. } => {
                 for record in steps {
                     record.step += self.first_step;
+                    self.done.set(record.step + 1);
                 }
             }
             Event::Epoch { epoch, step, .. } => {
@@ -342,8 +384,13 @@ impl EventSink for RecipeSink<'_> {
         self.inner.emit(event)
     }
 
-    fn save(&self, _: ArtifactKind, _: &[u8]) -> Result<(), Failure> {
-        Ok(())
+    fn save(&self, kind: ArtifactKind, bytes: &[u8]) -> Result<(), Failure> {
+        let Some(kept) = self.kept.filter(|_| kind == ArtifactKind::Checkpoint && !self.is_told) else {
+            return Ok(());
+        };
+        let mut kept = kept.borrow_mut();
+        kept.take(self.first_epoch, self.done.get(), self.model, bytes);
+        self.inner.save(kind, &kept.to_bytes())
     }
 
     fn wants_snapshot(&self) -> Option<Wanted> {

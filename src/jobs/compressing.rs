@@ -3,14 +3,14 @@
 use super::proof::Subject;
 use super::worker::{Worker, describe_model, sit};
 use super::{JobError, StoreSink};
-use crate::compress::{self, Applied};
+use crate::compress::{self, Applied, Kept, Origin};
 use crate::cost;
 use crate::data::{self, Dataset};
 use crate::spec::{
     ArtifactKind, Command, Ended, Event, EventSink, Failure, MemoryLedger, Recipe, RecipeStep, RunId, RunPlan,
     RunStatus, Weights,
 };
-use crate::store::NewRun;
+use crate::store::{NewRun, StoreError};
 use crate::train;
 
 /// A finished run, ready to be compressed.
@@ -39,7 +39,7 @@ impl Worker<'_> {
                 origin: Some((run, recipe)),
                 folds: None,
             })?;
-            sit(&sink, || self.apply(&parent, recipe, &sink))?;
+            sit(&sink, || self.apply(&parent, recipe, Kept::default(), &sink))?;
             let child = sink.run();
             drop(sink);
             if recipes.len() > 1 {
@@ -51,11 +51,18 @@ impl Worker<'_> {
         Ok(children)
     }
 
-    /// Does an interrupted or stopped compression over again: from the same parent it comes to the same end.
+    /// Takes an interrupted or stopped compression up: trainings go on where they stood, all else is done again, and from the same
+    /// parent it comes to the same end.
     pub fn compress_again(&self, origin: (RunId, &Recipe), sink: StoreSink<'_>) -> Result<Vec<RunId>, JobError> {
         let (run, recipe) = origin;
         let parent = self.parent(run)?;
-        sit(&sink, || self.apply(&parent, recipe, &sink))?;
+        let kept = match self.store.read_artifact(sink.run(), ArtifactKind::Checkpoint) {
+            Ok(bytes) => Kept::from_bytes(&bytes)?,
+            // It did not come as far as its first checkpoint.
+            Err(StoreError::NoArtifact { .. }) => Kept::default(),
+            Err(other) => return Err(other.into()),
+        };
+        sit(&sink, || self.apply(&parent, recipe, kept, &sink))?;
         let child = sink.run();
         drop(sink);
         self.measure_finished(run, &[child])?;
@@ -115,7 +122,7 @@ impl Worker<'_> {
         false
     }
 
-    fn apply(&self, parent: &Parent, recipe: &Recipe, sink: &StoreSink<'_>) -> Result<Ended, Failure> {
+    fn apply(&self, parent: &Parent, recipe: &Recipe, kept: Kept, sink: &StoreSink<'_>) -> Result<Ended, Failure> {
         let Parent {
             plan,
             weights,
@@ -126,7 +133,7 @@ impl Worker<'_> {
         let steps = recipe.finetune_epochs() * plan.steps_per_epoch;
         let trains = steps > 0;
         sink.emit(Event::Started {
-            first_step: 0,
+            first_step: kept.step(),
             total_steps: steps,
             steps_per_epoch: plan.steps_per_epoch,
             predicted: if trains {
@@ -135,7 +142,13 @@ impl Worker<'_> {
                 MemoryLedger::default()
             },
         })?;
-        let compressed = match compress::apply(recipe, plan, weights, *is_pruned, dataset, self.control, sink)? {
+        let origin = Origin {
+            plan,
+            weights,
+            is_pruned: *is_pruned,
+            dataset,
+        };
+        let compressed = match compress::apply(recipe, origin, kept, self.control, sink)? {
             Applied::Stopped { step } => return Ok(Ended::Stopped { step }),
             Applied::Finished(compressed) => compressed,
         };
@@ -148,6 +161,10 @@ impl Worker<'_> {
             dataset,
         }
         .prove(sink)?;
+        if trains {
+            // What it would go on from takes no room any more.
+            sink.save(ArtifactKind::Checkpoint, &Kept::default().to_bytes())?;
+        }
         Ok(Ended::Finished {
             best_epoch: compressed.epochs,
             epochs: compressed.epochs,

@@ -8,7 +8,7 @@ use super::{JobError, StoreSink};
 use crate::compress;
 use crate::data::{self, Dataset};
 use crate::deploy::Form;
-use crate::spec::{ArtifactKind, Ended, Failure, RunConfig, RunId, RunPlan};
+use crate::spec::{ArtifactKind, Ended, Event, EventSink as _, Failure, RunConfig, RunId, RunPlan};
 use crate::store::{NewRun, StoreError};
 use crate::train::{self, Outcome, Pruner, Start, TrainJob};
 
@@ -33,7 +33,11 @@ impl Worker<'_> {
         let (sink, record) = self.reopen(run)?;
         let plan = &record.plan;
         if let Some(folds) = record.folds {
-            sit(&sink, || self.all_folds(plan, folds, &sink))?;
+            sit(&sink, || {
+                let text = "A cross-validation keeps no checkpoints: it begins again with its first fold".to_owned();
+                sink.emit(Event::Note { text })?;
+                self.all_folds(plan, folds, &sink)
+            })?;
             return Ok(vec![run]);
         }
         if let Some((parent, recipe)) = &record.origin {

@@ -10,18 +10,34 @@ use crate::spec::{DataConfig, LayerSpec, RunConfig};
 #[derive(Default)]
 struct Recorder {
     events: Mutex<Vec<Event>>,
-    saves: Mutex<usize>,
+    kept: Mutex<Option<Vec<u8>>>,
+    control: RunControl,
+    /// Asks to stop when this epoch is told.
+    stops_after: Option<usize>,
 }
 
 impl EventSink for Recorder {
     fn emit(&self, event: Event) -> Result<(), Failure> {
+        if matches!(&event, Event::Epoch { epoch, .. } if Some(*epoch) == self.stops_after) {
+            self.control.request(Command::Stop);
+        }
         self.events.lock().unwrap().push(event);
         Ok(())
     }
 
-    fn save(&self, _: ArtifactKind, _: &[u8]) -> Result<(), Failure> {
-        *self.saves.lock().unwrap() += 1;
+    fn save(&self, kind: ArtifactKind, bytes: &[u8]) -> Result<(), Failure> {
+        if kind == ArtifactKind::Checkpoint {
+            *self.kept.lock().unwrap() = Some(bytes.to_vec());
+        }
         Ok(())
+    }
+}
+
+impl Recorder {
+    fn kept(&self) -> Kept {
+        let kept = self.kept.lock().unwrap();
+        kept.as_ref()
+            .map_or_else(Kept::default, |bytes| Kept::from_bytes(bytes).unwrap())
     }
 }
 
@@ -45,12 +61,74 @@ fn parent() -> (RunPlan, Weights, Dataset) {
     (plan, trained.weights, dataset)
 }
 
-fn run(recipe: &str, sink: &Recorder) -> Compressed {
-    let (plan, weights, dataset) = parent();
-    let recipe = recipe.parse().unwrap();
-    match apply(&recipe, &plan, &weights, false, &dataset, &RunControl::default(), sink).unwrap() {
+/// Of a network whose single weights were not pruned.
+fn origin<'a>((plan, weights, dataset): &'a (RunPlan, Weights, Dataset)) -> Origin<'a> {
+    Origin {
+        plan,
+        weights,
+        is_pruned: false,
+        dataset,
+    }
+}
+
+fn finished(applied: Applied) -> Compressed {
+    match applied {
         Applied::Finished(compressed) => *compressed,
         Applied::Stopped { step } => panic!("stopped before step {step}"),
+    }
+}
+
+fn run(recipe: &str, sink: &Recorder) -> Compressed {
+    let recipe = recipe.parse().unwrap();
+    finished(apply(&recipe, origin(&parent()), Kept::default(), &sink.control, sink).unwrap())
+}
+
+fn steps(sink: &Recorder) -> Vec<usize> {
+    let events = sink.events.lock().unwrap();
+    let steps = events.iter().filter_map(|event| match event {
+        Event::Steps { steps, .. } => Some(steps.iter().map(|record| record.step)),
+        _ => None,
+    });
+    steps.flatten().collect()
+}
+
+#[test]
+fn an_interrupted_recipe_goes_on_where_it_stood_and_comes_to_the_same_end() {
+    let parent = parent();
+    for (recipe, stops_after) in [
+        ("finetune:3", 1),
+        ("units:0.5:finetune=2+weights:0.5:finetune=2+int8-static", 1),
+        ("units:0.5:finetune=2+weights:0.5:finetune=2+int8-static", 3),
+        ("weights:0.6:schedule=iterative:steps=3:finetune=2", 5),
+        ("weights:0.8:schedule=cubic:finetune=4", 1),
+        ("distil:preset=tiny:epochs=3+finetune:2", 4),
+        ("finetune:2+int8-qat:epochs=2", 1),
+        ("finetune:2+int8-qat:epochs=2", 3),
+    ] {
+        let parsed: Recipe = recipe.parse().unwrap();
+        let whole = run(recipe, &Recorder::default());
+        let first = Recorder {
+            stops_after: Some(stops_after),
+            ..Recorder::default()
+        };
+        let stopped = apply(&parsed, origin(&parent), Kept::default(), &first.control, &first).unwrap();
+        let Applied::Stopped { step } = stopped else {
+            panic!("{recipe} did not stop")
+        };
+        assert_eq!(step, stops_after * whole.plan.steps_per_epoch, "{recipe}");
+        let kept = first.kept();
+        // Training on grids begins anew.
+        let from = if recipe.contains("qat") {
+            step.min(2 * whole.plan.steps_per_epoch)
+        } else {
+            step
+        };
+        assert_eq!(kept.step(), from, "{recipe}");
+        let second = Recorder::default();
+        let resumed = finished(apply(&parsed, origin(&parent), kept, &second.control, &second).unwrap());
+        assert_eq!(resumed, whole, "{recipe}");
+        let total = parsed.finetune_epochs() * whole.plan.steps_per_epoch;
+        assert_eq!(steps(&second), (from..total).collect::<Vec<_>>(), "{recipe}");
     }
 }
 
@@ -68,17 +146,11 @@ fn a_chain_counts_its_steps_and_epochs_in_one_row() {
     assert_eq!(compressed.plan.model.layers[0], LayerSpec::Dense { units: half });
     assert!(matches!(&compressed.form, Form::Int8(ranges) if ranges.layers.len() == 3));
     assert_eq!(compressed.epochs, 3);
-    assert_eq!(*sink.saves.lock().unwrap(), 0);
+    assert_eq!(
+        steps(&sink),
+        (0..3 * compressed.plan.steps_per_epoch).collect::<Vec<_>>()
+    );
     let events = sink.events.into_inner().unwrap();
-    let steps: Vec<usize> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Steps { steps, .. } => Some(steps.iter().map(|record| record.step)),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    assert_eq!(steps, (0..3 * compressed.plan.steps_per_epoch).collect::<Vec<_>>());
     let epochs: Vec<usize> = events
         .iter()
         .filter_map(|event| match event {
@@ -105,22 +177,14 @@ fn a_pruned_network_trained_on_keeps_its_zeros() {
     let (_, _, dataset) = parent();
     let go_on = |is_pruned| {
         let recipe = "finetune:2".parse().unwrap();
-        let (plan, weights) = (&first.plan, &first.weights);
-        let control = RunControl::default();
-        match apply(
-            &recipe,
-            plan,
-            weights,
+        let from = Origin {
+            plan: &first.plan,
+            weights: &first.weights,
             is_pruned,
-            &dataset,
-            &control,
-            &Recorder::default(),
-        )
-        .unwrap()
-        {
-            Applied::Finished(compressed) => *compressed,
-            Applied::Stopped { step } => panic!("stopped before step {step}"),
-        }
+            dataset: &dataset,
+        };
+        let sink = Recorder::default();
+        finished(apply(&recipe, from, Kept::default(), &sink.control, &sink).unwrap())
     };
     let held = go_on(true);
     assert_eq!(zero_share(&held), zero_share(&first));
@@ -172,19 +236,9 @@ fn the_student_is_smaller_and_goes_on_learning_from_its_teacher() {
     let alone = run("distil:preset=tiny:epochs=3:weight=0", &Recorder::default());
     let taught = run("distil:preset=tiny:epochs=3", &Recorder::default());
     assert_ne!(alone.weights, taught.weights);
-    let (plan, weights, dataset) = parent();
     let recipe = "distil:preset=medium".parse().unwrap();
-    let control = RunControl::default();
-    let failure = apply(
-        &recipe,
-        &plan,
-        &weights,
-        false,
-        &dataset,
-        &control,
-        &Recorder::default(),
-    )
-    .unwrap_err();
+    let sink = Recorder::default();
+    let failure = apply(&recipe, origin(&parent()), Kept::default(), &sink.control, &sink).unwrap_err();
     assert!(failure.to_string().contains("smaller preset"), "{failure}");
 }
 
@@ -203,18 +257,15 @@ fn layers_are_protected_by_hand_and_by_themselves() {
 
 #[test]
 fn a_stop_is_obeyed() {
-    let (plan, weights, dataset) = parent();
-    let control = RunControl::default();
-    control.request(Command::Stop);
+    let sink = Recorder::default();
+    sink.control.request(Command::Stop);
     for recipe in ["units:0.5:finetune=2", "units:0.5"] {
         let applied = apply(
             &recipe.parse().unwrap(),
-            &plan,
-            &weights,
-            false,
-            &dataset,
-            &control,
-            &Recorder::default(),
+            origin(&parent()),
+            Kept::default(),
+            &sink.control,
+            &sink,
         );
         assert_eq!(applied.unwrap(), Applied::Stopped { step: 0 });
     }
@@ -235,7 +286,8 @@ fn zeros_alone_are_simulated() {
 
 #[test]
 fn rewound_weights_are_those_of_the_parents_first_epochs() {
-    let (plan, weights, dataset) = parent();
+    let parent = parent();
+    let (plan, weights, _) = &parent;
     let sink = Recorder::default();
     let recipe = |rewind: usize| Recipe {
         steps: vec![RecipeStep::Weights(crate::spec::PruneWeights {
@@ -243,17 +295,13 @@ fn rewound_weights_are_those_of_the_parents_first_epochs() {
             ..crate::spec::PruneWeights::of(0.5, 0)
         })],
     };
-    let control = RunControl::default();
-    let rewound = |plan: &RunPlan, epochs: usize| {
-        let applied = apply(&recipe(epochs), plan, &weights, false, &dataset, &control, &sink).unwrap();
-        let Applied::Finished(compressed) = applied else {
-            panic!("nobody asked to stop");
-        };
-        compressed.weights
+    let rewound = |epochs: usize| {
+        let applied = apply(&recipe(epochs), origin(&parent), Kept::default(), &sink.control, &sink).unwrap();
+        finished(applied).weights
     };
-    let mask = weights::mask_of_zeros(&plan.model, &rewound(&plan, 0));
-    let first = crate::train::first_weights(&plan).unwrap();
-    assert_eq!(rewound(&plan, 0), weights::apply(&first, &mask));
-    assert_eq!(rewound(&plan, 4), weights::apply(&weights, &mask));
-    assert_ne!(rewound(&plan, 1), rewound(&plan, 2));
+    let mask = weights::mask_of_zeros(&plan.model, &rewound(0));
+    let first = crate::train::first_weights(plan).unwrap();
+    assert_eq!(rewound(0), weights::apply(&first, &mask));
+    assert_eq!(rewound(4), weights::apply(weights, &mask));
+    assert_ne!(rewound(1), rewound(2));
 }
