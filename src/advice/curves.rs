@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::spec::{Architecture, EarlyStopping, Metrics, RunConfig, RunPlan, ScheduleKind};
-use crate::timeline::{EpochPoint, RunView};
+use crate::timeline::{self, EpochPoint, RunView};
 
 /// A run as its curves tell it.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +17,8 @@ struct Curves<'a> {
     samples_per_second: f64,
     /// A loss or a gradient that is no finite number ended it.
     has_diverged: bool,
+    /// An alarm of over-fitting stands.
+    is_alarmed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -70,6 +72,7 @@ pub fn run_findings(plan: &RunPlan, view: &RunView) -> Vec<CurveFinding> {
         training_rows: plan.dataset.split.train,
         samples_per_second: view.usual_speed(),
         has_diverged: view.has_diverged(),
+        is_alarmed: timeline::over_fits(view),
     };
     curve_findings(&plan.config, &curves)
 }
@@ -181,7 +184,10 @@ fn over_fitting(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFinding>
     let (place, least) = lowest(&validation);
     let end = mean(&validation[validation.len() - (validation.len() / 5).max(1)..]);
     let last = train[train.len() - 1];
-    let is_rising = end > 1.15 * least && place + 2 < validation.len() && last < 0.9 * train[place];
+    let is_clear = end > 1.15 * least && last < 0.9 * train[place];
+    // What was told while it trained is not denied at the end, unless the loss came back.
+    let is_told = curves.is_alarmed && end > 1.02 * least && last < train[place];
+    let is_rising = place + 2 < validation.len() && (is_clear || is_told);
     is_rising.then(|| {
         let mut changed = config.clone();
         let mut remedies = Vec::new();
@@ -373,6 +379,7 @@ mod tests {
             training_rows: 10_000,
             samples_per_second: speed,
             has_diverged: false,
+            is_alarmed: false,
         };
         curve_findings(config, &curves)
     }

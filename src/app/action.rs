@@ -209,6 +209,8 @@ pub enum Action {
         text: String,
     },
     CopyText(String),
+    /// Says why nothing was done.
+    Refuse(String),
 }
 
 /// Actions without an argument of their own: what the palette lists and what has a shortcut.
@@ -238,10 +240,10 @@ pub enum Command {
     LearningCurve,
     CopyConfig,
     PasteConfig,
-    CloneSelected,
-    ResumeSelected,
-    ExportSelected,
-    PinSelected,
+    CloneRun,
+    ResumeRun,
+    ExportRun,
+    PinRun,
     DeleteSelected,
     Queue,
     Notices,
@@ -281,10 +283,10 @@ impl Command {
         Self::LearningCurve,
         Self::CopyConfig,
         Self::PasteConfig,
-        Self::CloneSelected,
-        Self::ResumeSelected,
-        Self::ExportSelected,
-        Self::PinSelected,
+        Self::CloneRun,
+        Self::ResumeRun,
+        Self::ExportRun,
+        Self::PinRun,
         Self::DeleteSelected,
         Self::Queue,
         Self::Notices,
@@ -324,10 +326,10 @@ impl Command {
             Self::LearningCurve => "Would more data help? Learning curve",
             Self::CopyConfig => "Copy the configuration",
             Self::PasteConfig => "Paste a configuration…",
-            Self::CloneSelected => "Take the selected run's configuration into the form",
-            Self::ResumeSelected => "Resume the selected run",
-            Self::ExportSelected => "Export the selected run…",
-            Self::PinSelected => "Pin the selected run as baseline",
+            Self::CloneRun => "Take the configuration of the run in view into the form",
+            Self::ResumeRun => "Resume the run in view",
+            Self::ExportRun => "Export the run in view…",
+            Self::PinRun => "Pin the run in view as baseline",
             Self::DeleteSelected => "Delete the selected run",
             Self::Queue => "Show the queue",
             Self::Notices => "Show past notices",
@@ -357,7 +359,7 @@ impl Command {
             Self::Undo => command(Key::Z),
             Self::Redo => KeyboardShortcut::new(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z),
             Self::ChooseDataFile => command(Key::O),
-            Self::ExportSelected => command(Key::E),
+            Self::ExportRun => command(Key::E),
             Self::Palette => command(Key::K),
             Self::Shortcuts => KeyboardShortcut::new(Modifiers::NONE, Key::F1),
             Self::Quit => command(Key::Q),
@@ -367,8 +369,8 @@ impl Command {
 
     /// What it does now; none where it makes no sense at the moment.
     pub fn action(self, model: &Model) -> Option<Action> {
-        let selected = model.runs.selected();
-        let with = |action: fn(RunId) -> Action| selected.map(|row| action(row.run.run));
+        let in_view = model.focus().and_then(|run| model.runs.row(run));
+        let with = |action: fn(RunId) -> Action| in_view.map(|row| action(row.run.run));
         Some(match self {
             Self::Train => Action::Train,
             Self::TrainOtherSeed => Action::TrainOtherSeed,
@@ -394,19 +396,23 @@ impl Command {
             Self::LearningCurve => Action::ShowPanel(Some(Panel::LearningCurve)),
             Self::CopyConfig => Action::CopyText(model.form.toml()),
             Self::PasteConfig => Action::Open(Dialog::PasteConfig),
-            Self::CloneSelected => return with(Action::CloneToForm),
-            Self::ResumeSelected => {
-                return selected
+            Self::CloneRun => return with(Action::CloneToForm),
+            Self::ResumeRun => {
+                return in_view
                     .filter(|row| row.can_resume())
                     .map(|row| Action::Resume(row.run.run));
             }
-            Self::ExportSelected => {
-                return selected
+            Self::ExportRun => {
+                return in_view
                     .filter(|row| row.is_usable())
                     .map(|row| Action::Open(Dialog::Export(row.run.run)));
             }
-            Self::PinSelected => return with(|run| Action::Pin(Some(run))),
-            Self::DeleteSelected => return with(|run| Action::Delete(vec![run])),
+            Self::PinRun => return with(|run| Action::Pin(Some(run))),
+            // What is gone was pointed at.
+            Self::DeleteSelected => {
+                let selected = model.runs.selected();
+                return selected.map(|row| Action::Delete(vec![row.run.run]));
+            }
             Self::Queue => Action::Open(Dialog::Queue),
             Self::Notices => Action::Open(Dialog::Notices),
             Self::Hints => Action::ShowHints(true),
@@ -417,6 +423,22 @@ impl Command {
             Self::Palette => Action::Open(Dialog::Palette),
             Self::Shortcuts => Action::Open(Dialog::Shortcuts),
             Self::Quit => Action::Quit,
+        })
+    }
+
+    /// Why it does nothing now, where a person who presses its keys could not see that.
+    pub fn refusal(self, model: &Model) -> Option<String> {
+        if self != Self::ExportRun || self.action(model).is_some() {
+            return None;
+        }
+        let Some(row) = model.focus().and_then(|run| model.runs.row(run)) else {
+            return Some("There is no run to export yet: press Run".to_owned());
+        };
+        let name = format!("{} ({})", row.run.name, row.run.run);
+        Some(if row.folds.is_some() {
+            format!("{name} is a cross-validation: it has no network to export")
+        } else {
+            format!("{name} has not finished: nothing can be exported yet")
         })
     }
 }

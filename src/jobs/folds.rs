@@ -3,7 +3,7 @@
 use super::admission::admit;
 use super::relay::Relay;
 use super::training::require_same_data;
-use super::worker::{Worker, name_of, sit};
+use super::worker::{Worker, sit};
 use super::{JobError, StoreSink, classical};
 use crate::compress;
 use crate::data;
@@ -17,7 +17,7 @@ impl Worker<'_> {
         let plan = admit(config, &first.summary).map_err(JobError::Config)?;
         drop(first);
         let sink = self.create(&NewRun {
-            name: &name_of(config, &plan),
+            name: &config.run_name(&plan.dataset.name),
             plan: &plan,
             origin: None,
             folds: Some(folds),

@@ -3,7 +3,7 @@
 use super::admission::admit;
 use super::probing::note_speed_up;
 use super::proof::Subject;
-use super::worker::{Worker, describe_model, name_of, sit};
+use super::worker::{Worker, describe_model, sit};
 use super::{JobError, StoreSink};
 use crate::compress;
 use crate::data::{self, Dataset};
@@ -17,7 +17,7 @@ impl Worker<'_> {
         let dataset = data::load(&config.data)?;
         let plan = admit(config, &dataset.summary).map_err(JobError::Config)?;
         let sink = self.create(&NewRun {
-            name: &name_of(config, &plan),
+            name: &config.run_name(&plan.dataset.name),
             plan: &plan,
             origin: None,
             folds: None,

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::engine::{JobId, Message, Outbox};
 use super::{Job, JobError, StoreSink};
 use crate::cost;
-use crate::spec::{Ended, Event, EventSink, Failure, RunConfig, RunControl, RunId, RunPlan, RunStatus};
+use crate::spec::{Ended, Event, EventSink, Failure, RunControl, RunId, RunPlan, RunStatus};
 use crate::store::{NewRun, RunRecord, Store, StoreError};
 
 /// One job at work.
@@ -81,14 +81,6 @@ pub(super) fn describe_model(sink: &StoreSink<'_>, plan: &RunPlan) -> Result<(),
         run.parameters = cost.parameters;
         run.multiply_adds = cost.multiply_adds;
     })
-}
-
-/// The name that the configuration gives, or data and architecture.
-pub(super) fn name_of(config: &RunConfig, plan: &RunPlan) -> String {
-    match &config.run.name {
-        Some(name) => name.clone(),
-        None => format!("{}-{}", plan.dataset.name, config.model.architecture),
-    }
 }
 
 /// What a panic said.

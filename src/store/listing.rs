@@ -1,8 +1,10 @@
 //! All runs at once, for lists: quick with ten thousand of them, because no plan is read.
 
+use serde::Deserialize;
+
 use super::runs::SummaryRow;
 use super::{Store, StoreError};
-use crate::spec::{Recipe, Run, RunId};
+use crate::spec::{Recipe, Run, RunConfig, RunId};
 
 /// A line of the list of runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,5 +73,28 @@ impl Store {
                 },
             )
             .collect()
+    }
+
+    /// Seeds of all runs of this configuration, whatever their names; deleted ones are among them, for they can come back.
+    pub fn seeds(&self, config: &RunConfig) -> Result<Vec<u64>, StoreError> {
+        #[derive(Deserialize)]
+        struct Plan {
+            config: RunConfig,
+        }
+        let plans: Vec<String> = self.query(|connection| {
+            connection
+                .prepare_cached("SELECT plan FROM runs WHERE architecture = ?1")?
+                .query_map([config.model.architecture.to_string()], |row| row.get(0))?
+                .collect()
+        })?;
+        // Written and read as those in the store: a number may lose its last digit on the way.
+        let text = self.to_json(&config.without_seed())?;
+        let wanted: RunConfig = self.parse_json(&text, || "configuration".to_owned())?;
+        // A plan that can't be read has no seed to avoid.
+        let configs = plans.iter().filter_map(|plan| serde_json::from_str(plan).ok());
+        Ok(configs
+            .filter(|Plan { config }| config.without_seed() == wanted)
+            .map(|plan| plan.config.run.seed)
+            .collect())
     }
 }

@@ -98,3 +98,33 @@ fn system_errors_become_what_a_person_can_act_on() {
     );
     assert!(failure.remedy.starts_with("make room"));
 }
+
+#[test]
+fn seeds_of_a_configuration_are_those_of_all_its_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let enter = |change: fn(&mut RunConfig)| {
+        let mut plan = plan();
+        change(&mut plan.config);
+        let new = NewRun {
+            name: "any",
+            plan: &plan,
+            origin: None,
+            folds: None,
+        };
+        store.create_run(&new).unwrap()
+    };
+    enter(|config| config.train.learning_rate = 0.1 + 0.2);
+    let deleted = enter(|config| {
+        (config.train.learning_rate, config.run.seed) = (0.1 + 0.2, u64::MAX);
+        config.run.name = Some("of its own".to_owned());
+    });
+    enter(|config| config.run.seed = 7);
+    let run = deleted.run();
+    drop(deleted);
+    store.set_deleted(&[run], true).unwrap();
+    let mut config = plan().config;
+    assert_eq!(store.seeds(&config).unwrap(), [7]);
+    (config.train.learning_rate, config.run.seed) = (0.1 + 0.2, 3);
+    assert_eq!(store.seeds(&config).unwrap(), [0, u64::MAX]);
+}

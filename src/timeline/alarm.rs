@@ -21,7 +21,7 @@ pub enum Concern {
     LossSpike,
     /// The training loss has been rising for long, or a loss is no number any more.
     Divergence,
-    /// The validation loss rises while the training loss falls.
+    /// The validation loss rises while the training loss falls, and has not been lower since.
     OverFitting,
     GradientExplosion,
     /// More memory is in use than was predicted.
@@ -59,6 +59,11 @@ pub fn alarms(view: &RunView) -> Vec<Alarm> {
     let mut watch = Watch::default();
     watch.take(view);
     watch.alarms
+}
+
+/// Whether an alarm of over-fitting stands.
+pub fn over_fits(view: &RunView) -> bool {
+    alarms(view).iter().any(|alarm| alarm.about == Concern::OverFitting)
 }
 
 /// Watches over a run: what it takes in of a growing view costs what is new.
@@ -100,13 +105,10 @@ impl Watch {
                 ..Self::default()
             };
         }
-        let told = self.alarms.len();
         self.take_steps(view);
         self.take_epochs(view);
         self.take_readings(view);
-        if self.alarms.len() > told {
-            self.alarms.sort_by_key(|alarm| alarm.step);
-        }
+        self.alarms.sort_by_key(|alarm| alarm.step);
     }
 
     fn take_steps(&mut self, view: &RunView) {
@@ -171,8 +173,10 @@ impl Watch {
             }
             if self.lowest.is_none_or(|(_, lowest, _)| validation < lowest) {
                 self.lowest = Some((place, validation, train));
+                // What was said is overtaken: the network has learned more than its samples since.
+                self.alarms.retain(|alarm| alarm.about != Concern::OverFitting);
+                self.said_rising = false;
             }
-            self.said_rising &= !point.is_best;
             let has_risen = self.rising >= RISING_EPOCHS && point.validation.loss > RISE_RATIO * self.rising_from;
             if has_risen && !self.said_rising {
                 self.said_rising = true;
@@ -493,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn over_fitting_is_told_at_the_third_epoch_and_again_after_a_new_best() {
+    fn over_fitting_is_told_at_the_third_epoch_and_taken_back_by_a_new_best() {
         let told = |losses: &[(f64, f64)]| {
             let mut events = run([]);
             let mut best = f64::INFINITY;
@@ -507,8 +511,10 @@ mod tests {
         assert_eq!(told(&losses), []);
         losses.extend([(0.6, 1.1), (0.5, 1.2)]);
         assert_eq!(told(&losses), [(50, Concern::OverFitting)]);
-        losses.extend([(0.4, 0.5), (0.3, 0.6), (0.2, 0.7), (0.1, 0.8)]);
-        assert_eq!(told(&losses), [(50, Concern::OverFitting), (100, Concern::OverFitting)]);
+        losses.push((0.4, 0.5));
+        assert_eq!(told(&losses), []);
+        losses.extend([(0.3, 0.6), (0.2, 0.7), (0.1, 0.8)]);
+        assert_eq!(told(&losses), [(100, Concern::OverFitting)]);
         assert_eq!(told(&[(0.4, 0.5), (0.5, 0.6), (0.6, 0.7), (0.7, 0.8)]), []);
     }
 

@@ -11,7 +11,7 @@ mod tests;
 mod trace;
 mod view;
 
-pub use alarm::{Alarm, Concern, Watch, alarms};
+pub use alarm::{Alarm, Concern, Watch, alarms, over_fits};
 pub use series::Series;
 pub use trace::{Curve, Trace, TracePoint, XAxis};
 pub use view::{EpochPoint, Progress, Reading, RunView};

@@ -30,7 +30,10 @@ pub fn keys(ui: &Ui, model: &Model, view: &mut ShellView, actions: &mut Actions)
         if has_focus && matches!(command, Command::Undo | Command::Redo) && ui.ctx().egui_wants_keyboard_input() {
             continue;
         }
-        let Some(action) = command.action(model) else { continue };
+        let refused = || command.refusal(model).map(Action::Refuse);
+        let Some(action) = command.action(model).or_else(refused) else {
+            continue;
+        };
         if ui.input_mut(|input| input.consume_shortcut(&shortcut)) {
             if command == Command::Palette {
                 *view = ShellView::default();

@@ -47,11 +47,15 @@ pub struct Model {
     pub runs: Runs,
     /// The job at work, if any, and those that wait, in order.
     pub queue: Vec<QueuedJob>,
+    /// What was put on the queue to be trained, without its seed, and that seed.
+    pub given_seeds: Vec<(RunConfig, u64)>,
     pub notices: Notices,
     /// Samples that were asked for.
     pub samples: Option<Samples>,
     /// A compressed run that is to be compressed further, while it or what came of it is in focus.
     pub further: Option<RunId>,
+    /// The run that the Compress page has compressed since one went there: runs that begin and end don't take its place.
+    pub held_parent: Option<RunId>,
     /// The ladder that was opened last, and how many were opened: the page takes each once.
     pub opened_ladder: (usize, Option<Ladder>),
     pub trial: Trials,
@@ -67,7 +71,7 @@ pub struct Model {
 #[derive(Debug)]
 pub struct QueuedJob {
     pub id: JobId,
-    /// In words: `digits-cnn`, `compress r3 by fp16`.
+    /// In words: `digits-cnn`, and `digits-cnn (r3)` as soon as it has a run, `compress digits-cnn (r3) by fp16`.
     pub what: String,
     pub kind: JobKind,
     pub control: Arc<RunControl>,
@@ -278,8 +282,16 @@ impl Model {
         Some((line, share(view.step, view.total_steps)))
     }
 
-    /// The run that the Compress page compresses: the one in focus or the one that it stems from, else the latest that can be.
+    /// The run that the Compress page compresses: the selected one or the one that it stems from, else the one that it
+    /// compressed before, the one in focus or the one that it stems from, or the latest that can be.
     pub fn parent(&self) -> Option<&RunRow> {
+        let held = self
+            .held_parent
+            .and_then(|run| self.runs.row(run))
+            .filter(|row| row.is_usable());
+        if let Some(held) = held.filter(|_| self.runs.selected().is_none()) {
+            return Some(held);
+        }
         let focus = self.focus().and_then(|run| self.runs.row(run));
         let origin = focus.and_then(|row| row.origin.as_ref()).map(|(parent, _)| *parent);
         let is_near = |run: &RunId| focus.is_some_and(|row| row.run.run == *run) || origin == Some(*run);
@@ -287,6 +299,7 @@ impl Model {
         let near = further.or_else(|| origin.map_or(focus, |parent| self.runs.row(parent)));
         let is_whole = |row: &&RunRow| row.is_usable() && row.origin.is_none();
         near.filter(|row| row.is_usable())
+            .or(held)
             .or_else(|| self.runs.rows().iter().rev().find(is_whole))
     }
 

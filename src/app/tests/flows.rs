@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use egui_kittest::kittest::Queryable as _;
 
 use super::{Action, RunStatus, Stage, open};
+use crate::app::action::Page;
 use crate::app::state::{PreviewState, RowExt, Tone};
 use crate::cost;
 use crate::jobs::tests::planted;
@@ -135,10 +136,10 @@ fn jobs_wait_are_reordered_and_cancelled() {
     let id = |stage: &Stage, name: &str| stage.model().queue.iter().find(|job| job.what == name).unwrap().id;
     let fourth = id(&stage, "fourth");
     stage.act(Action::MoveJob(fourth, 0));
-    assert_eq!(what(&stage), ["first", "fourth", "second", "third"]);
+    assert_eq!(what(&stage), ["first (r1)", "fourth", "second", "third"]);
     let second = id(&stage, "second");
     stage.act(Action::CancelJob(second));
-    assert_eq!(what(&stage), ["first", "fourth", "third"]);
+    assert_eq!(what(&stage), ["first (r1)", "fourth", "third"]);
     stage.act(Action::Stop);
     stage.until("the fourth is at work", |model| {
         model
@@ -263,4 +264,75 @@ fn a_deleted_run_comes_back_by_the_notice() {
     stage.harness.run_steps(12);
     stage.press("Undo");
     stage.until("it is back", |model| model.runs.row(run).is_some());
+}
+
+#[test]
+fn another_seed_is_one_that_no_run_and_no_waiting_job_has() {
+    let mut stage = Stage::new();
+    quick(&mut stage);
+    let first = stage.train();
+    stage.act(Action::Show(first, false));
+    for _ in 0..3 {
+        stage.act(Action::TrainOtherSeed);
+    }
+    stage.until("four have ended", |model| {
+        model.runs.rows().len() == 4 && model.queue.is_empty()
+    });
+    let said = |stage: &Stage, text: &str| stage.model().notices.all.iter().any(|notice| notice.text == text);
+    assert!(
+        said(&stage, "Done: iris-mlp-seed3 (r4)"),
+        "{:?}",
+        stage.model().notices.all
+    );
+
+    let store = stage.folder.path().join("store");
+    drop(stage.harness);
+    stage.harness = open(&store, 1440.0, 900.0);
+    stage.until("the data is read", |model| model.form.preview().is_some());
+    quick(&mut stage);
+    stage.act(Action::TrainOtherSeed);
+    stage.until("the fifth has ended", |model| {
+        model.runs.rows().len() == 5 && model.queue.is_empty()
+    });
+    let names: Vec<&str> = stage
+        .model()
+        .runs
+        .rows()
+        .iter()
+        .map(|row| row.run.name.as_str())
+        .collect();
+    let expected = [
+        "iris-mlp",
+        "iris-mlp-seed1",
+        "iris-mlp-seed2",
+        "iris-mlp-seed3",
+        "iris-mlp-seed4",
+    ];
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn a_run_that_begins_takes_neither_the_selection_nor_the_network_to_be_compressed() {
+    let mut stage = Stage::new();
+    quick(&mut stage);
+    let first = stage.train();
+    stage.act(Action::Go(Page::Compress));
+    let parent = |stage: &Stage| stage.model().parent().map(|row| row.run.run);
+    assert_eq!(parent(&stage), Some(first));
+    stage.act(Action::Select(first));
+    stage.configure(|config| config.train.epochs = 1000);
+    stage.act(Action::Train);
+    stage.until("the second is at work", |model| model.live_run().is_some());
+    let second = stage.model().live_run();
+    // Begun by hand, it is what is looked at; what is compressed stays.
+    assert_eq!((stage.model().focus(), parent(&stage)), (second, Some(first)));
+    stage.act(Action::Train);
+    stage.act(Action::Select(first));
+    stage.act(Action::Stop);
+    stage.until("the third is at work", |model| {
+        model.live_run().is_some_and(|run| Some(run) != second)
+    });
+    assert_eq!((stage.model().focus(), parent(&stage)), (Some(first), Some(first)));
+    stage.act(Action::Stop);
+    stage.until("all have ended", |model| model.queue.is_empty());
 }

@@ -121,3 +121,24 @@ fn what_was_set_is_remembered() {
     stored.0.insert("trimtab".to_owned(), "not what was written".to_owned());
     assert_eq!(crate::app::memory::recall(Some(&stored)).0.form.config.train.epochs, 30);
 }
+
+#[test]
+fn keys_act_on_the_run_in_view_or_say_why_they_do_not() {
+    let mut stage = Stage::new();
+    let press = |stage: &mut Stage| {
+        stage.harness.key_press_modifiers(Modifiers::COMMAND, Key::E);
+        stage.harness.run_steps(4);
+    };
+    press(&mut stage);
+    assert_eq!(stage.model().dialog, None);
+    assert!(stage.says("There is no run to export yet"));
+    stage.configure(|config| {
+        "iris".clone_into(&mut config.data.source);
+        config.model.architecture = Architecture::Mlp;
+        config.train.epochs = 2;
+    });
+    let run = stage.train();
+    assert!(stage.model().runs.selected().is_none());
+    press(&mut stage);
+    assert_eq!(stage.model().dialog, Some(Dialog::Export(run)));
+}

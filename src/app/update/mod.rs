@@ -94,6 +94,10 @@ impl Updater {
             model.runs.set_hovered(hovered);
             ui.request_repaint();
         }
+        model.held_parent = match model.page {
+            Page::Compress => model.parent().map(|row| row.run.run),
+            _ => None,
+        };
         self.open_what_is_shown(model);
         self.augment_what_is_shown(model);
     }
@@ -163,12 +167,17 @@ impl Updater {
             }
             Action::TrainOtherSeed => {
                 model.panel = None;
-                let mut config = model.form.config.clone();
-                config.run.seed = next_seed(model, &config);
-                self.train(model, config);
+                if let Some(reason) = why_not(model) {
+                    model.notices.say(Tone::Warn, reason);
+                    return;
+                }
+                show_what_begins(model);
+                // Most of the runs that may have a seed already are not at hand.
+                self.ask(model, Question::Seeds(Box::new(model.form.config.clone())));
             }
             Action::TrainAll(configs) => {
                 let count = configs.len();
+                show_what_begins(model);
                 for config in configs {
                     self.enqueue(model, config);
                 }
@@ -225,6 +234,7 @@ impl Updater {
             }
             Action::Resume(run) => {
                 let what = format!("resume {}", name_of(model, run));
+                show_what_begins(model);
                 self.submit(model, what, JobKind::Resume(run), Job::Resume { run });
             }
             Action::Pause => command(model, Command::Pause),
@@ -302,6 +312,7 @@ impl Updater {
             Action::SavePicture { rect, name } => self.dialogs.save_picture(rect, name),
             Action::OpenLadder => self.dialogs.open_ladder(),
             Action::SaveText { name, text } => self.dialogs.save(name, text.into_bytes()),
+            Action::Refuse(reason) => model.notices.say(Tone::Warn, reason),
             Action::CopyText(text) => {
                 ui.ctx().copy_text(text);
                 model.notices.say(Tone::Good, "Copied to the clipboard");
@@ -357,14 +368,26 @@ impl Updater {
             model.notices.say(Tone::Warn, reason);
             return;
         }
+        show_what_begins(model);
+        self.enqueue(model, config);
+    }
+
+    /// Trains it with a seed that no run of it has had (`used` are those of the store), and none that waits.
+    fn train_other_seed(&mut self, model: &mut Model, mut config: RunConfig, used: &[u64]) {
+        let alike = config.without_seed();
+        let is_given = |seed| model.given_seeds.contains(&(alike.clone(), seed));
+        loop {
+            config.run.seed = config.run.seed.wrapping_add(1);
+            if !used.contains(&config.run.seed) && !is_given(config.run.seed) {
+                break;
+            }
+        }
         self.enqueue(model, config);
     }
 
     fn enqueue(&mut self, model: &mut Model, config: RunConfig) {
-        let what = match &config.run.name {
-            Some(name) => name.clone(),
-            None => format!("{}-{}", short(&config.data.source), config.model.architecture),
-        };
+        model.given_seeds.push((config.without_seed(), config.run.seed));
+        let what = config.run_name(&short(&config.data.source));
         self.submit(model, what, JobKind::Train, Job::Train { config });
     }
 
@@ -416,9 +439,7 @@ impl Updater {
         wanted.extend(focus);
         wanted.extend(focus.and_then(|run| model.runs.baseline_of(run)).map(|row| row.run.run));
         wanted.extend(model.live_run());
-        if model.page == Page::Compress {
-            wanted.extend(model.parent().map(|row| row.run.run));
-        }
+        wanted.extend(model.held_parent);
         if let Some(Dialog::Export(run)) = model.dialog {
             wanted.push(run);
         }
@@ -478,17 +499,11 @@ pub fn why_not(model: &Model) -> Option<String> {
     }
 }
 
-/// The smallest seed above the form's that no run with this configuration has.
-fn next_seed(model: &Model, config: &RunConfig) -> u64 {
-    let name = config.run.name.clone();
-    let used = model.runs.visible().filter_map(|row| {
-        let plan = &model.runs.open(row.run.run)?.record.plan;
-        let mut same = plan.config.clone();
-        same.run.seed = config.run.seed;
-        same.run.name.clone_from(&name);
-        (same == *config).then_some(plan.config.run.seed)
-    });
-    used.max().unwrap_or(config.run.seed).max(config.run.seed) + 1
+/// A run that begins at once is looked at, unless another one is selected meanwhile; one that waits takes nothing away.
+fn show_what_begins(model: &mut Model) {
+    if model.queue.is_empty() {
+        model.runs.select(None);
+    }
 }
 
 fn copy_config(ui: &Ui, model: &mut Model, config: &RunConfig) {
@@ -501,11 +516,10 @@ fn copy_config(ui: &Ui, model: &mut Model, config: &RunConfig) {
     }
 }
 
+/// A run's name and its number: several may have the same name.
 fn name_of(model: &Model, run: RunId) -> String {
-    model
-        .runs
-        .row(run)
-        .map_or_else(|| run.to_string(), |row| row.run.name.clone())
+    let row = model.runs.row(run);
+    row.map_or_else(|| run.to_string(), |row| format!("{} ({run})", row.run.name))
 }
 
 /// A data source's last part, without its ending.

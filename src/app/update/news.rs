@@ -14,11 +14,13 @@ impl Updater {
         match message {
             Message::Opened { job, run } => {
                 if let Some(queued) = begun(model, job) {
+                    if queued.kind == JobKind::Train && queued.run.is_none() {
+                        queued.what = format!("{} ({run})", queued.what);
+                    }
                     queued.run = Some(run);
                     queued.progress = None;
                 }
                 model.runs.shown.insert(run);
-                model.runs.select(None);
                 model.runs.begin(run);
                 model.runs.reopen(run);
                 self.ask(model, Question::Run(run));
@@ -106,7 +108,7 @@ impl Updater {
         let failed = runs.iter().copied().find_map(|run| {
             let row = model.runs.row(run)?;
             let failed = matches!(row.run.status, RunStatus::Failed | RunStatus::Crashed);
-            failed.then(|| (row.run.name.clone(), row.run.status, row.run.failure.clone()))
+            failed.then(|| (name_of(model, run), row.run.status, row.run.failure.clone()))
         });
         if let Some((name, status, failure)) = failed {
             let why = failure.unwrap_or_default();
@@ -143,6 +145,7 @@ impl Updater {
                 }
             }
             Answer::Run(run, outcome) => model.runs.finish_open(run, outcome.map_err(|error| error.to_string())),
+            Answer::Seeds(config, Ok(used)) => self.train_other_seed(model, *config, &used),
             Answer::Preview(data, outcome) => {
                 if data == model.form.config.data.unaugmented() {
                     model.form.preview = match outcome {
@@ -191,7 +194,7 @@ impl Updater {
                         .offer(Tone::Info, format!("Deleted {what}"), "Undo", action);
                 }
             }
-            Answer::Runs(Err(error)) | Answer::Changed(_, Err(error)) => {
+            Answer::Runs(Err(error)) | Answer::Seeds(_, Err(error)) | Answer::Changed(_, Err(error)) => {
                 model.notices.say(Tone::Bad, error.to_string());
             }
             Answer::Folder(folder, outcome) => {

@@ -50,6 +50,10 @@ impl Clerk {
         match question {
             Question::Runs => vec![self.list()],
             Question::Run(run) => vec![Answer::Run(run, guarded(|| self.open(run)))],
+            Question::Seeds(config) => {
+                let seeds = guarded(|| Ok(self.store.seeds(&config)?));
+                vec![Answer::Seeds(config, seeds)]
+            }
             Question::Preview(config) => {
                 let preview = caught(|| self.preview(&config).map(Box::new)).unwrap_or_else(|message| {
                     Err(DataError::Crashed {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::data::{DataError, Part};
 use crate::jobs::{Fetchable, JobError};
-use crate::spec::{DataConfig, DatasetSummary, Finding, Ladder, RunId, SampleView, Snapshot, Wanted};
+use crate::spec::{DataConfig, DatasetSummary, Finding, Ladder, RunConfig, RunId, SampleView, Snapshot, Wanted};
 use crate::store::{RunRecord, RunRow};
 use crate::timeline::RunView;
 
@@ -17,6 +17,8 @@ pub enum Question {
     Runs,
     /// One run with its plan and all its events.
     Run(RunId),
+    /// The seeds that runs of a configuration have had.
+    Seeds(Box<RunConfig>),
     /// What a data set looks like.
     Preview(DataConfig),
     /// Some training samples before and after the data's augmentation, as a run of this seed would see them.
@@ -72,6 +74,7 @@ pub enum TryInput {
 pub enum Answer {
     Runs(Result<Vec<RunRow>, JobError>),
     Run(RunId, Result<Box<OpenedRun>, JobError>),
+    Seeds(Box<RunConfig>, Result<Vec<u64>, JobError>),
     Preview(DataConfig, Result<Box<Preview>, DataError>),
     /// What was asked with the samples.
     Augmented {

@@ -57,6 +57,22 @@ impl Default for RunSection {
 }
 
 impl RunConfig {
+    /// The name that it gives its run: its own, else data and architecture, and the seed where it is not 0.
+    pub fn run_name(&self, dataset: &str) -> String {
+        match (&self.run.name, self.run.seed) {
+            (Some(name), _) => name.clone(),
+            (None, 0) => format!("{dataset}-{}", self.model.architecture),
+            (None, seed) => format!("{dataset}-{}-seed{seed}", self.model.architecture),
+        }
+    }
+
+    /// What it trains, whatever its name and its seed: of two runs that share it, chance alone makes the difference.
+    pub fn without_seed(&self) -> Self {
+        let mut config = self.clone();
+        (config.run.seed, config.run.name) = (0, None);
+        config
+    }
+
     /// The preset CNN on handwritten digits: conv16-pool-conv32-pool-dense64, 3x3, same padding, batch norm. Its learning rate is
     /// high enough to recover from pruning in three epochs of fine-tuning.
     pub fn digits_cnn() -> Self {

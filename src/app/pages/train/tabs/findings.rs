@@ -9,12 +9,15 @@ use crate::app::action::{Action, Actions};
 use crate::app::state::{Model, OpenRun};
 use crate::app::theme::{self, Tokens};
 use crate::spec::{RunId, RunStatus};
+use crate::timeline;
 
 /// The findings of the run that is shown.
 #[derive(Debug, Default)]
 pub struct FindingsView {
     of: Option<Told>,
     findings: Vec<CurveFinding>,
+    /// An alarm of over-fitting stands.
+    is_alarmed: bool,
 }
 
 /// Which run, and what it had told when its curves were read.
@@ -37,6 +40,7 @@ impl FindingsView {
         };
         if self.of.replace(told) != Some(told) {
             self.findings = advice::run_findings(&open.record.plan, &open.view);
+            self.is_alarmed = timeline::over_fits(&open.view);
         }
         &self.findings
     }
@@ -62,11 +66,12 @@ pub fn findings_ui(ui: &mut Ui, subject: &Subject<'_>, model: &Model, view: &mut
             return empty_ui(ui, "Too short to be judged", &why);
         }
         let what = format!("Nothing to mend in the curves of these {epochs} epochs");
-        return empty_ui(
-            ui,
-            &what,
-            "No sign of a wrong learning rate, over-fitting or under-fitting",
-        );
+        let hint = if view.is_alarmed {
+            "No sign of a wrong learning rate or under-fitting; the validation loss rose for a while (see Log), and came back"
+        } else {
+            "No sign of a wrong learning rate, over-fitting or under-fitting"
+        };
+        return empty_ui(ui, &what, hint);
     }
     ScrollArea::vertical()
         .id_salt(("findings", run.0))

@@ -7,6 +7,7 @@ use crate::app::action::Action;
 use crate::app::state::{Form, Model};
 use crate::app::tests::models::{open_as, row, with_runs};
 use crate::spec::{Ended, Envelope, Event, Failure, Metrics, RunConfig, RunStatus};
+use crate::timeline;
 
 /// An ended run of the digits network whose losses were these, epoch by epoch: in training, and in validation.
 fn ran(losses: &[(f64, f64)], ended: Ended) -> Model {
@@ -126,4 +127,28 @@ fn folds_are_several_curves_and_have_no_findings() {
     let mut model = ran(&learned_by_heart(), finished());
     model.runs.change(RUN, |line| line.folds = Some(3));
     assert!(stage(model).query_by_label("Findings").is_none());
+}
+
+#[test]
+fn findings_and_alarms_agree_on_over_fitting() {
+    let falling = |epoch: usize| 0.9_f64.powi(i32::try_from(epoch).unwrap());
+    let told = |validation: &[f64]| {
+        let losses: Vec<(f64, f64)> = validation
+            .iter()
+            .enumerate()
+            .map(|(epoch, &loss)| (falling(epoch), loss))
+            .collect();
+        let model = ran(&losses, finished());
+        let is_alarmed = timeline::over_fits(&model.runs.open(RUN).unwrap().view);
+        (is_alarmed, findings(model))
+    };
+    // A rise of 8 %: told while it trained, and not denied at the end.
+    let (is_alarmed, stage) = told(&[1.0, 0.8, 0.82, 0.84, 0.86, 0.86, 0.86, 0.86]);
+    assert!(is_alarmed && says(&stage, "lowest after epoch 2 (0.800)"));
+    // It came back to what it was.
+    let (is_alarmed, stage) = told(&[1.0, 0.8, 0.82, 0.84, 0.86, 0.83, 0.81, 0.801, 0.801]);
+    assert!(is_alarmed && says(&stage, "Nothing to mend") && says(&stage, "rose for a while"));
+    // A new best takes the alarm back.
+    let (is_alarmed, stage) = told(&[1.0, 0.8, 0.82, 0.84, 0.86, 0.83, 0.79, 0.78, 0.77]);
+    assert!(!is_alarmed && says(&stage, "No sign of a wrong learning rate, over-fitting or"));
 }
