@@ -1,8 +1,7 @@
 //! Training samples changed in ways that leave their meaning alone, drawn anew for every row and epoch.
 
-use std::f32::consts::TAU;
-
 use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
 
 use super::{DataError, Dataset, Loader};
 use crate::spec::{Augmentation, Shape};
@@ -259,14 +258,10 @@ fn resample_steps(sequence: &mut [f32], features: usize, workspace: &mut Workspa
     }
 }
 
-/// Adds normal noise (Box and Muller 1958).
+/// Adds normal noise.
 fn noise(values: &mut [f32], deviation: f32, generator: &mut impl Rng) {
-    for pair in values.chunks_mut(2) {
-        let radius = deviation * (-2.0 * (1.0 - generator.random::<f32>()).ln()).sqrt();
-        let (sin, cos) = (TAU * generator.random::<f32>()).sin_cos();
-        for (value, part) in pair.iter_mut().zip([cos, sin]) {
-            *value += radius * part;
-        }
+    for value in values {
+        *value += deviation * generator.sample::<f32, _>(StandardNormal);
     }
 }
 
