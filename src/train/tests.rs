@@ -485,8 +485,12 @@ fn the_schedules_by_hand() {
     assert!((rate(&prepared.plan, 17) - 0.5 * (1.0 + half.cos())).abs() < 1e-12);
     prepared.plan.config.train.schedule = ScheduleKind::Step;
     prepared.plan.config.train.step_epochs = 2;
-    assert!((rate(&prepared.plan, 13) - 1.0).abs() < 1e-12);
-    assert!((rate(&prepared.plan, 14) - 0.1).abs() < 1e-12);
+    // Two epochs after the warm-up.
+    assert!((rate(&prepared.plan, 20) - 1.0).abs() < 1e-12);
+    assert!((rate(&prepared.plan, 21) - 0.1).abs() < 1e-12);
+    prepared.plan.config.train.schedule = ScheduleKind::Exponential;
+    assert!((rate(&prepared.plan, 7) - 1.0).abs() < 1e-12);
+    assert!((rate(&prepared.plan, 14) - 0.1_f64.sqrt()).abs() < 1e-12);
     prepared.plan.config.train.schedule = ScheduleKind::Constant;
     assert!((rate(&prepared.plan, 27) - 1.0).abs() < 1e-12);
 }
