@@ -28,6 +28,8 @@ pub struct Choice {
     pub multiply_adds: u64,
     /// Predicted peak of the training.
     pub memory_bytes: u64,
+    /// The data decide, and these are what it takes at most.
+    pub is_estimate: bool,
     /// The small preset on these data.
     pub config: RunConfig,
 }
@@ -146,6 +148,7 @@ fn choice(architecture: Architecture, data: &DataConfig, dataset: &DatasetSummar
         parameters: cost.parameters,
         multiply_adds: cost.multiply_adds,
         memory_bytes: cost::memory(&plan).total(),
+        is_estimate: cost.is_estimate,
         config,
     })
 }

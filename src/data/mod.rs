@@ -99,10 +99,15 @@ pub fn names() -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
-/// Whether this names a set that is generated, with as many points and as much noise as configured.
+/// Whether this names a set that is generated, with as many samples as configured.
 pub fn is_generated(source: &str) -> bool {
     let source = source.trim();
     GENERATED.iter().any(|set| set.name == source) || pictures::GLYPHS.iter().any(|set| set.name == source)
+}
+
+/// Whether this names a set that is generated with as much noise as configured.
+pub fn has_noise(source: &str) -> bool {
+    GENERATED.iter().any(|set| set.has_noise && set.name == source.trim())
 }
 
 /// Loads the configured set, splits it and preprocesses it with the statistics of its training part.

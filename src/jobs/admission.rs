@@ -16,7 +16,7 @@ pub(super) fn admit(config: &RunConfig, dataset: &DatasetSummary) -> Result<RunP
             units::bytes(needed),
             units::bytes(available)
         );
-        let remedy = "use fewer units or filters, or a smaller train.batch_size; `trimtab cost` shows where it goes";
+        let remedy = "use fewer units or filters, or a smaller batch";
         return Err(vec![ConfigIssue::new("model", problem, remedy)]);
     }
     Ok(plan)

@@ -18,9 +18,14 @@ pub fn datasets() -> Vec<(&'static str, &'static str)> {
     data::names()
 }
 
-/// Whether this names a set that is generated, with as many points and as much noise as configured.
+/// Whether this names a set that is generated, with as many samples as configured.
 pub fn is_generated(source: &str) -> bool {
     data::is_generated(source)
+}
+
+/// Whether this names a set that is generated with as much noise as configured.
+pub fn has_noise(source: &str) -> bool {
+    data::has_noise(source)
 }
 
 /// What a data set is.

@@ -35,8 +35,8 @@ mod worker;
 pub use crate::data::{DataError, Part};
 pub use crate::store::{RunRecord, RunRow};
 pub use answers::{
-    Answers, Bench, BenchRow, Prediction, Workload, bench, check, datasets, describe, examine, exports, home,
-    is_generated, plan, predict, rows,
+    Answers, Bench, BenchRow, Prediction, Workload, bench, check, datasets, describe, examine, exports, has_noise,
+    home, is_generated, plan, predict, rows,
 };
 pub use desk::{
     Answer, Augmented, Desk, OpenedRun, Preview, Question, Trial, Tried, TryInput, WrittenFile, read_ladder,

@@ -159,11 +159,7 @@ impl super::DataConfig {
                 && !(1..=most).contains(&value)
             {
                 let problem = format!("{value} is out of range");
-                issues.push(ConfigIssue::new(
-                    format!("data.{field}"),
-                    problem,
-                    format!("use 1 to {most}"),
-                ));
+                issues.push(ConfigIssue::new(format!("data.{field}"), problem, bound(value, most)));
             }
         }
         for (place, augmentation) in self.augment.iter().enumerate() {
@@ -201,7 +197,8 @@ impl super::ModelConfig {
         for (field, values) in widths.into_iter().filter(|(field, _)| self.uses(field)) {
             if let Some(value) = values.iter().find(|value| !(1..=LARGEST_WIDTH).contains(value)) {
                 let problem = format!("{value} is out of range");
-                issues.push(ConfigIssue::new(format!("model.{field}"), problem, "use 1 to 1000000"));
+                let remedy = bound(*value, LARGEST_WIDTH);
+                issues.push(ConfigIssue::new(format!("model.{field}"), problem, remedy));
             }
             if values.len() > MOST_LAYERS || (field == "blocks" && self.blocks > MOST_LAYERS) {
                 let problem = format!("{} layers", values.len().max(self.blocks));
@@ -251,6 +248,15 @@ impl super::ModelConfig {
             "penalty" => matches!(architecture, A::Logistic | A::Ridge),
             _ => false,
         }
+    }
+}
+
+/// What a count is to be that is 0, or above `most`.
+fn bound(value: usize, most: usize) -> String {
+    if value == 0 {
+        "use 1 or more".to_owned()
+    } else {
+        format!("use at most {most}")
     }
 }
 

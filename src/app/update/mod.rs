@@ -8,6 +8,7 @@ use egui::{Context, Ui};
 
 use super::action::{Action, Actions, Dialog, Page, Panel};
 use super::dialogs::{Chosen, Dialogs};
+use super::pages::train::setup::issue_words;
 use super::state::{Exported, JobKind, Model, PreviewState, QueuedJob, Samples, Seen, Tone};
 use crate::jobs::{Desk, Job, JobId, Probe, Question};
 use crate::spec::{Command, DataConfig, RunConfig, RunId, Wanted, parse_config};
@@ -494,7 +495,7 @@ pub fn why_not(model: &Model) -> Option<String> {
     match (&model.form.preview, &model.form.checked) {
         (_, Ok(_)) => None,
         (PreviewState::Failed(reason), _) => Some(reason.clone()),
-        (_, Err(issues)) if !issues.is_empty() => Some(issues[0].to_string()),
+        (_, Err(issues)) if !issues.is_empty() => Some(issue_words(&issues[0])),
         _ => Some("The data is still being read".to_owned()),
     }
 }

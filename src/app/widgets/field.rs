@@ -2,6 +2,7 @@
 //! What is typed is never lost: text that is no value stays in its field, with the reason, and the value stays as it was.
 
 use std::cell::RefCell;
+use std::num::IntErrorKind;
 
 use egui::emath::Numeric;
 use egui::{
@@ -144,6 +145,8 @@ pub fn sentence(text: &str) -> String {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Typed {
     text: String,
+    /// The value when the field was entered, which holds while the text is none.
+    before: String,
     /// The value beside which it was typed; where the value has changed since, the text is out of date.
     beside: String,
     /// Why it is no value.
@@ -154,6 +157,7 @@ impl Typed {
     /// The text of a value.
     fn standing(text: String) -> Self {
         Self {
+            before: text.clone(),
             beside: text.clone(),
             text,
             problem: None,
@@ -181,6 +185,9 @@ pub fn text_ui<T>(
 ) -> Response {
     let shown = show(value);
     typed.take_if(|typed| typed.beside != shown);
+    let before = typed
+        .as_ref()
+        .map_or_else(|| shown.clone(), |typed| typed.before.clone());
     let mut text = typed.as_ref().map_or(shown, |typed| typed.text.clone());
     let is_wrong = typed.as_ref().is_some_and(|typed| typed.problem.is_some());
     let id = ui.next_auto_id();
@@ -209,9 +216,16 @@ pub fn text_ui<T>(
                 *value = read;
                 None
             }
-            Err(problem) => Some(problem),
+            Err(problem) => {
+                // What was typed up to here is no value that anybody wanted.
+                if let Ok(read) = read(&before) {
+                    *value = read;
+                }
+                Some(problem)
+            }
         };
         *typed = Some(Typed {
+            before,
             beside: show(value),
             text,
             problem,
@@ -228,7 +242,8 @@ pub fn text_ui<T>(
 #[derive(Debug, Clone, Copy)]
 pub struct Number {
     before: &'static str,
-    after: &'static str,
+    /// After one, and after any other number.
+    after: [&'static str; 2],
     /// Change for each point of dragging.
     speed: f64,
 }
@@ -237,13 +252,21 @@ impl Number {
     pub const fn by(speed: f64) -> Self {
         Self {
             before: "",
-            after: "",
+            after: [""; 2],
             speed,
         }
     }
 
     pub const fn unit(self, unit: &'static str) -> Self {
-        Self { after: unit, ..self }
+        self.counting(unit, unit)
+    }
+
+    /// What there is one of, or several.
+    pub const fn counting(self, one: &'static str, several: &'static str) -> Self {
+        Self {
+            after: [one, several],
+            ..self
+        }
     }
 
     pub const fn called(self, name: &'static str) -> Self {
@@ -286,12 +309,13 @@ pub fn number_ui<N: Numeric>(ui: &mut Ui, value: &mut N, typed: &mut Option<Type
         "" => String::new(),
         text => format!("{}{text}{}", space[0], space[1]),
     };
+    let after = look.after[usize::from(value.to_f64() != 1.0)];
     let drag = DragValue::new(value)
         .range(N::from_f64(0.0)..=N::MAX)
         .clamp_existing_to_range(false)
         .speed(look.speed)
         .prefix(spaced(look.before, ["", " "]))
-        .suffix(spaced(look.after, [" ", ""]))
+        .suffix(spaced(after, [" ", ""]))
         .min_size(size)
         .clip_text(true)
         .custom_formatter(|value, _| plain(value))
@@ -401,34 +425,48 @@ pub fn list_text(values: &[usize]) -> String {
 
 fn read_list(text: &str) -> Result<Vec<usize>, String> {
     let words = text.split([',', ';', ' ']).map(str::trim);
-    words
-        .filter(|word| !word.is_empty())
-        .map(|word| {
-            let wrong = |_| format!("\"{word}\" is not a whole number");
-            word.parse().map_err(wrong)
-        })
-        .collect()
+    let numbers = words.filter(|word| !word.is_empty()).map(|word| {
+        let number = read_whole(word, 1)?;
+        usize::try_from(number).map_err(|_| too_large(word, usize::MAX))
+    });
+    numbers.collect()
 }
 
 /// A whole number of any size.
 pub fn seed_ui(ui: &mut Ui, value: &mut u64, typed: &mut Option<Typed>) -> Response {
-    text_ui(ui, value, typed, "", u64::to_string, |text| {
-        let wrong = |_| format!("\"{}\" is not a whole number", text.trim());
-        text.trim().parse().map_err(wrong)
+    text_ui(ui, value, typed, "", u64::to_string, |text| read_whole(text, 0))
+}
+
+/// A whole number; `least` is what is asked for where one below 0 is typed.
+fn read_whole(text: &str, least: u64) -> Result<u64, String> {
+    let text = text.trim();
+    text.parse::<u64>().map_err(|error| {
+        let is_below = text.strip_prefix('-').is_some_and(|rest| is_whole(rest));
+        match error.kind() {
+            _ if is_below => format!("\"{text}\" is too small: use {least} or more"),
+            IntErrorKind::PosOverflow => too_large(text, u64::MAX),
+            _ => format!("\"{text}\" is not a whole number"),
+        }
     })
 }
 
+fn is_whole(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|letter| letter.is_ascii_digit())
+}
+
+fn too_large(text: &str, most: impl std::fmt::Display) -> String {
+    format!("\"{text}\" is too large: use {most} at most")
+}
+
 fn read_number(text: &str, is_whole: bool) -> Result<f64, String> {
+    if is_whole {
+        return read_whole(text, 0).map(|number| number as f64);
+    }
     let text = text.trim();
-    let number = if is_whole {
-        text.parse::<u64>().ok().map(|number| number as f64)
-    } else {
-        text.parse::<f64>()
-            .ok()
-            .filter(|number| number.is_finite() && *number >= 0.0)
-    };
-    let kind = if is_whole { "a whole number" } else { "a number" };
-    number.ok_or_else(|| format!("\"{text}\" is not {kind} of at least 0"))
+    let number = text.parse::<f64>().ok();
+    number
+        .filter(|number| number.is_finite() && *number >= 0.0)
+        .ok_or_else(|| format!("\"{text}\" is not a number of at least 0"))
 }
 
 /// Rounded to three significant digits.
@@ -456,9 +494,17 @@ mod tests {
         }
         assert_eq!(read_list("").unwrap(), Vec::<usize>::new());
         assert_eq!(list_text(&[64, 32]), "64, 32");
-        for text in ["64, x", "-1", "1.5", "99999999999999999999999"] {
-            let problem = read_list(text).unwrap_err();
-            assert!(problem.contains("is not a whole number"), "{text}: {problem}");
+        for (text, expected) in [
+            ("64, x", "\"x\" is not a whole number"),
+            ("64, -x", "\"-x\" is not a whole number"),
+            ("1.5", "\"1.5\" is not a whole number"),
+            ("16, -3", "\"-3\" is too small: use 1 or more"),
+            (
+                "99999999999999999999999",
+                "\"99999999999999999999999\" is too large: use 18446744073709551615 at most",
+            ),
+        ] {
+            assert_eq!(read_list(text).unwrap_err(), expected);
         }
     }
 

@@ -16,6 +16,7 @@ pub(super) const SET: Generated = Generated {
     name: "adding",
     about: "sequences whose two marked numbers are to be added, generated; you set samples and steps",
     target: "sum",
+    has_noise: false,
     draw,
 };
 

@@ -19,6 +19,7 @@ pub(super) const SET: Generated = Generated {
     name: "brackets",
     about: "texts of brackets, balanced or not, generated; you set samples and steps",
     target: "class",
+    has_noise: false,
     draw,
 };
 

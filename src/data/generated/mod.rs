@@ -19,6 +19,8 @@ pub(super) struct Generated {
     pub(super) about: &'static str,
     /// Name of its target.
     target: &'static str,
+    /// Whether `data.noise` plays a part.
+    pub(super) has_noise: bool,
     draw: Draw,
 }
 

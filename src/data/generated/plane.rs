@@ -41,6 +41,7 @@ const fn set(name: &'static str, about: &'static str) -> Generated {
         name,
         about,
         target: "class",
+        has_noise: true,
         draw,
     }
 }

@@ -17,6 +17,7 @@ pub(super) const SET: Generated = Generated {
     name: "sines",
     about: "a series of sines with a trend, to be forecast, generated; you set steps, noise, window and horizon",
     target: "value",
+    has_noise: true,
     draw,
 };
 

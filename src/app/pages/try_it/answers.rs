@@ -4,6 +4,7 @@ use egui::{Align, Align2, FontId, Label, Layout, Rect, RichText, ScrollArea, Sen
 use egui_material_icons::{MaterialIcon, icons};
 
 use super::family::Family;
+use super::titled;
 use crate::app::action::{Action, Actions, Page};
 use crate::app::state::Model;
 use crate::app::theme::{self, Tokens};
@@ -132,8 +133,8 @@ fn head_ui(ui: &mut Ui, row: &RunRow, model: &Model) {
     let run = row.run.run;
     ui.horizontal(|ui| {
         mark::dot(ui, mark::run_colour(ui, model, run));
-        ui.add(Label::new(theme::strong(&row.run.name)).truncate())
-            .on_hover_text(&row.run.name);
+        ui.add(Label::new(theme::strong(titled(row))).truncate())
+            .on_hover_text(titled(row));
     });
     let recipe = match &row.origin {
         Some((_, recipe)) => recipe.to_string(),

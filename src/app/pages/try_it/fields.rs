@@ -8,6 +8,8 @@ use crate::app::theme;
 
 /// Width of a cell's field, in points.
 const FIELD: f32 = 168.0;
+/// Lines of a text's field; a longer text makes it taller.
+const LINES: usize = 4;
 
 /// Chooses a row of the test split; `rows` is how many there are, where that is known.
 pub fn row_ui(ui: &mut Ui, input: &mut Input, rows: Option<usize>) {
@@ -58,8 +60,8 @@ fn step(ui: &mut Ui, icon: MaterialIcon, name: &str, is_enabled: bool) -> bool {
     response.on_hover_text(name).clicked()
 }
 
-/// A field for each column; a changed one makes the row the person's own.
-pub fn cells_ui(ui: &mut Ui, input: &mut Input, columns: &[String]) {
+/// A field for each column, as large as a text is where it holds one; a changed one makes the row the person's own.
+pub fn cells_ui(ui: &mut Ui, input: &mut Input, columns: &[String], is_text: bool) {
     if input.cells.is_empty() {
         ui.label(theme::hint(
             ui,
@@ -70,6 +72,10 @@ pub fn cells_ui(ui: &mut Ui, input: &mut Input, columns: &[String]) {
     ui.add_space(theme::SPACE[0]);
     let mut is_changed = false;
     for (name, value) in &mut input.cells {
+        if is_text {
+            is_changed |= writing_ui(ui, name, value);
+            continue;
+        }
         ui.horizontal(|ui| {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 is_changed |= cell_ui(ui, name, value);
@@ -95,4 +101,13 @@ fn cell_ui(ui: &mut Ui, name: &str, value: &mut String) -> bool {
         label.on_hover_text(name);
     });
     is_changed
+}
+
+/// A field for a text, below its name; true if it was changed.
+fn writing_ui(ui: &mut Ui, name: &str, value: &mut String) -> bool {
+    let label = ui.add(egui::Label::new(theme::label(ui, name)).truncate());
+    let edit = egui::TextEdit::multiline(value)
+        .desired_width(f32::INFINITY)
+        .desired_rows(LINES);
+    ui.add(edit).labelled_by(label.id).changed()
 }

@@ -19,8 +19,8 @@ use crate::app::action::{Action, Actions, Page};
 use crate::app::state::Model;
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::mark;
-use crate::jobs::{Tried, TryInput};
-use crate::spec::RunId;
+use crate::jobs::{RunRow, Tried, TryInput};
+use crate::spec::{DatasetSummary, RunId, Shape};
 use family::Family;
 use input::{Input, Kind};
 use pad::Pad;
@@ -149,12 +149,17 @@ impl TryView {
     }
 }
 
+/// Name and number: several may have the same name.
+fn titled(row: &RunRow) -> String {
+    format!("{} · {}", row.run.name, row.run.run)
+}
+
 /// The run whose family answers.
 fn family_ui(ui: &mut Ui, family: &Family<'_>, model: &Model, actions: &mut Actions) {
     ui.horizontal(|ui| {
         ui.label(theme::title("Try it"));
         ui.add_space(theme::SPACE[1]);
-        let name = &family.root.run.name;
+        let name = titled(family.root);
         let combo = ComboBox::from_id_salt("family")
             .width(ui.available_width())
             .truncate()
@@ -167,8 +172,7 @@ fn family_ui(ui: &mut Ui, family: &Family<'_>, model: &Model, actions: &mut Acti
                 .show_rows(ui, height, roots.len(), |ui, shown| {
                     for row in roots.get(shown).unwrap_or_default() {
                         let is_present = row.run.run == family.root.run.run;
-                        let text = format!("{} · {}", row.run.name, row.run.run);
-                        if ui.selectable_label(is_present, text).clicked() {
+                        if ui.selectable_label(is_present, titled(row)).clicked() {
                             actions.push(Action::Select(row.run.run));
                             ui.close();
                         }
@@ -198,7 +202,9 @@ fn input_ui(ui: &mut Ui, family: &Family<'_>, model: &Model, view: &mut TryView)
     fields::row_ui(ui, &mut view.input, rows);
     if let Some(Kind::Table(columns)) = &view.input.kind {
         let columns = columns.clone();
-        fields::cells_ui(ui, &mut view.input, &columns);
+        let is_text = |dataset: &DatasetSummary| matches!(dataset.input, Shape::Tokens { .. });
+        let is_text = family.dataset(model).is_some_and(is_text);
+        fields::cells_ui(ui, &mut view.input, &columns, is_text);
     }
 }
 
@@ -213,8 +219,8 @@ fn members_ui(ui: &mut Ui, family: &Family<'_>, model: &Model, view: &mut TryVie
         let mut is_chosen = chosen.contains(&run);
         ui.horizontal(|ui| {
             mark::dot(ui, mark::run_colour(ui, model, run));
-            let response = ui.add(Checkbox::new(&mut is_chosen, row.run.name.as_str()));
-            if response.on_hover_text(&row.run.name).changed() {
+            let response = ui.add(Checkbox::new(&mut is_chosen, titled(row)));
+            if response.on_hover_text(titled(row)).changed() {
                 view.ticks.insert(run, is_chosen);
             }
         });

@@ -205,8 +205,8 @@ fn answers_stand_side_by_side_with_truth_agreement_and_cost() {
     ] {
         assert!(says(&stage, words), "{words}");
     }
-    let fp16 = "digits-cnn-fp16";
-    stage.get_by_role_and_label(Role::CheckBox, fp16).click();
+    let fp16 = format!("digits-cnn-fp16 · {NOT_MEASURED}");
+    stage.get_by_role_and_label(Role::CheckBox, &fp16).click();
     stage.run();
     let questions = asked(&mut stage);
     assert_eq!(questions.last().unwrap().0, [BASELINE, SMALLER, NOT_MEASURED]);

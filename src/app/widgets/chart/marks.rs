@@ -28,20 +28,9 @@ pub fn marks_ui(ui: &Ui, chart: &Chart<'_>, view: &ChartView, plane: &Plane, tra
     };
     if chart.quantity == Quantity::Memory {
         name_bands(ui, focus, transform);
-        if let Some((step, bytes)) = focus.view.peak()
-            && let Some(position) = place(step, bytes as f64)
-        {
-            let text = format!("peak {}", units::bytes(bytes));
-            pin(ui, transform, position, Tokens::of(ui).text, &text);
-        }
-    }
-    if let Some((step, value, epoch)) = best(chart, focus)
-        && let Some(position) = place(step, value)
-    {
-        let text = format!("best {}, epoch {epoch}", chart.unit.value(value));
-        pin(ui, transform, position, focus.colour, &text);
     }
     let mut last = f32::NEG_INFINITY;
+    let mut flags = Vec::new();
     for (number, alarm) in view.cache.alarms(focus.run).iter().enumerate() {
         if !chart.quantity.concerns().contains(&alarm.about) {
             continue;
@@ -51,8 +40,22 @@ pub fn marks_ui(ui: &Ui, chart: &Chart<'_>, view: &ChartView, plane: &Plane, tra
             && position.x - last >= FLAGS_APART
         {
             last = position.x;
-            flag(ui, transform, position, alarm, number);
+            flags.push(flag(ui, transform, position, alarm, number));
         }
+    }
+    // Words last: nothing is drawn over them.
+    if chart.quantity == Quantity::Memory
+        && let Some((step, bytes)) = focus.view.peak()
+        && let Some(position) = place(step, bytes as f64)
+    {
+        let text = format!("peak {}", units::bytes(bytes));
+        pin(ui, transform, position, Tokens::of(ui).text, &text, &flags);
+    }
+    if let Some((step, value, epoch)) = best(chart, focus)
+        && let Some(position) = place(step, value)
+    {
+        let text = format!("best {}, epoch {epoch}", chart.unit.value(value));
+        pin(ui, transform, position, focus.colour, &text, &flags);
     }
 }
 
@@ -77,32 +80,36 @@ fn flagged_value(chart: &Chart<'_>, view: &ChartView, focus: &Member<'_>, plane:
     Some(view.cache.line(focus.run, trace)?.curve.shown().nearest(x)?[1])
 }
 
-/// A ring with words beside it, on the side where there is room.
-fn pin(ui: &Ui, transform: &PlotTransform, position: Pos2, colour: Color32, text: &str) {
+/// A ring with words beside it, on the side where there is room, and no flag if that can be.
+fn pin(ui: &Ui, transform: &PlotTransform, position: Pos2, colour: Color32, text: &str, flags: &[Rect]) {
     let frame = *transform.frame();
     let painter = ui.painter().with_clip_rect(frame.expand(6.0));
     painter.circle(position, 4.0, Tokens::of(ui).card, Stroke::new(2.0, colour));
     let is_right = position.x > frame.center().x;
     let is_top = position.y < frame.top() + 22.0;
-    let align = match (is_right, is_top) {
-        (true, true) => Align2::RIGHT_TOP,
-        (true, false) => Align2::RIGHT_BOTTOM,
-        (false, true) => Align2::LEFT_TOP,
-        (false, false) => Align2::LEFT_BOTTOM,
-    };
-    let aside = vec2(if is_right { -6.0 } else { 6.0 }, if is_top { 6.0 } else { -6.0 });
-    text_at(ui, position + aside, align, text, Tokens::of(ui).text);
-}
-
-/// Small words that stand out from the lines behind them.
-fn text_at(ui: &Ui, position: Pos2, align: Align2, text: &str, colour: Color32) {
     let galley = ui
         .painter()
-        .layout_no_wrap(text.to_owned(), FontId::proportional(11.0), colour);
-    let rect = align.anchor_size(position, galley.size());
+        .layout_no_wrap(text.to_owned(), FontId::proportional(11.0), Tokens::of(ui).text);
+    let place = |is_right: bool| {
+        let align = match (is_right, is_top) {
+            (true, true) => Align2::RIGHT_TOP,
+            (true, false) => Align2::RIGHT_BOTTOM,
+            (false, true) => Align2::LEFT_TOP,
+            (false, false) => Align2::LEFT_BOTTOM,
+        };
+        let aside = vec2(if is_right { -6.0 } else { 6.0 }, if is_top { 6.0 } else { -6.0 });
+        align.anchor_size(position + aside, galley.size())
+    };
+    let is_free = |rect: &Rect| {
+        let is_inside = frame.x_range().contains(rect.left()) && frame.x_range().contains(rect.right());
+        is_inside && !flags.iter().any(|flag| flag.intersects(*rect))
+    };
+    let sides = [place(is_right), place(!is_right)];
+    let rect = sides.into_iter().find(is_free).unwrap_or(sides[0]);
+    // They stand out from the lines behind them.
     let ground = Tokens::of(ui).card.gamma_multiply(0.75);
     ui.painter().rect_filled(rect.expand2(vec2(3.0, 1.0)), 3.0, ground);
-    ui.painter().galley(rect.min, galley, colour);
+    ui.painter().galley(rect.min, galley, Tokens::of(ui).text);
 }
 
 fn name_bands(ui: &Ui, focus: &Member<'_>, transform: &PlotTransform) {
@@ -123,8 +130,8 @@ fn name_bands(ui: &Ui, focus: &Member<'_>, transform: &PlotTransform) {
     }
 }
 
-/// A flag whose reason comes on hover.
-fn flag(ui: &Ui, transform: &PlotTransform, position: Pos2, alarm: &Alarm, number: usize) {
+/// A flag whose reason comes on hover; its place.
+fn flag(ui: &Ui, transform: &PlotTransform, position: Pos2, alarm: &Alarm, number: usize) -> Rect {
     let frame = *transform.frame();
     let colour = Tokens::of(ui).warn;
     let foot = position.y.clamp(frame.top() + POLE, frame.bottom());
@@ -142,8 +149,13 @@ fn flag(ui: &Ui, transform: &PlotTransform, position: Pos2, alarm: &Alarm, numbe
     };
     let cloth = vec![top, top + vec2(side, CLOTH / 2.0), top + vec2(0.0, CLOTH)];
     painter.add(Shape::convex_polygon(cloth, colour, Stroke::NONE));
-    let rect = Rect::from_two_pos(top, pos2(position.x + side, foot)).expand(4.0);
-    let response = ui.interact(rect, ui.make_persistent_id(("flag", number)), Sense::hover());
+    let rect = Rect::from_two_pos(top, pos2(position.x + side, foot));
+    let response = ui.interact(
+        rect.expand(4.0),
+        ui.make_persistent_id(("flag", number)),
+        Sense::hover(),
+    );
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &alarm.text));
     response.on_hover_text(&alarm.text);
+    rect
 }

@@ -253,24 +253,27 @@ impl Card<'_> {
         ui.add(Button::new(text).frame(false)).accessible_name(name).clicked()
     }
 
-    fn figures(&self) -> [(&'static str, String); 3] {
+    /// Each with `most` before it where the data decide, and it is what it takes at most.
+    fn figures(&self, most: &str) -> [(&'static str, String); 3] {
         let choice = self.choice;
+        let most = if choice.is_estimate { most } else { "" };
         [
             ("parameters", units::count(choice.parameters as f64)),
             ("multiply-adds", units::count(choice.multiply_adds as f64)),
             ("in training", units::bytes(choice.memory_bytes)),
         ]
+        .map(|(name, figure)| (name, format!("{most}{figure}")))
     }
 
     fn cost_words(&self) -> String {
-        let figures = self.figures().map(|(name, figure)| format!("{figure} {name}"));
+        let figures = self.figures("up to ").map(|(name, figure)| format!("{figure} {name}"));
         format!("predicted: {}", figures.join(" · "))
     }
 
     /// Predicted cost: three figures, each over its name.
     fn cost_ui(&self, ui: &mut Ui) {
         ui.spacing_mut().item_spacing.x = 4.0;
-        for (name, figure) in self.figures() {
+        for (name, figure) in self.figures("≤ ") {
             ui.vertical(|ui| {
                 ui.set_width(COST_WIDTH / 3.0 - 8.0);
                 ui.spacing_mut().item_spacing.y = 0.0;

@@ -3,7 +3,7 @@
 
 use egui::{Align, Button, Label, Layout, ScrollArea, Ui, vec2};
 use egui_material_icons::icons;
-use egui_plot::{Corner, FilledArea, Line, LineStyle, Plot, Points, VLine};
+use egui_plot::{Corner, FilledArea, GridMark, Line, LineStyle, Plot, Points, VLine};
 
 use super::empty_ui;
 use crate::app::action::{Action, Actions};
@@ -435,9 +435,21 @@ pub fn curve_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
 fn curve_chart_ui(ui: &mut Ui, curve: &LearningCurve) {
     let tokens = Tokens::of(ui);
     let rows = |point: &CurvePoint| point.rows as f64;
+    // One at each number of rows that was measured; as wide apart as all of them, they are never too faint to be read.
+    let width = curve.points.last().map_or(1.0, rows);
+    let marks: Vec<GridMark> = curve
+        .points
+        .iter()
+        .map(|point| GridMark {
+            value: rows(point),
+            step_size: width,
+        })
+        .collect();
     let response = chart(ui, "learning curve", Corner::RightBottom)
         .x_axis_label("training rows")
         .y_axis_label(curve.score)
+        .x_grid_spacer(move |_| marks.clone())
+        .x_axis_formatter(|mark, _| format!("{:.0}", mark.value))
         .show(ui, |plot| {
             let series: [(&str, egui::Color32, SpreadOf); 2] = [
                 ("on the rows trained on", tokens.run(1), |point| point.train),

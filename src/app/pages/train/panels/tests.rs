@@ -93,7 +93,7 @@ fn the_first_change_makes_the_knobs_network_a_list_and_the_way_back_is_kept() {
     let mut harness = stage(Panel::Layers, RunConfig::digits_cnn());
     assert!(says(&harness, "Made by the knobs"));
     assert!(harness.query_by_label("Back to the knobs").is_none());
-    write(&mut harness, "Layer 1 filters", "8");
+    write(&mut harness, "Layer 0 filters", "8");
     let own = layers(&harness).unwrap();
     assert!(matches!(own[0], LayerSpec::Conv2d { filters: 8, .. }), "{own:?}");
     assert_eq!(own.len(), 11, "all the layers of the knobs but the output");
@@ -114,17 +114,17 @@ fn layers_are_added_moved_and_removed() {
         layers(&harness).unwrap().last(),
         Some(LayerSpec::Dropout { .. })
     ));
-    press(&mut harness, "Move layer 12, dropout up");
+    press(&mut harness, "Move layer 11, dropout up");
     assert!(matches!(layers(&harness).unwrap()[10], LayerSpec::Dropout { .. }));
-    press(&mut harness, "Remove layer 11, dropout");
+    press(&mut harness, "Remove layer 10, dropout");
     assert_eq!(layers(&harness).unwrap().len(), 11);
     // By the keys, from the layer's name.
-    harness.get_by_label("Layer 2, batch norm").focus();
+    harness.get_by_label("Layer 1, batch norm").focus();
     harness.run();
     harness.key_press_modifiers(egui::Modifiers::ALT, Key::ArrowDown);
     harness.run();
     assert!(matches!(layers(&harness).unwrap()[2], LayerSpec::BatchNorm));
-    harness.get_by_label("Layer 3, batch norm").focus();
+    harness.get_by_label("Layer 2, batch norm").focus();
     harness.run();
     harness.key_press(Key::Delete);
     harness.run();
@@ -134,8 +134,8 @@ fn layers_are_added_moved_and_removed() {
 #[test]
 fn a_layer_is_dragged_to_its_place() {
     let mut harness = stage(Panel::Layers, RunConfig::digits_cnn());
-    let from = harness.get_by_label("Drag layer 1, convolution").rect().center();
-    let to = harness.get_by_label("Drag layer 3, activation").rect().center() + egui::vec2(0.0, 6.0);
+    let from = harness.get_by_label("Drag layer 0, convolution").rect().center();
+    let to = harness.get_by_label("Drag layer 2, activation").rect().center() + egui::vec2(0.0, 6.0);
     harness.drag_at(from);
     harness.run();
     for step in 1..=4 {
@@ -151,14 +151,14 @@ fn a_layer_is_dragged_to_its_place() {
 #[test]
 fn a_wrong_chain_is_marked_on_the_layer_with_the_reason() {
     let mut harness = stage(Panel::Layers, RunConfig::digits_cnn());
-    press(&mut harness, "Remove layer 9, flatten");
+    press(&mut harness, "Remove layer 8, flatten");
     assert!(says(&harness, "Needs features; put a flatten layer before it"));
-    let node = harness.get_by_label("Layer 9, dense");
+    let node = harness.get_by_label("Layer 8, dense");
     let told = node.accesskit_node().description().unwrap();
     assert!(told.contains("put a flatten layer before it"), "{told}");
     assert!(harness.state().model.form.plan().is_none());
     // What does not fit a place can't be added there.
-    press(&mut harness, "Layer 8, max pool");
+    press(&mut harness, "Layer 7, max pool");
     press(&mut harness, "Add layer");
     let node = harness.get_by_label("Add self-attention");
     assert!(node.accesskit_node().is_disabled());
@@ -174,13 +174,13 @@ fn a_wrong_chain_is_marked_on_the_layer_with_the_reason() {
 #[test]
 fn a_residual_block_comes_and_goes_with_both_ends() {
     let mut harness = stage(Panel::Layers, RunConfig::digits_cnn());
-    press(&mut harness, "Layer 3, activation");
+    press(&mut harness, "Layer 2, activation");
     press(&mut harness, "Add layer");
     press(&mut harness, "Add residual block");
     let own = layers(&harness).unwrap();
     assert_eq!(own[3..5], [LayerSpec::Branch, LayerSpec::Sum]);
     assert!(harness.state().model.form.plan().is_some());
-    press(&mut harness, "Remove the block of layer 5, residual sum");
+    press(&mut harness, "Remove the block of layer 4, residual sum");
     assert_eq!(layers(&harness).unwrap().len(), 11);
 }
 

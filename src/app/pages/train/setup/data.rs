@@ -9,7 +9,7 @@ use crate::app::action::{Action, Actions, Panel};
 use crate::app::state::{Form, Model, PreviewState};
 use crate::app::theme::{self, CONTROL_HEIGHT};
 use crate::app::widgets::field::{self, Number, Typed};
-use crate::jobs::is_generated;
+use crate::jobs::{has_noise, is_generated};
 use crate::spec::{DataConfig, DataKind, DatasetSummary, RunConfig, Shape, Task, TaskKind};
 
 const PARTS: [&str; 3] = ["train", "valid.", "test"];
@@ -144,12 +144,11 @@ pub fn data_ui(
 }
 
 fn generated_ui(ui: &mut Ui, fields: &mut Fields, data: &mut DataConfig, defaults: &DataConfig) {
-    let generated = is_generated(&data.source);
-    if fields.sees("data.samples", generated) {
+    if fields.sees("data.samples", is_generated(&data.source)) {
         let look = Number::by(5.0);
         fields.number(ui, "data.samples", &mut data.samples, &defaults.samples, look);
     }
-    if fields.sees("data.noise", generated) {
+    if fields.sees("data.noise", has_noise(&data.source)) {
         let look = Number::by(0.005);
         fields.slider(ui, "data.noise", &mut data.noise, &defaults.noise, look, (0.0, 1.0));
     }
@@ -161,11 +160,11 @@ fn kind_ui(ui: &mut Ui, fields: &mut Fields, data: &mut DataConfig, defaults: &D
     let is = |wanted: DataKind| kind == Some(wanted);
     let is_series = is(DataKind::Series) || data.task == Some(TaskKind::Forecast);
     if fields.sees("data.window", is_series) {
-        let look = Number::by(0.1).unit("steps");
+        let look = Number::by(0.1).counting("step", "steps");
         fields.number(ui, "data.window", &mut data.window, &defaults.window, look);
     }
     if fields.sees("data.horizon", is_series) {
-        let look = Number::by(0.05).unit("steps");
+        let look = Number::by(0.05).counting("step", "steps");
         fields.number(ui, "data.horizon", &mut data.horizon, &defaults.horizon, look);
     }
     if fields.sees("data.steps", is(DataKind::Sequences) || is(DataKind::Text)) {
@@ -173,13 +172,13 @@ fn kind_ui(ui: &mut Ui, fields: &mut Fields, data: &mut DataConfig, defaults: &D
         fields.optional(ui, key, &mut data.steps, &defaults.steps, look, 50, "as the longest");
     }
     if fields.sees("data.vocabulary", is(DataKind::Text)) {
-        let (key, look) = ("data.vocabulary", Number::by(10.0).unit("words"));
+        let (key, look) = ("data.vocabulary", Number::by(10.0).counting("word", "words"));
         let vocabulary = &mut data.vocabulary;
         fields.optional(ui, key, vocabulary, &defaults.vocabulary, look, 2000, "256 bytes");
     }
     let has_files = is(DataKind::Images) && source::is_file(model, &data.source);
     if fields.sees("data.image_size", has_files || data.image_size.is_some()) {
-        let (key, look) = ("data.image_size", Number::by(0.2).unit("pixels"));
+        let (key, look) = ("data.image_size", Number::by(0.2).counting("pixel", "pixels"));
         let size = &mut data.image_size;
         fields.optional(ui, key, size, &defaults.image_size, look, 28, "as the first one");
     }

@@ -10,7 +10,7 @@ use crate::advice::{self, Note};
 use crate::app::state::Form;
 use crate::app::theme::{self, CONTROL_HEIGHT, Tokens};
 use crate::app::widgets::field::{Field, GUTTER, Typed, problem_ui};
-use crate::spec::{KEYS, Shape};
+use crate::spec::{ConfigIssue, KEYS, Shape};
 
 /// Every key with its label, in the order of the file.
 pub const LABELS: [(&str, &str); 73] = [
@@ -249,6 +249,14 @@ pub fn problem_count(form: &Form, typing: &Typing, section: &str) -> usize {
         .iter()
         .filter(|(key, typed)| is_inside(key) && typed.problem().is_some());
     issues.filter(|issue| is_inside(&issue.field)).count() + typed.count()
+}
+
+/// What is wrong and what to do, by the name of its field.
+pub fn issue_words(issue: &ConfigIssue) -> String {
+    match label_of(&issue.field) {
+        "" => issue.to_string(),
+        label => format!("{label}: {}; {}", issue.problem, issue.remedy),
+    }
 }
 
 pub fn label_of(key: &str) -> &'static str {

@@ -26,6 +26,7 @@ use crate::app::theme::{self, Tokens};
 use crate::spec::{RunConfig, dotted};
 pub use architecture::misfit;
 pub use data::facts as data_facts;
+pub use fields::issue_words;
 
 use data::DataView;
 use fields::{Fields, Typing, problem_count};

@@ -153,7 +153,7 @@ fn steps_ui(ui: &mut Ui, fields: &mut Fields, model: &mut ModelConfig, defaults:
         fields.number(ui, "model.blocks", &mut model.blocks, &defaults.blocks, look);
     }
     if fields.sees("model.feed_forward", model.uses("feed_forward")) {
-        let look = Number::by(0.5).unit("units");
+        let look = Number::by(0.5).counting("unit", "units");
         let key = "model.feed_forward";
         fields.number(ui, key, &mut model.feed_forward, &defaults.feed_forward, look);
     }

@@ -77,7 +77,8 @@ pub fn source_ui(
             let text = egui::RichText::new("drop it to open it").size(11.0);
             ui.label(text.color(Tokens::of(ui).accent));
         } else {
-            ui.add(Label::new(theme::hint(ui, "or drop it here")).truncate());
+            ui.add(Label::new(theme::hint(ui, "or drop it")).truncate())
+                .on_hover_text("A file or a folder that is dropped on the window is opened");
         }
     });
     ui.add_space(4.0);

@@ -206,6 +206,56 @@ fn text_that_is_no_list_stays_in_its_field_and_changes_nothing() {
 }
 
 #[test]
+fn what_was_in_use_stays_in_use_however_a_wrong_text_begins() {
+    let mut harness = stage(RunConfig::digits_cnn());
+    for (field, letters, problem) in [
+        (
+            "Filters",
+            "8, 16, x",
+            "\"x\" is not a whole number; still in use: 16, 32",
+        ),
+        (
+            "Filters",
+            "16,-3",
+            "\"-3\" is too small: use 1 or more; still in use: 16, 32",
+        ),
+        (
+            "Split seed",
+            "99999999999999999999999",
+            "use 18446744073709551615 at most; still in use: 0",
+        ),
+        ("Epochs", "12.5", "\"12.5\" is not a whole number; still in use: 30"),
+    ] {
+        write(&mut harness, field, "");
+        for letter in letters.chars() {
+            harness.get_by_label(field).type_text(&letter.to_string());
+            harness.run();
+        }
+        assert!(says(&harness, problem), "{field}: {letters}");
+        assert_eq!(config(&harness), &RunConfig::digits_cnn(), "{field}: {letters}");
+        harness.key_press(Key::Escape);
+        harness.run();
+    }
+    // What was right when the field was left is what stays in use the next time.
+    write(&mut harness, "Filters", "8, 24");
+    harness.get_by_label("Epochs").focus();
+    harness.run();
+    write(&mut harness, "Filters", "8, x");
+    assert_eq!(config(&harness).model.filters, [8, 24]);
+}
+
+#[test]
+fn noise_is_offered_where_it_plays_a_part() {
+    for (source, has_noise) in [("moons", true), ("sines", true), ("brackets", false), ("adding", false)] {
+        let mut config = RunConfig::default();
+        source.clone_into(&mut config.data.source);
+        let harness = stage(config);
+        let field = harness.query_all_by_label("Noise").next();
+        assert_eq!(field.is_some(), has_noise, "{source}");
+    }
+}
+
+#[test]
 fn text_that_is_no_number_stays_until_it_is_one() {
     let mut harness = stage(RunConfig::digits_cnn());
     write(&mut harness, "Learning rate", "fast");

@@ -80,7 +80,7 @@ pub fn training_ui(
         icon: icons::ICON_STRAIGHTEN,
         name: "Which batch? Opens the measurement of batch sizes",
     };
-    let (look, key) = (Number::by(0.5).unit("samples"), "train.batch_size");
+    let (look, key) = (Number::by(0.5).counting("sample", "samples"), "train.batch_size");
     if fields.found_number(ui, key, &mut train.batch_size, &defaults.batch_size, look, &find) {
         actions.push(Action::ShowPanel(Some(Panel::Batch)));
     }
@@ -147,7 +147,7 @@ fn schedule_ui(ui: &mut Ui, fields: &mut Fields, train: &mut TrainConfig, defaul
             S::CosineRestarts => fields.called("First cycle"),
             _ => {}
         }
-        let (key, look) = ("train.step_epochs", Number::by(0.1).unit("epochs"));
+        let (key, look) = ("train.step_epochs", Number::by(0.1).counting("epoch", "epochs"));
         fields.number(ui, key, &mut train.step_epochs, &defaults.step_epochs, look);
     }
     let has_factor = matches!(train.schedule, S::Step | S::Exponential | S::Plateau);
@@ -155,7 +155,7 @@ fn schedule_ui(ui: &mut Ui, fields: &mut Fields, train: &mut TrainConfig, defaul
         let (key, look) = ("train.step_factor", Number::by(0.005).unit("of the rate"));
         fields.number(ui, key, &mut train.step_factor, &defaults.step_factor, look);
     }
-    let (key, look) = ("train.warmup_epochs", Number::by(0.02).unit("epochs"));
+    let (key, look) = ("train.warmup_epochs", Number::by(0.02).counting("epoch", "epochs"));
     fields.number(ui, key, &mut train.warmup_epochs, &defaults.warmup_epochs, look);
 }
 
@@ -204,7 +204,10 @@ fn loss_ui(ui: &mut Ui, fields: &mut Fields, train: &mut TrainConfig, defaults: 
         fields.number(ui, key, &mut train.focal_gamma, &defaults.focal_gamma, look);
     }
     if fields.sees("train.huber_delta", train.loss == LossKind::Huber) {
-        let (key, look) = ("train.huber_delta", Number::by(0.01).unit("deviations"));
+        let (key, look) = (
+            "train.huber_delta",
+            Number::by(0.01).counting("deviation", "deviations"),
+        );
         fields.number(ui, key, &mut train.huber_delta, &defaults.huber_delta, look);
     }
     if fields.sees("train.class_weights", !is_regression) {
@@ -232,7 +235,7 @@ fn resources_ui(
     actions: &mut Actions,
 ) {
     group_ui(ui, "Speed and memory");
-    let (key, look) = ("train.accumulate", Number::by(0.05).unit("batches"));
+    let (key, look) = ("train.accumulate", Number::by(0.05).counting("batch", "batches"));
     fields.number(ui, key, &mut train.accumulate, &defaults.accumulate, look);
     let measure = Tool {
         icon: icons::ICON_SPEED,
@@ -272,7 +275,7 @@ fn ends_ui(ui: &mut Ui, fields: &mut Fields, train: &mut TrainConfig, defaults: 
     let limit = &mut train.time_limit;
     fields.optional(ui, key, limit, &defaults.time_limit, look, 600.0, "off");
     let switch = Field {
-        label: "When good enough",
+        label: "Good enough",
         doc: "Ends training as soon as a validation metric reaches a value",
         is_changed: train.target.is_some(),
         is_wide: false,
@@ -366,7 +369,7 @@ fn early_stopping_ui(ui: &mut Ui, fields: &mut Fields, early: &mut Option<EarlyS
     let key = "train.early_stopping.metric";
     fields.choice(ui, key, &mut early.metric, &defaults.metric, &options);
     let key = "train.early_stopping.patience";
-    let look = Number::by(0.1).unit("epochs");
+    let look = Number::by(0.1).counting("epoch", "epochs");
     fields.number(ui, key, &mut early.patience, &defaults.patience, look);
     let key = "train.early_stopping.minimum_improvement";
     let least = &mut early.minimum_improvement;

@@ -142,9 +142,10 @@ fn counts_ui(ui: &mut Ui, size: egui::Vec2, calibration: &Calibration) {
     };
     let y = Axis {
         name: "rows",
+        // The counts stand over their bars.
         range: [0.0, most as f64 * 1.15],
     };
-    let (plane, _) = Plane::show(ui, size, &x, &y, "Rows in each bin");
+    let (plane, _) = Plane::show_marked(ui, size, &x, &y, most as f64, "Rows in each bin");
     for (place, bin) in calibration.bins.iter().enumerate().filter(|(_, bin)| bin.rows > 0) {
         let column = column(&plane, place);
         let top = plane.at(0.0, bin.rows as f64).y;

@@ -6,7 +6,7 @@ use egui::{Button, Color32, Layout, Pos2, Shape, Stroke, Ui, Vec2, vec2};
 use egui_material_icons::icons;
 
 use super::plane::{Axis, Plane};
-use super::words::{beside_ui, choice_ui};
+use super::words::{beside_ui, choice_ui, side_by_side};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::mark;
 use crate::spec::{Forecast, ForecastWindow, TargetAnswers, units};
@@ -69,10 +69,11 @@ pub fn forecast_ui(ui: &mut Ui, forecast: &Forecast, targets: &[TargetAnswers], 
             ui.horizontal_top(|ui| {
                 ui.spacing_mut().item_spacing.x = theme::SPACE[3];
                 let available = ui.available_size();
-                let width = (available.x - theme::SPACE[3]).max(280.0);
-                let size = vec2((width * 0.42).min(available.y * 2.6), available.y);
-                window_ui(ui, size, &column, window, name);
-                series_ui(ui, vec2(width - size.x, available.y), &column, name);
+                let widths = side_by_side(available.x, 0.42);
+                let near = widths[0].min(available.y * 2.6);
+                window_ui(ui, vec2(near, available.y), &column, window, name);
+                let far = widths[0] + widths[1] - near;
+                series_ui(ui, vec2(far, available.y), &column, name);
             });
         },
     );
@@ -202,7 +203,7 @@ fn series_ui(ui: &mut Ui, size: Vec2, column: &Column<'_>, name: &str) {
     let Some(target) = column.targets.first() else { return };
     let rows = &target.rows;
     let x = Axis {
-        name: "row, in the order of time",
+        name: "row, over time",
         range: [0.0, rows.len().saturating_sub(1).max(1) as f64],
     };
     let values = rows.iter().flatten().map(|&value| [0.0, value]).collect::<Vec<_>>();
@@ -243,12 +244,14 @@ fn plane_ui(
     lines: &[(&str, Color32)],
 ) -> (Plane, egui::Response) {
     const LEGEND: f32 = 18.0;
+    const ROOMY: f32 = 240.0;
     let column = ui.allocate_ui_with_layout(size, Layout::top_down(egui::Align::Min), |ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
         let row = vec2(size.x, LEGEND);
         ui.allocate_ui_with_layout(row, Layout::left_to_right(egui::Align::Center), |ui| {
             ui.set_min_size(row);
-            ui.add_space(56.0);
+            // Above the plane, where there is room for all names.
+            ui.add_space(if size.x < ROOMY { 0.0 } else { 56.0 });
             ui.spacing_mut().item_spacing.x = 4.0;
             for (name, colour) in lines {
                 mark::dot(ui, *colour);

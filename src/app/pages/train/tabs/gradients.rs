@@ -98,7 +98,8 @@ fn words_ui(ui: &mut Ui, gradients: &Gradients, health: &[GradientHealth]) {
     };
     ui.label(theme::hint(ui, of_what));
     let hint = format!(
-        "Size is the root of the mean square. Vanishing: below {} of the largest. Exploding: above 1 and {EXPLODING} times the middle one",
+        "Size is the root of the mean square. Vanishing: below {} of the largest. Exploding: above 1 and {EXPLODING} times the middle one. \
+         A small bias is no fault: in front of a batch norm it has no gradient",
         share_text(VANISHING)
     );
     ui.label(theme::hint(ui, hint));

@@ -26,6 +26,11 @@ pub struct Plane {
 impl Plane {
     /// Allocates `size` and draws axes and edge. What is drawn over it belongs into [`Self::rect`].
     pub fn show(ui: &mut Ui, size: Vec2, x: &Axis<'_>, y: &Axis<'_>, name: &str) -> (Self, Response) {
+        Self::show_marked(ui, size, x, y, y.range[1], name)
+    }
+
+    /// The same with the upper mark of the upright axis at `top`, where that does not end there.
+    pub fn show_marked(ui: &mut Ui, size: Vec2, x: &Axis<'_>, y: &Axis<'_>, top: f64, name: &str) -> (Self, Response) {
         let tokens = Tokens::of(ui);
         let (whole, response) = ui.allocate_exact_size(size, Sense::hover());
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Figure, true, name));
@@ -56,11 +61,17 @@ impl Plane {
             Align2::RIGHT_BOTTOM,
             units::significant(y.range[0]),
         );
-        text(
-            pos2(beside, rect.top()),
-            Align2::RIGHT_TOP,
-            units::significant(y.range[1]),
-        );
+        let plane = Self {
+            rect,
+            x: x.range,
+            y: y.range,
+        };
+        let (place, align) = if top < y.range[1] {
+            (plane.at(x.range[0], top).y, Align2::RIGHT_CENTER)
+        } else {
+            (rect.top(), Align2::RIGHT_TOP)
+        };
+        text(pos2(beside, place), align, units::significant(top));
         let column = |name: &str, room: f32| {
             let mut job = egui::text::LayoutJob::simple_singleline(name.to_owned(), FONT, tokens.text_soft);
             job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(20.0));
@@ -80,11 +91,6 @@ impl Plane {
         let centre = pos2(whole.left() + 10.0, rect.center().y);
         let shape = TextShape::new(centre - galley.size() / 2.0, galley, tokens.text_soft);
         painter.add(shape.with_angle_and_anchor(-std::f32::consts::FRAC_PI_2, Align2::CENTER_CENTER));
-        let plane = Self {
-            rect,
-            x: x.range,
-            y: y.range,
-        };
         (plane, response)
     }
 

@@ -3,7 +3,7 @@
 use egui::{Rect, Shape, Stroke, Ui, pos2, vec2};
 
 use super::plane::{Axis, Plane};
-use super::words::{beside_ui, target_ui};
+use super::words::{beside_ui, side_by_side, target_ui};
 use crate::app::theme::{self, Tokens};
 use crate::spec::{TargetAnswers, units};
 
@@ -46,10 +46,11 @@ pub fn residuals_ui(ui: &mut Ui, targets: &[TargetAnswers], moment: &str, view: 
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = theme::SPACE[3];
             let available = ui.available_size();
-            let width = (available.x - theme::SPACE[3]).max(280.0);
-            let wide = (width * 0.58).min(available.y * 2.4);
+            let widths = side_by_side(available.x, 0.58);
+            let wide = widths[0].min(available.y * 2.4);
             scatter_ui(ui, vec2(wide, available.y), &residuals);
-            histogram_ui(ui, vec2((width - wide).min(available.y * 2.0), available.y), &residuals);
+            let rest = widths[0] + widths[1] - wide;
+            histogram_ui(ui, vec2(rest.min(available.y * 2.0), available.y), &residuals);
         });
     });
 }
@@ -140,7 +141,7 @@ fn histogram_ui(ui: &mut Ui, size: egui::Vec2, residuals: &Residuals) {
     };
     let y = Axis {
         name: "rows",
-        range: [0.0, most * 1.05],
+        range: [0.0, most],
     };
     let (plane, response) = Plane::show(ui, size, &x, &y, "Spread of the residuals");
     let width = 2.0 * residuals.reach / BINS as f64;

@@ -3,7 +3,7 @@
 use egui::{Align, Button, Layout, Popup, RichText, Ui};
 use egui_material_icons::icons;
 
-use super::{STRIP, Subject, Tab, TabsView, moment};
+use super::{STRIP, Subject, Tab, TabsView};
 use crate::app::theme::{self, Tokens};
 
 /// Between two tabs.
@@ -37,7 +37,7 @@ pub fn strip_ui(ui: &mut Ui, subject: &Subject<'_>, tabs: &[Tab], shown: Tab, is
         if !hidden.is_empty() {
             more_ui(ui, &hidden, subject, view);
         }
-        right_ui(ui, subject, shown, is_open, view);
+        right_ui(ui, subject, is_open, view);
     });
 }
 
@@ -123,7 +123,7 @@ fn more_ui(ui: &mut Ui, hidden: &[Tab], subject: &Subject<'_>, view: &mut TabsVi
     });
 }
 
-fn right_ui(ui: &mut Ui, subject: &Subject<'_>, shown: Tab, is_open: bool, view: &mut TabsView) {
+fn right_ui(ui: &mut Ui, subject: &Subject<'_>, is_open: bool, view: &mut TabsView) {
     let tokens = Tokens::of(ui);
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         ui.spacing_mut().item_spacing.x = theme::SPACE[1];
@@ -137,15 +137,9 @@ fn right_ui(ui: &mut Ui, subject: &Subject<'_>, shown: Tab, is_open: bool, view:
         if fold.on_hover_text(name).clicked() {
             view.is_open = Some(!is_open);
         }
-        let what = match subject.snapshot() {
-            Some(snapshot) if shown.needs_answers() && !snapshot.answers.is_empty() => {
-                format!("{} · {}", subject.name, moment(snapshot))
-            }
-            _ => subject.name.to_owned(),
-        };
         if ui.available_width() > 40.0 {
-            ui.add(egui::Label::new(theme::hint(ui, &what)).truncate())
-                .on_hover_text(what);
+            ui.add(egui::Label::new(theme::hint(ui, subject.name)).truncate())
+                .on_hover_text(subject.name);
         }
     });
 }

@@ -1,12 +1,14 @@
 //! What stands beside a picture: one big number with what it is, and hints; and the choice of a target.
 
-use egui::{ComboBox, Layout, Ui, vec2};
+use egui::{ComboBox, Layout, ScrollArea, Ui, vec2};
 
 use crate::app::theme;
 use crate::spec::TargetAnswers;
 
 /// Width of the words.
 pub const WORDS: f32 = 176.0;
+/// Where two pictures have less room than this, each has half of it.
+const NARROW: f32 = 560.0;
 
 /// The words on the left, and what they speak of on the right.
 pub fn beside_ui(ui: &mut Ui, words_ui: impl FnOnce(&mut Ui), content_ui: impl FnOnce(&mut Ui)) {
@@ -17,7 +19,8 @@ pub fn beside_ui(ui: &mut Ui, words_ui: impl FnOnce(&mut Ui), content_ui: impl F
         ui.allocate_ui_with_layout(vec2(WORDS, height), down, |ui| {
             ui.set_width(WORDS);
             ui.spacing_mut().item_spacing.y = 4.0;
-            words_ui(ui);
+            let words = ScrollArea::vertical().id_salt("words").auto_shrink(false);
+            words.show(ui, words_ui);
         });
         let size = vec2(ui.available_width(), height);
         ui.allocate_ui_with_layout(size, down, |ui| {
@@ -25,6 +28,13 @@ pub fn beside_ui(ui: &mut Ui, words_ui: impl FnOnce(&mut Ui), content_ui: impl F
             content_ui(ui);
         });
     });
+}
+
+/// The widths of two pictures side by side, the first with `share` of `room` where there is plenty.
+pub fn side_by_side(room: f32, share: f32) -> [f32; 2] {
+    let room = room - theme::SPACE[3];
+    let share = if room < NARROW { 0.5 } else { share };
+    [room * share, room * (1.0 - share)]
 }
 
 /// A choice among names, where there are several.

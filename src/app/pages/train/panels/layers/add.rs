@@ -94,7 +94,7 @@ pub fn add_ui(ui: &mut Ui, chain: &Chain, selected: Option<usize>, layers: &mut 
     let (response, _) = MenuButton::from_button(add_button()).config(config).ui(ui, |ui| {
         ui.set_width(2.0 * WIDTH + theme::SPACE[1]);
         let where_to = match selected {
-            Some(selected) => format!("after layer {}", selected + 1),
+            Some(selected) => format!("after layer {selected}"),
             None => "at the end".to_owned(),
         };
         let at = input.map_or_else(String::new, |shape| format!(", on {shape}"));

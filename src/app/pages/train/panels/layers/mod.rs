@@ -414,7 +414,7 @@ impl Line<'_> {
         let top = rect.with_max_y(rect.top() + LINE).shrink2(vec2(4.0, 0.0));
         let mut change = None;
         let tools = top.with_min_x(top.right() - TOOLS_WIDTH);
-        let name = format!("layer {}, {}", place + 1, row::title(layer));
+        let name = format!("layer {place}, {}", row::title(layer));
         list::part_ui(ui, tools, ("tools", place), |ui| {
             let removes = if chain.partner(place).is_some() {
                 "Remove the block of"
@@ -460,7 +460,7 @@ impl Line<'_> {
         let centre = egui::Align2::RIGHT_CENTER;
         let place_of = number.right_center();
         ui.painter()
-            .text(place_of, centre, (place + 1).to_string(), font, tokens.text_faint);
+            .text(place_of, centre, place.to_string(), font, tokens.text_faint);
         let (dot, _) = ui.allocate_exact_size(vec2(indent + 12.0, LINE), Sense::hover());
         for step in 0..(indent / INDENT) as usize {
             let x = dot.left() + 4.0 + step as f32 * INDENT;
@@ -471,7 +471,10 @@ impl Line<'_> {
         ui.painter()
             .circle_filled(centre, 4.0, layer_colour(Some(*layer), &tokens));
         let title = row::title(layer);
-        let width = (NAME_WIDTH - indent).max(60.0);
+        // Those with most fields have short names.
+        let is_full = matches!(layer, LayerSpec::Conv2d { .. } | LayerSpec::Conv1d { .. });
+        let less = if self.is_narrow && is_full { 28.0 } else { 0.0 };
+        let width = (NAME_WIDTH - less - indent).max(60.0);
         let words = theme::strong(title).color(tokens.text);
         let button = Button::new((words, egui::Atom::grow()))
             .frame_when_inactive(false)

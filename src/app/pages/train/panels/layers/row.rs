@@ -104,7 +104,7 @@ pub fn fields_ui(ui: &mut Ui, place: usize, layer: &mut LayerSpec, typing: &mut 
 
 impl Row<'_> {
     fn name(&self, what: &str) -> String {
-        format!("Layer {} {what}", self.place + 1)
+        format!("Layer {} {what}", self.place)
     }
 
     fn number_ui(&mut self, ui: &mut Ui, what: &'static str, value: &mut usize, width: f32) {
