@@ -133,11 +133,12 @@ pub enum Command {
     },
     /// Get a data set from the network (`mnist`, `fashion_mnist`, `cifar10`); without a name, list them
     Get { name: Option<String> },
-    /// Predict new rows, sequences, texts, or what follows a series, with an exported folder and nothing else
+    /// Predict new rows, sequences, pictures, texts, or what follows a series, with an exported folder and nothing else
     Predict {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
-        /// A CSV file, a .ts file, or a folder of texts
+        /// What the model was trained on: a CSV file, a .ts file, a series as CSV, a folder of texts, a picture or a folder of
+        /// pictures, an IDX file, or NPZ and NPY arrays
         #[arg(value_name = "ROWS")]
         csv: PathBuf,
         #[arg(long)]

@@ -10,7 +10,7 @@ use super::progress::Progress;
 use super::{CommandError, Incomplete, report, to_json};
 use crate::compare;
 use crate::cost;
-use crate::jobs::{self, Engine, Finding, Job, JobError, Message, Prediction};
+use crate::jobs::{self, Answers, Engine, Finding, Job, JobError, Message, Prediction};
 use crate::spec::{
     DataConfig, DataKind, MemoryLedger, ModelConfig, PresetSize, Recipe, Run, RunConfig, RunId, RunPlan, RunStatus,
     TrainConfig, annotated_toml, apply_overrides, parse_config, units,
@@ -292,43 +292,51 @@ pub fn predict(folder: &Path, csv: &Path, json: bool) -> Result<String, CommandE
         eprintln!("{}: {}", csv.display(), report::scores(metrics));
     }
     if json {
-        return to_json(&answers.predictions);
+        return to_json(&answers_as_json(&answers)?);
     }
+    let name = |row: usize| answers.names.get(row).cloned().unwrap_or_else(|| (row + 1).to_string());
     let rows: Vec<Vec<String>> = answers
         .predictions
         .iter()
         .enumerate()
-        .map(|(row, prediction)| match prediction {
-            Prediction::Class {
-                label,
-                class,
-                probabilities,
-            } => {
-                vec![
-                    (row + 1).to_string(),
-                    label.clone(),
-                    units::percent(f64::from(probabilities[*class])),
-                ]
-            }
-            Prediction::Value { value } => vec![(row + 1).to_string(), value.to_string()],
-            Prediction::Values { values } => {
-                let values = values.iter().map(ToString::to_string);
-                std::iter::once((row + 1).to_string()).chain(values).collect()
-            }
+        .map(|(row, prediction)| {
+            let cells = match prediction {
+                Prediction::Class {
+                    label,
+                    class,
+                    probabilities,
+                } => vec![label.clone(), units::percent(f64::from(probabilities[*class]))],
+                Prediction::Value { value } => vec![value.to_string()],
+                Prediction::Values { values } => values.iter().map(ToString::to_string).collect(),
+            };
+            [vec![name(row)], cells].concat()
         })
         .collect();
-    let numbered: Vec<String> = match answers.predictions.first() {
-        Some(Prediction::Values { values }) => (1..=values.len()).map(|target| format!("value {target}")).collect(),
-        _ => Vec::new(),
-    };
-    let titles: Vec<&str> = match answers.predictions.first() {
-        Some(Prediction::Value { .. }) => vec!["row", "value"],
-        Some(Prediction::Values { .. }) => std::iter::once("row")
-            .chain(numbered.iter().map(String::as_str))
-            .collect(),
-        _ => vec!["row", "label", "probability"],
-    };
+    let mut titles = vec![if answers.names.is_empty() { "row" } else { "file" }];
+    match answers.predictions.first() {
+        Some(Prediction::Value { .. }) => titles.push("value"),
+        Some(Prediction::Values { .. }) => titles.extend(answers.targets.iter().map(String::as_str)),
+        _ => titles.extend(["label", "probability"]),
+    }
     Ok(report::table(&titles, &rows))
+}
+
+/// The predictions, each with the name of its file where it has one, and of several values with their names.
+fn answers_as_json(answers: &Answers) -> Result<Vec<serde_json::Value>, CommandError> {
+    let mut written = Vec::with_capacity(answers.predictions.len());
+    for (row, prediction) in answers.predictions.iter().enumerate() {
+        let mut object = serde_json::to_value(prediction)?;
+        if let Some(object) = object.as_object_mut() {
+            if let Some(name) = answers.names.get(row) {
+                object.insert("file".to_owned(), name.as_str().into());
+            }
+            if matches!(prediction, Prediction::Values { .. }) {
+                object.insert("targets".to_owned(), answers.targets.clone().into());
+            }
+        }
+        written.push(object);
+    }
+    Ok(written)
 }
 
 pub fn datasets(

@@ -1,4 +1,4 @@
-//! New rows for a finished model: a CSV and nothing but the preprocessing that went out with it.
+//! New rows for a finished model: a file or a folder, and nothing but the preprocessing that went out with it.
 
 mod cells;
 mod targets;
@@ -28,6 +28,8 @@ pub struct NewRows {
     pub rows: usize,
     /// `rows x shape.len()` values, row by row.
     pub inputs: Vec<f32>,
+    /// Names of the files that the rows are, within the given folder; empty where they are rows of one file.
+    pub names: Vec<String>,
     /// Present when the file has the target columns and every cell of them can be read, so that the predictions can be scored. Of a
     /// series the last row has no truth: it is what follows the file.
     pub targets: Option<Targets>,
@@ -38,11 +40,17 @@ pub struct NewRows {
 /// Reads the columns that the model was trained on, by name and in any order; further columns do not matter. A file without a header is
 /// read by position: exactly the model's columns, or these and the target behind them. Missing values are filled as in training.
 ///
-/// What is no row of a table is read as it was for training: sequences in long or wide form or as `.ts`, a series, texts; pictures from their files, a folder, IDX or NPY.
+/// What is no row of a table is read as it was for training: sequences in long or wide form or as `.ts`, a series, texts from a CSV or
+/// a folder of files; pictures from their files, a folder, or IDX. Rows, sequences and pictures are read from NPZ and NPY too.
 pub fn read_rows(path: &Path, preprocessing: &Preprocessing) -> Result<NewRows, DataError> {
     let file = path.display().to_string();
     check(&file, preprocessing)?;
     match &preprocessing.form {
+        InputForm::Row | InputForm::Steps { .. }
+            if let Some(rows) = pictures::read_new_arrays(path, preprocessing)? =>
+        {
+            Ok(rows)
+        }
         InputForm::Row => rows_of(&file, &read_file(path)?, preprocessing),
         InputForm::Pixels { channels, .. } => pictures::read_new(path, preprocessing, channels),
         InputForm::Steps { features } => sequences::read_new(&file, &read_file(path)?, preprocessing, features),
@@ -109,9 +117,15 @@ fn rows_of(file: &str, bytes: &[u8], preprocessing: &Preprocessing) -> Result<Ne
         shape: preprocessing.shape,
         rows,
         inputs,
+        names: Vec::new(),
         targets,
         notes,
     })
+}
+
+/// The name of a file as it stands within the folder that was given.
+pub(super) fn name_in(folder: &Path, file: &Path) -> String {
+    file.strip_prefix(folder).unwrap_or(file).display().to_string()
 }
 
 /// Refuses a preprocessing that was damaged on its way here.

@@ -1,6 +1,7 @@
 //! What a person takes away and asks: how it was made, and what it answers.
 
 use std::fs;
+use std::path::Path;
 
 use super::command_line::Desk;
 
@@ -85,4 +86,132 @@ fn what_was_left_out_of_the_data_is_told_wherever_they_are_read() {
             .unwrap()
             .contains(left_out)
     );
+}
+
+fn train(desk: &Desk, name: &str) {
+    desk.text(&["train", "config.toml", "--name", name, "--set", "train.epochs=2"]);
+    desk.text(&["export", name, "--to", name]);
+}
+
+#[test]
+fn answers_to_files_have_the_names_of_the_files() {
+    let desk = Desk::new();
+    let picture = |name: &str, shade: u8| {
+        let path = desk.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        image::GrayImage::from_pixel(6, 6, image::Luma([shade]))
+            .save(path)
+            .unwrap();
+    };
+    for row in 0..12 {
+        picture(&format!("pictures/dark/{row}.png"), row);
+        picture(&format!("pictures/light/{row}.png"), 200 + row);
+    }
+    config(&desk, "pictures", &[]);
+    train(&desk, "shades");
+    picture("asked/b.png", 3);
+    desk.write("asked/c.png", "no picture\n at all");
+    picture("asked/d.png", 210);
+    let asked = desk.text(&["predict", "shades", "asked"]);
+    let files: Vec<&str> = asked.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(files, ["file", "b.png", "d.png"], "{asked}");
+    let asked = desk.json(&["predict", "shades", "pictures", "--json"]);
+    assert_eq!(asked[12]["file"], Path::new("light").join("0.png").to_str().unwrap());
+    assert_eq!(
+        desk.json(&["predict", "shades", "asked/d.png", "--json"])[0]["file"],
+        "d.png"
+    );
+
+    for (class, word) in [("cold", "ice"), ("warm", "sun")] {
+        fs::create_dir_all(desk.path("texts").join(class)).unwrap();
+        for row in 0..12 {
+            desk.write(&format!("texts/{class}/{row}.txt"), &format!("{word} number {row}"));
+        }
+    }
+    config(&desk, "texts", &["--architecture", "linear"]);
+    train(&desk, "words");
+    fs::create_dir(desk.path("flat")).unwrap();
+    desk.write("flat/first.txt", "sun and more sun");
+    desk.write("flat/last.txt", "ice");
+    let asked = desk.text(&["predict", "words", "flat"]);
+    let files: Vec<&str> = asked.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(files, ["file", "first.txt", "last.txt"], "{asked}");
+    let written = fs::read_to_string(desk.path("words").join("preprocessing.json")).unwrap();
+    let card = fs::read_to_string(desk.path("words").join("card.md")).unwrap();
+    for text in [written, card] {
+        assert!(text.contains("byte + 1") && text.contains("zeros in front"), "{text}");
+    }
+}
+
+#[test]
+fn several_values_are_called_by_their_targets() {
+    let desk = Desk::new();
+    let mut rows = "a,y1,y2\n".to_owned();
+    for row in 0..40 {
+        rows += &format!("{},{},{}.5\n", row * 7 % 11, row * 5 % 13, row * 3 % 17);
+    }
+    desk.write("two.csv", &rows);
+    config(&desk, "two.csv", &["--target", "y1,y2"]);
+    train(&desk, "both");
+    let asked = desk.text(&["predict", "both", "two.csv"]);
+    assert_eq!(
+        asked.split_whitespace().take(3).collect::<Vec<_>>(),
+        ["row", "y1", "y2"]
+    );
+    let asked = desk.json(&["predict", "both", "two.csv", "--json"]);
+    assert_eq!(asked[0]["targets"], serde_json::json!(["y1", "y2"]));
+
+    desk.write(
+        "config.toml",
+        "[data]\nsource = \"two.csv\"\ntask = \"forecast\"\ntarget = \"y1\"\nwindow = 5\nhorizon = 2\n",
+    );
+    train(&desk, "ahead");
+    let asked = desk.text(&["predict", "ahead", "two.csv"]);
+    assert!(
+        asked.lines().next().unwrap().contains("y1 +1") && asked.contains("y1 +2"),
+        "{asked}"
+    );
+    desk.write(
+        "short.csv",
+        &rows.lines().take(4).map(|line| format!("{line}\n")).collect::<String>(),
+    );
+    let refusal = desk.failure(1, &["predict", "ahead", "short.csv"]);
+    assert!(
+        refusal.contains("3 rows") && refusal.contains("at least 5 rows"),
+        "{refusal}"
+    );
+    assert!(!refusal.contains("data.window"), "{refusal}");
+}
+
+/// An array as `numpy.save` writes it.
+fn npy(shape: &str, values: &[f32]) -> Vec<u8> {
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
+#[test]
+fn a_model_of_arrays_is_asked_with_arrays() {
+    for (shape, architecture) in [("(40, 6)", "mlp"), ("(40, 3, 2)", "gru")] {
+        let desk = Desk::new();
+        fs::create_dir(desk.path("arrays")).unwrap();
+        let x: Vec<f32> = (0..240_u16).map(|value| f32::from(value * 37 % 101)).collect();
+        let y: Vec<f32> = (0..40_u16).map(|row| f32::from(row * 7 % 40) / 3.0).collect();
+        fs::write(desk.path("arrays/x.npy"), npy(shape, &x)).unwrap();
+        fs::write(desk.path("arrays/y.npy"), npy("(40,)", &y)).unwrap();
+        config(&desk, "arrays", &["--architecture", architecture]);
+        train(&desk, "model");
+        let output = desk.run(&["predict", "model", "arrays/x.npy", "--json"]);
+        let answers: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(answers.as_array().map(Vec::len), Some(40), "{output:?}");
+        // All rows with their truth: the parts' own error lies around it.
+        let scored = desk.run(&["predict", "model", "arrays"]);
+        assert!(String::from_utf8(scored.stderr).unwrap().contains("RMSE"));
+        fs::write(desk.path("x.npy"), npy("(2, 5)", &x[..10])).unwrap();
+        let refusal = desk.failure(1, &["predict", "model", "x.npy"]);
+        assert!(refusal.contains("x.npy") && refusal.contains("[2, 5]"), "{refusal}");
+    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::npy::Npy;
-use super::zip::Archive;
+use super::zip::{Archive, Entry};
 use super::{Frame, MAX_PICTURES, Pictures, class_column, decode, folder, idx, malformed, writer};
 use crate::data::sequences::{Sequences, check_size};
 use crate::data::source::Source;
@@ -118,8 +118,9 @@ impl Shelf {
                     .entries
                     .iter()
                     .find(|entry| stem(Path::new(&entry.name)) == name);
+                let name = |entry: &Entry| format!("{}/{}", archive.path.display(), entry.name);
                 found
-                    .map(|entry| Npy::open(&entry.name, archive.read(entry)?))
+                    .map(|entry| Npy::open(&name(entry), archive.read(entry)?))
                     .transpose()
             }
             Self::Files(files) => {
@@ -132,7 +133,7 @@ impl Shelf {
     }
 
     /// The inputs for prediction, and the targets if they are there: those of the test part before all others.
-    pub(super) fn for_prediction(&self, path: &Path) -> Result<Option<(Npy, Option<Npy>)>, DataError> {
+    pub(super) fn for_prediction(&self, path: &Path) -> Result<(Npy, Option<Npy>), DataError> {
         let own = path
             .extension()
             .is_some_and(|ending| ending == "npy")
@@ -145,10 +146,14 @@ impl Shelf {
         }
         for (x, y) in names {
             if let Some(inputs) = self.array(x)? {
-                return Ok(Some((inputs, self.array(y)?)));
+                return Ok((inputs, self.array(y)?));
             }
         }
-        Ok(None)
+        Err(malformed(
+            &path.display().to_string(),
+            format!("no inputs are among its arrays ({})", self.names().join(", ")),
+            "call the array of inputs x",
+        ))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Pixels are held as the bytes that they came as, in memory or, beyond `data.memory_mb`, in a file that is read in blocks.
 //! Each channel is standardised by the mean and deviation of the training pictures.
 
+mod array_rows;
 mod arrays;
 mod cifar;
 mod decode;
@@ -15,6 +16,7 @@ mod zip;
 
 use std::sync::Arc;
 
+pub(super) use array_rows::read_new_arrays;
 pub(super) use glyphs::SETS as GLYPHS;
 pub(super) use new::read_new;
 

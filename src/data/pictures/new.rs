@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use super::arrays::{Layout, Shelf};
+use super::npy::Npy;
 use super::{Frame, decode, folder, idx, malformed};
 use crate::data::DataError;
 use crate::data::inputs::Encoding;
-use crate::data::predict::{NewRows, TargetReader};
+use crate::data::predict::{NewRows, TargetReader, name_in};
 use crate::data::preprocess::MAX_VALUES;
 use crate::spec::{FeatureScale, Preprocessing, Shape};
 
@@ -39,6 +40,7 @@ pub(in crate::data) fn read_new(
         channels,
         inputs: Vec::new(),
         rows: 0,
+        names: Vec::new(),
         targets: TargetReader::new(&preprocessing.target),
         notes: Vec::new(),
     };
@@ -57,9 +59,31 @@ pub(in crate::data) fn read_new(
             )
         })?;
         new.push(&decode::bytes(&picture, frame), true)?;
+        new.names.push(name_in(path.parent().unwrap_or(path), path));
         new.targets.give_up(None);
     }
     new.finish(preprocessing)
+}
+
+/// The targets of `count` rows from their array, where there is one of as many.
+pub(super) fn read_truth(targets: &mut TargetReader<'_>, y: Option<Npy>, count: usize) -> Result<(), DataError> {
+    match y {
+        Some(mut y) if y.len() == count && y.is_text() => {
+            for (row, text) in y.texts()?.into_iter().enumerate() {
+                targets.read(row + 1, [text].iter());
+            }
+        }
+        Some(mut y) if count > 0 && y.shape.first() == Some(&count) => {
+            let width = y.len() / count;
+            let mut numbers = Vec::new();
+            y.numbers(y.len(), &mut numbers)?;
+            for (row, numbers) in numbers.chunks(width.max(1)).enumerate() {
+                targets.read(row + 1, numbers.iter().map(ToString::to_string));
+            }
+        }
+        _ => targets.give_up(None),
+    }
+    Ok(())
 }
 
 struct Gatherer<'a> {
@@ -68,6 +92,8 @@ struct Gatherer<'a> {
     channels: &'a [FeatureScale],
     inputs: Vec<f32>,
     rows: usize,
+    /// Names of the files, where each picture has its own.
+    names: Vec<String>,
     targets: TargetReader<'a>,
     notes: Vec<String>,
 }
@@ -103,9 +129,10 @@ impl Gatherer<'_> {
             match decode::read(&file) {
                 Ok(picture) => {
                     self.push(&decode::bytes(&picture, self.frame), true)?;
+                    self.names.push(name_in(path, &file));
                     self.targets.read(self.rows, [class].iter());
                 }
-                Err(problem) => broken.push(format!("{} ({problem})", file.display())),
+                Err(problem) => broken.push(format!("{} ({problem})", name_in(path, &file))),
             }
         }
         if !broken.is_empty() {
@@ -144,13 +171,7 @@ impl Gatherer<'_> {
     }
 
     fn arrays(&mut self, path: &Path, shelf: &Shelf) -> Result<(), DataError> {
-        let Some((mut x, y)) = shelf.for_prediction(path)? else {
-            return Err(malformed(
-                &self.file,
-                "no array in it is called x",
-                "call the array of pictures x",
-            ));
-        };
+        let (mut x, y) = shelf.for_prediction(path)?;
         let layout = Layout::of(&x)?;
         self.require(Frame {
             is_bytes: true,
@@ -163,23 +184,7 @@ impl Gatherer<'_> {
             layout.read(&mut x, &mut bytes)?;
             self.push(&bytes, layout.frame.is_bytes)?;
         }
-        match y {
-            Some(mut y) if y.len() == count && y.is_text() => {
-                for (row, text) in y.texts()?.into_iter().enumerate() {
-                    self.targets.read(row + 1, [text].iter());
-                }
-            }
-            Some(mut y) if count > 0 && y.shape.first() == Some(&count) => {
-                let width = y.len() / count;
-                let mut numbers = Vec::new();
-                y.numbers(y.len(), &mut numbers)?;
-                for (row, numbers) in numbers.chunks(width.max(1)).enumerate() {
-                    self.targets.read(row + 1, numbers.iter().map(ToString::to_string));
-                }
-            }
-            _ => self.targets.give_up(None),
-        }
-        Ok(())
+        read_truth(&mut self.targets, y, count)
     }
 
     fn require(&self, found: Frame) -> Result<(), DataError> {
@@ -215,6 +220,7 @@ impl Gatherer<'_> {
             shape: preprocessing.shape,
             rows: self.rows,
             inputs: self.inputs,
+            names: self.names,
             targets,
             notes: self.notes.into_iter().chain(note).collect(),
         })

@@ -18,7 +18,7 @@ const COMMENT: u64 = 0xffff;
 
 /// An archive whose directory is read.
 pub(super) struct Archive {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     pub(super) entries: Vec<Entry>,
 }
 

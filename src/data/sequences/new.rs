@@ -51,6 +51,7 @@ pub fn read_new(
         shape: preprocessing.shape,
         rows: rows.len(),
         inputs: sequences.encode(preprocessing, &rows),
+        names: Vec::new(),
         targets,
         notes: [sequences.notes(steps), note.into_iter().collect()].concat(),
     })

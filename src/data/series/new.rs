@@ -57,11 +57,10 @@ pub fn read_new(file: &str, bytes: &[u8], preprocessing: &Preprocessing) -> Resu
     let window = preprocessing.shape.positions();
     let present = values.len() / width.max(1);
     if present < window {
-        return Err(DataError::SeriesTooShort {
+        return Err(DataError::Malformed {
             file: file.to_owned(),
-            part: "given",
-            steps: present,
-            needed: window,
+            problem: format!("{present} rows, but the model reads the last {window} to say what follows"),
+            remedy: format!("bring at least {window} rows"),
         });
     }
     check_size(file, [present, window, width])?;
@@ -75,6 +74,7 @@ pub fn read_new(file: &str, bytes: &[u8], preprocessing: &Preprocessing) -> Resu
         shape: preprocessing.shape,
         rows: count + 1,
         inputs,
+        names: Vec::new(),
         targets: (count > 0).then_some(truth),
         notes,
     })

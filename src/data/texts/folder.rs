@@ -26,7 +26,8 @@ pub fn open(config: &DataConfig) -> Result<Option<Box<dyn Source>>, DataError> {
     if files.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Box::new(read(path, &files)?)))
+    let (texts, _) = read(path, &files)?;
+    Ok(Some(Box::new(texts)))
 }
 
 /// The class and the path of every text file, in the order of their names.
@@ -37,20 +38,22 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
             continue;
         }
         let name = class.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        for file in entries(&class)? {
-            let is_text = file.extension().is_some_and(|end| end.eq_ignore_ascii_case("txt"));
-            if is_text && file.is_file() {
-                files.push((name.clone(), file));
-            }
-            if files.len() > MAX_FILES {
-                return Err(DataError::TooManyFiles {
-                    file: folder.display().to_string(),
-                    limit: MAX_FILES,
-                });
-            }
+        files.extend(texts_in(&class)?.map(|file| (name.clone(), file)));
+        if files.len() > MAX_FILES {
+            return Err(DataError::TooManyFiles {
+                file: folder.display().to_string(),
+                limit: MAX_FILES,
+            });
         }
     }
     Ok(files)
+}
+
+/// The texts that lie in the folder itself, in the order of their names.
+pub(super) fn texts_in(folder: &Path) -> Result<impl Iterator<Item = PathBuf>, DataError> {
+    let is_text =
+        |file: &PathBuf| file.extension().is_some_and(|end| end.eq_ignore_ascii_case("txt")) && file.is_file();
+    Ok(entries(folder)?.into_iter().filter(is_text))
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
@@ -72,8 +75,9 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(entries)
 }
 
-pub(super) fn read(folder: &Path, files: &[(String, PathBuf)]) -> Result<Texts, DataError> {
-    let (mut texts, mut classes, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+/// The texts of these files, and the files of which they are: those that can be read.
+pub(super) fn read<'a>(folder: &Path, files: &'a [(String, PathBuf)]) -> Result<(Texts, Vec<&'a Path>), DataError> {
+    let (mut texts, mut classes, mut kept, mut broken) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut bytes_read = 0;
     for (class, path) in files {
         let name = path.display().to_string();
@@ -96,6 +100,7 @@ pub(super) fn read(folder: &Path, files: &[(String, PathBuf)]) -> Result<Texts, 
             Ok((text, _)) => {
                 texts.push(text.trim().to_owned());
                 classes.push((0, class.as_str()));
+                kept.push(path.as_path());
             }
             Err(_) => broken.push(name),
         }
@@ -108,7 +113,7 @@ pub(super) fn read(folder: &Path, files: &[(String, PathBuf)]) -> Result<Texts, 
             quoted(&broken)
         ));
     }
-    Ok(Texts {
+    let texts = Texts {
         file: folder.display().to_string(),
         column: "text".to_owned(),
         texts,
@@ -116,5 +121,6 @@ pub(super) fn read(folder: &Path, files: &[(String, PathBuf)]) -> Result<Texts, 
         vocabulary: None,
         steps: None,
         notes,
-    })
+    };
+    Ok((texts, kept))
 }

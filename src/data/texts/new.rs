@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Tokenizer, folder};
 use crate::data::DataError;
 use crate::data::header::{check_names, names_from, nearest};
-use crate::data::predict::{NewRows, TargetReader, target_names};
+use crate::data::predict::{NewRows, TargetReader, name_in, target_names};
 use crate::data::raw::cell;
 use crate::data::records::Records;
 use crate::data::sequences::check_size;
@@ -24,13 +24,28 @@ pub fn read_new(
     let mut targets = TargetReader::new(&preprocessing.target);
     let mut texts = Vec::new();
     let mut notes = Vec::new();
+    let mut names = Vec::new();
     if path.is_dir() {
-        let read = folder::read(path, &folder::list(path)?)?;
+        let mut files = folder::list(path)?;
+        if files.is_empty() {
+            files = folder::texts_in(path)?.map(|file| (String::new(), file)).collect();
+            targets.give_up(None);
+        }
+        let (read, kept) = folder::read(path, &files)?;
+        names.extend(kept.iter().map(|&file| name_in(path, file)));
         for (row, text) in read.texts.iter().enumerate() {
             texts.push(text.clone());
             targets.read(row + 1, read.labels.iter().map(|label| cell(label, row)));
         }
         notes.extend(read.notes);
+        if texts.is_empty() {
+            let problem = notes.pop().unwrap_or_else(|| "no text is in it".to_owned());
+            return Err(DataError::Malformed {
+                file,
+                problem,
+                remedy: "bring .txt files, alone or in a folder for each class".to_owned(),
+            });
+        }
     } else {
         let bytes = read_file(path)?;
         let decoded = Decoded::of(&file, &bytes)?;
@@ -95,6 +110,7 @@ pub fn read_new(
         shape: preprocessing.shape,
         rows: texts.len(),
         inputs,
+        names,
         targets,
         notes,
     })

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use crate::spec::{
-    Architecture, DatasetSummary, Deployed, EarlyStopping, LatencySummary, ModelConfig, ModelSpec, Recipe, RecipeStep,
-    Run, RunId, Shape, Speed, Task,
+    Architecture, DatasetSummary, Deployed, EarlyStopping, InputForm, LatencySummary, ModelConfig, ModelSpec, Recipe,
+    RecipeStep, Run, RunId, Shape, Speed, Task,
 };
 
-use super::write::Contents;
+use super::write::{Contents, text_encoding};
 use super::{CLASSIC_FILE, CONFIG_FILE, LABELS_FILE, MODEL_FILE, PREPROCESSING_FILE, WEIGHTS_FILE};
 
 /// Where the network comes from.
@@ -279,7 +279,14 @@ fn usage(contents: &Contents<'_>) -> Vec<String> {
         Task::Classification { .. } => format!("output `logits`, one for each line of `{LABELS_FILE}`"),
         Task::Regression { .. } => format!("output `prediction`, standardised as in `{PREPROCESSING_FILE}`"),
     };
-    let predict = "`trimtab predict THIS_FOLDER data.csv` needs this folder and nothing else".to_owned();
+    let rows = match &contents.preprocessing.form {
+        InputForm::Row => "a CSV file with the columns it was trained on, or an NPZ or NPY array",
+        InputForm::Pixels { .. } => "a picture, a folder of pictures, an IDX file, or an NPZ or NPY array",
+        InputForm::Steps { .. } => "a CSV or .ts file of sequences, or an NPZ or NPY array",
+        InputForm::Window { .. } => "a CSV file of steps in their order, whose last ones say what follows",
+        InputForm::Text { .. } => "a CSV file of texts, or a folder of .txt files",
+    };
+    let predict = format!("`trimtab predict THIS_FOLDER ROWS` needs this folder and nothing else; ROWS is {rows}");
     if contents.config.model.architecture.is_classical() {
         let arrays = format!("`{CLASSIC_FILE}`: the model as plain arrays, which Python's safetensors reads");
         return vec![predict, arrays];
@@ -303,6 +310,7 @@ fn usage(contents: &Contents<'_>) -> Vec<String> {
         ),
         format!("`{WEIGHTS_FILE}`: the weights in floating point, in PyTorch's layout and names"),
     ];
+    items.extend(text_encoding(contents.preprocessing));
     if deployed.int8_layers > 0 {
         items.push(
             "ONNX Runtime on x86 processors without VNNI saturates 8-bit sums: set its session option \

@@ -61,13 +61,17 @@ pub enum Prediction {
 pub struct Answers {
     /// One for each row, in their order.
     pub predictions: Vec<Prediction>,
+    /// Names of the files that the rows are; empty where they are rows of one file.
+    pub names: Vec<String>,
+    /// Names of the values of a regression, in their order: of a forecast with the steps ahead, as in `price +2`.
+    pub targets: Vec<String>,
     /// Against the file's own target column, where it has one that can be read.
     pub metrics: Option<Metrics>,
     /// What was filled or assumed in the rows, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// Answers for every sample of the file (or folder of texts) `rows` by the folder `dir` and nothing else.
+/// Answers for every sample of the file or folder `rows` by the folder `dir` and nothing else.
 pub fn predict(dir: &Path, rows: &Path, baseline: Loader) -> Result<Answers, BundleError> {
     let bundle = open(dir, baseline)?;
     let rows = read_rows(rows, &bundle.preprocessing)?;
@@ -75,6 +79,11 @@ pub fn predict(dir: &Path, rows: &Path, baseline: Loader) -> Result<Answers, Bun
     let target = &bundle.preprocessing.target;
     Ok(Answers {
         predictions: bundle.answers(&outputs),
+        names: rows.names,
+        targets: match target {
+            TargetTransform::Classes { .. } => Vec::new(),
+            TargetTransform::Values { targets } => targets.iter().map(|target| target.name.clone()).collect(),
+        },
         // Of a series, what follows the file has no truth.
         metrics: rows.targets.map(|targets| {
             let scored = targets.len() * self::outputs(target);

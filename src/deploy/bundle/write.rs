@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::data::Samples;
-use crate::spec::{Metrics, Preprocessing, RunConfig, TargetTransform, annotated_toml};
+use crate::spec::{InputForm, Metrics, Preprocessing, RunConfig, TargetTransform, Vocabulary, annotated_toml};
 
 use super::card::{Lineage, card};
 use super::{
@@ -122,15 +124,50 @@ fn fill(dir: &Path, contents: &Contents<'_>) -> Result<(), BundleError> {
     }
     let config = annotated_toml(contents.config).map_err(|error| failed(CONFIG_FILE, error.to_string()))?;
     save(CONFIG_FILE, config.as_bytes())?;
-    let mut preprocessing = serde_json::to_string_pretty(contents.preprocessing)
-        .map_err(|error| failed(PREPROCESSING_FILE, error.to_string()))?;
-    preprocessing.push('\n');
+    let preprocessing =
+        preprocessing_text(contents.preprocessing).map_err(|error| failed(PREPROCESSING_FILE, error.to_string()))?;
     save(PREPROCESSING_FILE, preprocessing.as_bytes())?;
     if let TargetTransform::Classes { classes } = &contents.preprocessing.target {
         let lines: String = classes.iter().map(|class| label_line(class) + "\n").collect();
         save(LABELS_FILE, lines.as_bytes())?;
     }
     save(CARD_FILE, card(contents, &sha256(contents.model.bytes())).as_bytes())
+}
+
+/// The preprocessing as JSON; of texts with a sentence on how they are encoded, which only people read.
+fn preprocessing_text(preprocessing: &Preprocessing) -> Result<String, serde_json::Error> {
+    #[derive(Serialize)]
+    struct Written<'a> {
+        #[serde(flatten)]
+        preprocessing: &'a Preprocessing,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        encoding: Option<String>,
+    }
+    let encoding = text_encoding(preprocessing);
+    Ok(serde_json::to_string_pretty(&Written {
+        preprocessing,
+        encoding,
+    })? + "\n")
+}
+
+/// How a text becomes the network's input, for who does it without this program.
+pub(super) fn text_encoding(preprocessing: &Preprocessing) -> Option<String> {
+    let InputForm::Text { vocabulary, .. } = &preprocessing.form else {
+        return None;
+    };
+    let steps = preprocessing.shape.positions();
+    let tokens = match vocabulary {
+        Vocabulary::Bytes => "a byte of its UTF-8 is the token byte + 1".to_owned(),
+        Vocabulary::Words { .. } => {
+            "in lower case, every run of letters and digits is a word, as is every other character that is no blank; \
+             the word at place p of the list, from 0, is the token p + 2, any other word the token 1"
+                .to_owned()
+        }
+    };
+    Some(format!(
+        "A text is taken without blanks at its ends; {tokens}. The first {steps} tokens are kept, and a shorter text has \
+         zeros in front, to {steps} tokens in all"
+    ))
 }
 
 /// Reads the folder back and scores it: what is given away must be what was measured.
