@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::spec::units::significant;
 use crate::spec::{Architecture, EarlyStopping, Metrics, RunConfig, RunPlan, ScheduleKind};
 use crate::timeline::{self, EpochPoint, RunView};
 
@@ -166,7 +167,9 @@ fn rate_too_low(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFinding>
         CurveFinding {
             kind: CurveFindingKind::RateTooLow,
             seen: format!(
-                "The training loss fell from {first:.3} to {last:.3} in {} epochs, nearly in a straight line, and was still falling",
+                "The training loss fell from {} to {} in {} epochs, nearly in a straight line, and was still falling",
+                significant(first),
+                significant(last),
                 train.len()
             ),
             why: "Steps that are too short never arrive: the same epochs could have gone farther".to_owned(),
@@ -187,7 +190,7 @@ fn over_fitting(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFinding>
     let is_clear = end > 1.15 * least && last < 0.9 * train[place];
     // What was told while it trained is not denied at the end, unless the loss came back.
     let is_told = curves.is_alarmed && end > 1.02 * least && last < train[place];
-    let is_rising = place + 2 < validation.len() && (is_clear || is_told);
+    let is_rising = end > timeline::NOTHING_TO_LEARN && place + 2 < validation.len() && (is_clear || is_told);
     is_rising.then(|| {
         let mut changed = config.clone();
         let mut remedies = Vec::new();
@@ -206,8 +209,11 @@ fn over_fitting(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFinding>
         CurveFinding {
             kind: CurveFindingKind::OverFitting,
             seen: format!(
-                "The validation loss was lowest after epoch {} ({least:.3}) and is {end:.3} at the end, while the training loss went on to {last:.3}",
-                place + 1
+                "The validation loss was lowest after epoch {} ({}) and is {} at the end, while the training loss went on to {}",
+                place + 1,
+                significant(least),
+                significant(end),
+                significant(last)
             ),
             why: "From there on the model learns its rows by heart, and new ones suffer for it".to_owned(),
             remedy: sentence(&remedies),
@@ -239,11 +245,12 @@ fn stopped_too_early(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFin
         CurveFinding {
             kind: CurveFindingKind::StoppedTooEarly,
             seen: format!(
-                "It ended after epoch {epochs} of {}, with a patience of {}, while the training loss was still falling ({:.3}) and validation was near its best ({:.3} against {least:.3})",
+                "It ended after epoch {epochs} of {}, with a patience of {}, while the training loss was still falling ({}) and validation was near its best ({} against {})",
                 config.train.epochs,
                 early.patience,
-                train[epochs - 1],
-                validation[epochs - 1]
+                significant(train[epochs - 1]),
+                significant(validation[epochs - 1]),
+                significant(least)
             ),
             why: "Validation curves have bumps: a few epochs without gain are not yet the end".to_owned(),
             remedy: format!("Wait for {} epochs without improvement", (early.patience * 3).max(5)),
@@ -425,6 +432,10 @@ mod tests {
         let low = found(&config, &slow, &slow, 0.4, 0.0);
         assert_eq!(kinds(&low), [K::RateTooLow]);
         assert!(low[0].config.train.learning_rate > config.train.learning_rate);
+
+        // Losses that say nothing rise and fall by nothing.
+        let tiny: Vec<f64> = rising.iter().map(|loss| loss / 2000.0).collect();
+        assert!(found(&config, &decay(1e-5, 1.0, 0.5, 20), &tiny, 1.0, 0.0).is_empty());
 
         let over = found(&config, &decay(0.01, 1.0, 0.8, 20), &rising, 1.0, 0.0);
         assert_eq!(kinds(&over), [K::OverFitting]);

@@ -84,14 +84,28 @@ pub fn explain(key: Option<&str>) -> Result<String, CommandError> {
     let Some(key) = key else {
         return Ok(notes());
     };
-    let known = KEYS.iter().find(|known| known.path == key.trim());
-    let Some((known, note)) = known.and_then(|known| Some((known, advice::note(known.path)?))) else {
-        return Err(format!("`{key}` is no key of the configuration; `trimtab explain` tells of them all").into());
+    let key = key.trim();
+    let notes = |is_meant: &dyn Fn(&str) -> bool| -> Vec<String> {
+        let meant = KEYS.iter().filter(|known| is_meant(known.path));
+        meant
+            .filter_map(|known| {
+                let note = advice::note(known.path)?;
+                Some(format!(
+                    "{}: {}\n\n  does   {}\n  costs  {}\n  try    {}\n",
+                    known.path, known.doc, note.does, note.costs, note.attempt
+                ))
+            })
+            .collect()
     };
-    Ok(format!(
-        "{}: {}\n\n  does   {}\n  costs  {}\n  try    {}\n",
-        known.path, known.doc, note.does, note.costs, note.attempt
-    ))
+    let mut found = notes(&|path| path == key);
+    if found.is_empty() {
+        // A section of the file.
+        found = notes(&|path| path.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')));
+    }
+    if found.is_empty() {
+        return Err(format!("`{key}` is no key of the configuration; `trimtab explain` tells of them all").into());
+    }
+    Ok(found.join("\n"))
 }
 
 /// The notes on all keys as a page of Markdown.

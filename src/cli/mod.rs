@@ -1,5 +1,5 @@
 //! The command line: the first reader of the event stream. Results go to standard output, progress and errors to standard
-//! error; a failure is one line and exit code 1, wrong usage is exit code 2.
+//! error; a failure is one line (a line each, where several things are wrong) and exit code 1, wrong usage is exit code 2.
 
 mod advise;
 mod arguments;
@@ -60,14 +60,14 @@ fn print(output: &str) -> ExitCode {
 }
 
 fn fail(message: &str) -> ExitCode {
-    let line = message
+    let lines = message
         .lines()
-        .map(str::trim)
+        .map(str::trim_end)
         .filter(|line| !line.is_empty())
         .collect::<Vec<_>>()
-        .join(" ");
+        .join("\n  ");
     // Nothing is left to be done where standard error is closed too.
-    let _ = writeln!(std::io::stderr(), "trimtab: {line}");
+    let _ = writeln!(std::io::stderr(), "trimtab: {lines}");
     ExitCode::FAILURE
 }
 

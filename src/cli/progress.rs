@@ -2,6 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::report;
 use crate::spec::{Envelope, Event, RunId};
 use crate::timeline::RunView;
 
@@ -15,7 +16,7 @@ pub struct Progress {
 impl Progress {
     pub fn new() -> Self {
         let bar = ProgressBar::new(0);
-        let style = ProgressStyle::with_template("{prefix} {bar:24} {wide_msg}");
+        let style = ProgressStyle::with_template("{prefix} {bar:12} {wide_msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self {
             bar,
@@ -40,7 +41,7 @@ impl Progress {
                 self.bar.set_length(self.view.total_steps as u64);
                 self.bar.set_position(self.view.step as u64);
             }
-            Event::Note { text } => self.bar.println(format!("{}: {text}", envelope.run)),
+            Event::Note { text } => self.bar.suspend(|| report::tell(&format!("{}: {text}", envelope.run))),
             Event::Memory { .. }
             | Event::Epoch { .. }
             | Event::Paused { .. }

@@ -62,7 +62,8 @@ pub fn tell_plan(plan: &RunPlan, findings: &[Finding]) {
     }
 }
 
-fn tell(line: &str) {
+/// A line on standard error.
+pub fn tell(line: &str) {
     // Nothing is left to be done where standard error is closed.
     let _ = writeln!(std::io::stderr(), "{line}");
 }

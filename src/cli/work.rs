@@ -12,8 +12,8 @@ use crate::compare;
 use crate::cost;
 use crate::jobs::{self, Answers, Engine, Finding, Job, JobError, Message, Prediction};
 use crate::spec::{
-    DataConfig, DataKind, MemoryLedger, ModelConfig, PresetSize, Recipe, Run, RunConfig, RunId, RunPlan, RunStatus,
-    TrainConfig, annotated_toml, apply_overrides, parse_config, units,
+    ConfigError, DataConfig, DataKind, MemoryLedger, ModelConfig, PresetSize, Recipe, Run, RunConfig, RunId, RunPlan,
+    RunStatus, TrainConfig, annotated_toml, apply_overrides, parse_config, units,
 };
 use crate::store::Store;
 
@@ -419,9 +419,41 @@ pub fn datasets(
 }
 
 pub(super) fn read_config(path: &Path, set: &[String]) -> Result<RunConfig, CommandError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("{}: {error}; `trimtab init` prints a configuration", path.display()))?;
-    parse_config(&text, set).map_err(|error| format!("{}: {error}", path.display()).into())
+    let is_data = || -> CommandError {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        format!(
+            "{0}: is data, not a configuration; `trimtab init --dataset {0} > {name}.toml` writes one",
+            path.display()
+        )
+        .into()
+    };
+    let is_toml = path.extension().is_some_and(|ending| ending == "toml");
+    if path.is_dir() {
+        return Err(is_data());
+    }
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData && !is_toml => return Err(is_data()),
+        Err(error) => {
+            return Err(format!("{}: {error}; `trimtab init` prints a configuration", path.display()).into());
+        }
+    };
+    let config = parse_config(&text, set).map_err(|error| -> CommandError {
+        match error {
+            ConfigError::Syntax(_) if !is_toml => is_data(),
+            error if error.is_of_override() => error.into(),
+            error => format!("{}: {error}", path.display()).into(),
+        }
+    })?;
+    let names_data = |line: &str| !line.trim_start().starts_with('#') && line.contains("source");
+    if !text.lines().any(names_data) && !set.iter().any(|set| set.starts_with("data.source")) {
+        let source = &config.data.source;
+        report::tell(&format!(
+            "note: {} names no data.source, so it is {source}",
+            path.display()
+        ));
+    }
+    Ok(config)
 }
 
 /// A file by its absolute path, so that its run can be resumed and compressed from any folder; a set that needs no file by

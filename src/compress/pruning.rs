@@ -9,7 +9,7 @@ use crate::cost;
 use crate::deploy::check_weights;
 use crate::spec::{
     ArtifactKind, Command, Cut, Event, EventSink, Failure, ModelSpec, PruneBlocks, PruneUnits, PruneWeights, Pruning,
-    RunControl, Weights, When,
+    RunControl, UnitKind, Weights, When,
 };
 use crate::train::{Evidence, Outcome, Pruned, Pruner, Start, TrainJob, first_weights, train};
 
@@ -21,6 +21,10 @@ impl Work<'_> {
             self.sink.emit(Event::Note { text })?;
         }
         let step = &step;
+        if step.multiple > 1 && self.widest().is_some_and(|widest| widest <= step.multiple) {
+            let text = format!("multiple={} has no effect: no layer is wider", step.multiple);
+            self.sink.emit(Event::Note { text })?;
+        }
         match step.when {
             When::Once => {
                 let cut = units::prune(&self.plan.model, &self.weights, step, &self.evidence())?;
@@ -46,6 +50,15 @@ impl Work<'_> {
             }
             When::Cubic { .. } => self.along(Pruning::Units(step.clone()), step.finetune),
         }
+    }
+
+    /// Units of the widest layer whose width may be any.
+    fn widest(&self) -> Option<usize> {
+        let coupling = self.plan.model.coupling().ok()?;
+        let free = coupling.groups.iter().filter(|group| group.fixed.is_none());
+        free.filter(|group| group.kind != UnitKind::Heads)
+            .map(|group| group.units)
+            .max()
     }
 
     /// Zeroes weights, and holds the zeros from now on.
@@ -154,6 +167,19 @@ impl Work<'_> {
                 "put the step with rewind first",
             ));
         }
+        let too_late = |trained: usize| {
+            Failure::new(
+                "weights",
+                format!(
+                    "rewind={epochs}, and the run was trained for {trained} epochs: there is nothing to go back to"
+                ),
+                "rewind to an earlier epoch, or leave rewind out",
+            )
+        };
+        let planned = self.parent.config.train.epochs;
+        if epochs >= planned {
+            return Err(too_late(planned));
+        }
         let sink = Quiet {
             outer: self.control,
             control: RunControl::default(),
@@ -170,7 +196,7 @@ impl Work<'_> {
         }
         let seen = early.weights.into_inner().unwrap_or_default();
         Ok(match outcome {
-            Outcome::Finished(trained) => seen.or(Some(trained.weights)),
+            Outcome::Finished(trained) => Some(seen.ok_or_else(|| too_late(trained.epochs))?),
             Outcome::Stopped { .. } => seen,
         })
     }

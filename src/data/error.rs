@@ -131,13 +131,16 @@ pub enum DataError {
     )]
     OneValue { file: String, target: String, value: f64 },
     #[error(
-        "{file}: the target \"{target}\" has {classes} classes in {rows} rows; set data.task = \"regression\" if it is a quantity, else name another column with data.target"
+        "{file}: the target \"{target}\" has {classes} classes in {rows} rows; {}, or name another column with data.target",
+        too_many(*.is_text)
     )]
     TooManyClasses {
         file: String,
         target: String,
         classes: usize,
         rows: usize,
+        /// The classes are texts.
+        is_text: bool,
     },
     #[error(
         "{file}: class \"{class}\" of the target \"{target}\" has {rows} rows, but every part of the split needs one and so it takes {needed}; bring more, or remove or merge the class"
@@ -217,6 +220,15 @@ impl DataError {
     /// As the end of a run whose data can't be read any more.
     pub fn into_failure(self) -> Failure {
         Failure::new("data", self.to_string(), "bring the file back, then resume the run")
+    }
+}
+
+/// What to do about too many classes.
+fn too_many(is_text: bool) -> &'static str {
+    if is_text {
+        "bring more rows of each"
+    } else {
+        "set data.task = \"regression\" if it is a quantity"
     }
 }
 

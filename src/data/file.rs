@@ -27,7 +27,7 @@ pub(super) fn open(config: &DataConfig) -> Result<Option<Box<dyn Source>>, DataE
 
 fn of_bytes(file: &str, bytes: &[u8], config: &DataConfig) -> Result<Box<dyn Source>, DataError> {
     let text = Decoded::of(file, bytes)?;
-    if sequences::is_ts(&text.text) {
+    if sequences::is_ts(file, &text.text) {
         let sequences = sequences::read_ts(file, &text.text)?;
         if sequences.labels.is_empty() {
             return Err(DataError::Format {

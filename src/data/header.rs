@@ -8,6 +8,8 @@ use super::DataError;
 use super::number::{Cell, read_cell};
 use super::records::Record;
 
+/// How like two names must be for one to be meant by the other.
+const ALIKE: f64 = 0.85;
 /// Column names that a message lists.
 const LISTED: usize = 10;
 
@@ -31,7 +33,7 @@ pub(super) fn nearest<T: AsRef<str>>(names: &[T], wanted: &str) -> String {
         .map(AsRef::as_ref)
         .max_by(|a, b| closeness(a).total_cmp(&closeness(b)));
     match best {
-        Some(best) if closeness(best) > 0.7 => format!("did you mean \"{best}\"?"),
+        Some(best) if closeness(best) >= ALIKE => format!("did you mean \"{best}\"?"),
         _ => format!("there are {}", quoted(names)),
     }
 }

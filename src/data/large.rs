@@ -58,7 +58,7 @@ pub(super) fn open(config: &DataConfig) -> Result<Option<Box<dyn Source>>, DataE
     }
     let bytes = stream::beginning(path, SAMPLE)?;
     let mut sample = Decoded::of(source, &bytes)?;
-    if sequences::is_ts(&sample.text) {
+    if sequences::is_ts(source, &sample.text) {
         return Ok(None);
     }
     sample.text = whole_records(&sample.text).to_owned().into();
@@ -112,6 +112,7 @@ fn read(source: &str, sheet: &Sheet<'_>, targets: &[usize], config: &DataConfig)
                     target: label.name.clone(),
                     classes: MAX_TARGET_TEXTS,
                     rows: count,
+                    is_text: true,
                 });
             }
             label.values.push(value);
@@ -132,7 +133,7 @@ fn read(source: &str, sheet: &Sheet<'_>, targets: &[usize], config: &DataConfig)
     let labels: Vec<Column> = labels.into_iter().map(Growing::column).collect();
     let is_regression = is_regression(&labels, config.task);
     let counts_rows =
-        |place: usize, name: &str| profiles[place].is_running_number() && !(is_regression && !is_index(place, name));
+        |place: usize, name: &str| profiles[place].is_running_number() && (!is_regression || is_index(place, name));
     let kept: Vec<(Kept, bool)> = growing
         .into_iter()
         .zip(&inputs)

@@ -252,6 +252,7 @@ fn classification(
             target,
             classes: count,
             rows: rows.len(),
+            is_text: matches!(labels.column.values, Values::Texts { .. }),
         });
     }
     let mut class_rows = vec![0; count];

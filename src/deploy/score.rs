@@ -13,7 +13,7 @@ use crate::spec::{Metrics, TargetTransform};
 use super::{Answering, DeployError};
 
 /// Samples that are run together.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
 /// Batches that are worth a thread of their own.
 const LEAST_BATCHES: usize = 4;
 

@@ -14,6 +14,7 @@ mod ledger;
 mod metrics;
 mod model;
 mod quantization;
+mod reading;
 mod recipe;
 mod run;
 mod schedule;
@@ -51,6 +52,7 @@ pub use quantization::{
     ActivationQuantization, DEFAULT_PERCENTILE, GROUP, GridPlan, NibbleGroup, Protect, Quantization,
     QuantizationRanges, Range, RangeMethod, WeightGrid, symmetric_scale, weight_scale, weight_steps,
 };
+pub use reading::{ConfigError, apply_overrides, parse_config};
 pub use recipe::{
     Choice, DEFAULT_CALIBRATION, FLAG, Knob, KnobKind, Lesson, LowRank, PruneBlocks, PruneUnits, PruneWeights, Pruning,
     RankTarget, Recipe, RecipeError, RecipeStep, StepWord, UnitCriterion, UnitTarget, Values, WORDS, WeightCriterion,
@@ -58,7 +60,7 @@ pub use recipe::{
 };
 pub use run::{Artifact, Deployed, FoldScores, Latency, LatencySummary, Run, RunId, RunStatus, Speed, Verdict};
 pub use schedule::SchedulePlan;
-pub use schema::{ConfigError, KEYS, Key, annotated_toml, apply_overrides, dotted, parse_config};
+pub use schema::{KEYS, Key, annotated_toml, dotted};
 pub use scores::{Calibration, CalibrationBin, ClassScore, signal_to_noise};
 pub use sensitivity::{Activations, LayerChange, LayerSensitivity, Mix, Sensitivity};
 pub use snapshot::{

@@ -1,11 +1,10 @@
-//! Every key of the configuration with a sentence on it, and the reading of configurations: unknown keys, wrong types
-//! and `--set` overrides are all reported by dotted key.
+//! Every key of the configuration with a sentence on it, and configurations as text with these sentences.
 
 use std::fmt::Write as _;
 
 use toml::{Table, Value};
 
-use super::RunConfig;
+use super::{ConfigError, RunConfig};
 
 /// One key of the TOML file.
 #[derive(Debug, Clone, Copy)]
@@ -282,106 +281,10 @@ pub const KEYS: [Key; 77] = [
 ];
 
 /// Tables within a section that may be absent.
-const OPTIONAL_TABLES: [&str; 2] = ["train.early_stopping", "train.target"];
+pub(super) const OPTIONAL_TABLES: [&str; 2] = ["train.early_stopping", "train.target"];
 
-/// A configuration text or override that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    #[error("{0}")]
-    Syntax(String),
-    #[error("unknown key `{key}`; did you mean `{nearest}`?")]
-    UnknownKey { key: String, nearest: String },
-    #[error("`{key}` = {value}: {problem}")]
-    WrongValue {
-        key: String,
-        value: String,
-        problem: String,
-    },
-    #[error("`{0}` is not an override; write key=value, as in train.epochs=5")]
-    NotAnOverride(String),
-}
-
-/// Reads TOML text; `overrides` are `--set` arguments of the form `a.b=v` that win over the text.
-pub fn parse_config(text: &str, overrides: &[String]) -> Result<RunConfig, ConfigError> {
-    let table = text
-        .parse::<Table>()
-        .map_err(|error| ConfigError::Syntax(error.to_string().trim_end().to_owned()))?;
-    read(table, overrides)
-}
-
-/// Applies `--set` arguments to a configuration.
-pub fn apply_overrides(config: &RunConfig, overrides: &[String]) -> Result<RunConfig, ConfigError> {
-    let table = Table::try_from(config).map_err(|error| ConfigError::Syntax(error.to_string()))?;
-    read(table, overrides)
-}
-
-fn read(mut table: Table, overrides: &[String]) -> Result<RunConfig, ConfigError> {
-    for text in overrides {
-        let (path, value) = text
-            .split_once('=')
-            .ok_or_else(|| ConfigError::NotAnOverride(text.clone()))?;
-        set(&mut table, path.trim(), override_value(value.trim()))?;
-    }
-    let mut leaves = Vec::new();
-    flatten("", &table, &mut leaves);
-    if let Some((path, _)) = leaves.iter().find(|(path, _)| !is_known(path)) {
-        return Err(ConfigError::UnknownKey {
-            key: path.clone(),
-            nearest: nearest(path),
-        });
-    }
-    table.clone().try_into::<RunConfig>().map_err(|error| {
-        // The key to blame is the one that fails on its own.
-        for (path, value) in &leaves {
-            let mut alone = Table::new();
-            if set(&mut alone, path, value.clone()).is_ok()
-                && let Err(error) = alone.try_into::<RunConfig>()
-            {
-                return ConfigError::WrongValue {
-                    key: path.clone(),
-                    value: value.to_string(),
-                    problem: error.message().to_owned(),
-                };
-            }
-        }
-        ConfigError::Syntax(error.to_string().trim_end().to_owned())
-    })
-}
-
-/// An override's value: TOML where it is TOML, else the bare text, so that `run.name=first` needs no quotes.
-fn override_value(text: &str) -> Value {
-    format!("v = {text}")
-        .parse::<Table>()
-        .ok()
-        .filter(|table| table.len() == 1)
-        .and_then(|mut table| table.remove("v"))
-        .unwrap_or_else(|| Value::String(text.to_owned()))
-}
-
-fn set(table: &mut Table, path: &str, value: Value) -> Result<(), ConfigError> {
-    let unknown = || ConfigError::UnknownKey {
-        key: path.to_owned(),
-        nearest: nearest(path),
-    };
-    if !is_known(path) && !OPTIONAL_TABLES.contains(&path) {
-        return Err(unknown());
-    }
-    let (parents, last) = path
-        .rsplit_once('.')
-        .map_or((None, path), |(parents, last)| (Some(parents), last));
-    let mut place = table;
-    for part in parents.into_iter().flat_map(|parents| parents.split('.')) {
-        place = place
-            .entry(part)
-            .or_insert_with(|| Value::Table(Table::new()))
-            .as_table_mut()
-            .ok_or_else(unknown)?;
-    }
-    place.insert(last.to_owned(), value);
-    Ok(())
-}
-
-fn flatten(prefix: &str, table: &Table, leaves: &mut Vec<(String, Value)>) {
+/// Dotted keys and their values; a section that may be absent and is empty has none.
+pub(super) fn flatten(prefix: &str, table: &Table, leaves: &mut Vec<(String, Value)>) {
     for (name, value) in table {
         let path = if prefix.is_empty() {
             name.clone()
@@ -394,24 +297,6 @@ fn flatten(prefix: &str, table: &Table, leaves: &mut Vec<(String, Value)>) {
             _ => leaves.push((path, value.clone())),
         }
     }
-}
-
-fn is_known(path: &str) -> bool {
-    KEYS.iter().any(|key| key.path == path)
-}
-
-/// The known key most like `path`; a right last word in the wrong section counts as near.
-fn nearest(path: &str) -> String {
-    let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
-    KEYS.iter()
-        .max_by(|a, b| {
-            let likeness = |key: &Key| {
-                strsim::jaro_winkler(path, key.path).max(strsim::jaro_winkler(&last(path), &last(key.path)))
-            };
-            likeness(a).total_cmp(&likeness(b))
-        })
-        .map(|key| key.path.to_owned())
-        .unwrap_or_default()
 }
 
 /// Every dotted key in the order of the file with its value as text; none where an optional key is absent.
@@ -462,7 +347,7 @@ pub fn annotated_toml(config: &RunConfig) -> Result<String, ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Augmentation, EarlyStopping, LayerSpec, OptimizerKind, StopTarget, TaskKind};
+    use crate::spec::{Augmentation, EarlyStopping, LayerSpec, StopTarget, TaskKind, parse_config};
 
     fn full() -> RunConfig {
         let mut config = RunConfig::digits_cnn();
@@ -508,63 +393,5 @@ mod tests {
                 assert!(text.contains(key.doc), "{} is missing", key.path);
             }
         }
-    }
-
-    #[test]
-    fn overrides_win_and_need_no_quotes() {
-        let sets = [
-            "train.epochs=3",
-            "run.name=first try",
-            "model.hidden=[8, 4]",
-            "train.early_stopping.patience=2",
-        ];
-        let config = parse_config("[train]\nepochs = 9\n", &sets.map(str::to_owned)).unwrap();
-        assert_eq!(config.train.epochs, 3);
-        assert_eq!(config.run.name.as_deref(), Some("first try"));
-        assert_eq!(config.model.hidden, [8, 4]);
-        assert_eq!(config.train.early_stopping.unwrap().patience, 2);
-        let config = apply_overrides(&config, &["train.optimizer=adamw".to_owned()]).unwrap();
-        assert_eq!(config.train.optimizer, OptimizerKind::AdamW);
-    }
-
-    #[test]
-    fn an_unknown_key_names_the_nearest_known_one() {
-        for (text, nearest) in [
-            ("[train]\nlearning_rte = 1.0", "train.learning_rate"),
-            ("[train]\nbatchsize = 1", "train.batch_size"),
-            ("[model]\nlearning_rate = 1.0", "train.learning_rate"),
-            ("[train.early_stopping]\npatiens = 1", "train.early_stopping.patience"),
-            ("epochs = 3", "train.epochs"),
-        ] {
-            match parse_config(text, &[]) {
-                Err(ConfigError::UnknownKey { nearest: found, .. }) => assert_eq!(found, nearest),
-                other => panic!("{text}: {other:?}"),
-            }
-        }
-        assert!(matches!(
-            parse_config("", &["train.epoch=3".to_owned()]),
-            Err(ConfigError::UnknownKey { .. })
-        ));
-    }
-
-    #[test]
-    fn a_wrong_type_names_its_key_and_value() {
-        for (text, key) in [
-            ("[train]\nepochs = \"many\"", "train.epochs"),
-            ("[train]\nepochs = -1", "train.epochs"),
-            ("[data]\nsplit = [0.5, 0.5]", "data.split"),
-            ("[train]\noptimizer = \"adagard\"", "train.optimizer"),
-            ("[model]\nhidden = 3", "model.hidden"),
-            ("data = 3", "data"),
-            ("[train]\nearly_stopping = 3", "train.early_stopping"),
-        ] {
-            let message = parse_config(text, &[]).unwrap_err().to_string();
-            assert!(message.contains(key), "{text}: {message}");
-        }
-        assert!(parse_config("[train", &[]).unwrap_err().to_string().contains("line 1"));
-        assert!(matches!(
-            parse_config("", &["train.epochs".to_owned()]),
-            Err(ConfigError::NotAnOverride(_))
-        ));
     }
 }

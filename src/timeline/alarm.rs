@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::RunView;
+use super::{NOTHING_TO_LEARN, RunView};
 use crate::spec::units;
 
 /// Something that went wrong, or is about to.
@@ -177,7 +177,8 @@ impl Watch {
                 self.alarms.retain(|alarm| alarm.about != Concern::OverFitting);
                 self.said_rising = false;
             }
-            let has_risen = self.rising >= RISING_EPOCHS && point.validation.loss > RISE_RATIO * self.rising_from;
+            let has_risen =
+                self.rising >= RISING_EPOCHS && validation > (RISE_RATIO * self.rising_from).max(NOTHING_TO_LEARN);
             if has_risen && !self.said_rising {
                 self.said_rising = true;
                 let text = format!(
@@ -189,7 +190,7 @@ impl Watch {
             }
             if let Some((lowest_place, lowest, train_then)) = self.lowest
                 && place >= lowest_place + PATIENT_EPOCHS
-                && validation > PATIENT_RISE * lowest
+                && validation > (PATIENT_RISE * lowest).max(NOTHING_TO_LEARN)
                 && train < PATIENT_FALL * train_then
                 && !self.said_rising
             {

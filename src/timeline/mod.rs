@@ -15,3 +15,6 @@ pub use alarm::{Alarm, Concern, Watch, alarms, over_fits};
 pub use series::Series;
 pub use trace::{Curve, Trace, TracePoint, XAxis};
 pub use view::{EpochPoint, Progress, Reading, RunView};
+
+/// A loss below which nothing is left to learn, and nothing to over-fit: its rises and falls say nothing.
+pub const NOTHING_TO_LEARN: f64 = 0.01;

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::RunView;
 
 impl RunView {
-    /// Where the run stands, its latest scores, its speed and how long it will still take.
+    /// Where the run stands, its latest scores, how long it will still take, and its speed: what matters most first, since a
+    /// terminal may have room for no more.
     pub fn progress_line(&self) -> String {
         if let Some(progress) = &self.progress {
             return format!("{} · {} of {}", progress.what, progress.done, progress.total);
@@ -14,7 +15,6 @@ impl RunView {
         if self.total_steps > 0 {
             let epoch = self.step.div_ceil(self.steps_per_epoch.max(1)).max(1);
             let _ = write!(line, "epoch {epoch}/{}", self.total_epochs());
-            let _ = write!(line, " · step {}/{}", self.step, self.total_steps);
         } else {
             line.push_str(self.status.name());
         }
@@ -32,11 +32,14 @@ impl RunView {
                 (None, None) => {}
             }
         }
+        if let Some(secs) = self.remaining_secs() {
+            let _ = write!(line, " · {} left", duration(secs));
+        }
         if let Some(reading) = self.readings.last() {
             let _ = write!(line, " · {:.0} samples/s", reading.samples_per_second);
         }
-        if let Some(secs) = self.remaining_secs() {
-            let _ = write!(line, " · {} left", duration(secs));
+        if self.total_steps > 0 {
+            let _ = write!(line, " · step {}/{}", self.step, self.total_steps);
         }
         line
     }

@@ -115,7 +115,7 @@ fn a_run_that_goes_on_is_timed_and_told_in_a_line() {
     assert_eq!(view.remaining_secs(), Some(6.0));
     assert_eq!(
         view.progress_line(),
-        "epoch 1/4 · step 10/40 · loss 0.5000 · validation accuracy 0.800 · 300 samples/s · 6 s left"
+        "epoch 1/4 · loss 0.5000 · validation accuracy 0.800 · 6 s left · 300 samples/s · step 10/40"
     );
 }
 

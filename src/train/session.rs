@@ -262,7 +262,7 @@ impl<'a> Session<'a> {
             samples,
             gradients,
             times,
-        } = strided.map_err(|stumble| failures::stumble(stumble, step, train.learning_rate))?;
+        } = strided.map_err(|stumble| failures::stumble(stumble, step, train))?;
         self.state.step += 1;
         self.pictures.step(step, &self.stepper.network, &gradients);
         drop(gradients);

@@ -121,7 +121,8 @@ fn one_value_only() {
 #[test]
 fn more_classes_than_rows() {
     let csv = table("a,b,kind", |row| format!("{},{},name{row}", row * 7 % 11, row % 3));
-    refused(csv, &["\"kind\"", "30 classes in 30 rows", "data.task"]);
+    let message = refused(csv, &["\"kind\"", "30 classes in 30 rows", "bring more rows of each"]);
+    assert!(!message.contains("regression"), "{message}");
     let csv = Csv::new(table("a,amount", |row| format!("{},{row}.5", row * 7 % 11)));
     let forced = DataConfig {
         task: Some(TaskKind::Classification),
@@ -131,6 +132,19 @@ fn more_classes_than_rows() {
         load(&forced),
         Err(DataError::TooManyClasses { classes: 30, .. })
     ));
+}
+
+#[test]
+fn a_ts_file_without_its_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("waves.ts");
+    let samples: String = (0..30).map(|row| format!("0.{row},1.5,2.{row}:a\n")).collect();
+    std::fs::write(&path, samples).unwrap();
+    let message = load(&config(&path)).map(|_| ()).unwrap_err().to_string();
+    assert!(
+        message.contains("waves.ts: row 1") && message.contains("@classLabel true"),
+        "{message}"
+    );
 }
 
 #[test]

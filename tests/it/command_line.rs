@@ -63,7 +63,10 @@ impl Desk {
         let is_told = |line: &&str| line.starts_with("data: ") || line.starts_with("note: ");
         let message: String = message.split_inclusive('\n').filter(|line| !is_told(line)).collect();
         if code == 1 {
-            assert_eq!(message.lines().count(), 1, "{message}");
+            // What belongs to it is indented.
+            let (first, rest) = message.split_once('\n').unwrap();
+            assert!(first.starts_with("trimtab: "), "{message}");
+            assert!(rest.lines().all(|line| line.starts_with("  ")), "{message}");
         }
         message
     }
@@ -336,6 +339,8 @@ fn failures_are_one_line_that_names_the_place_and_the_remedy() {
     desk.write("typo.toml", "[train]\nlearning_rte = 0.1\n");
     desk.write("type.toml", "[train]\nepochs = \"many\"\n");
     desk.write("broken.toml", "[train\n");
+    desk.write("rows.csv", "a,b\n1,2\n");
+    std::fs::create_dir(desk.path("folder")).unwrap();
     desk.write(
         "large_kernel.toml",
         "[model]\narchitecture = \"cnn\"\nkernel = [11]\npadding = \"valid\"\n",
@@ -350,6 +355,18 @@ fn failures_are_one_line_that_names_the_place_and_the_remedy() {
         (&["train", "typo.toml"], &["typo.toml", "train.learning_rate"]),
         (&["train", "type.toml"], &["train.epochs", "many"]),
         (&["train", "broken.toml"], &["broken.toml", "line 1"]),
+        (
+            &["train", "rows.csv"],
+            &["is data", "trimtab init --dataset rows.csv > rows.toml"],
+        ),
+        (
+            &["cost", "folder"],
+            &["is data", "trimtab init --dataset folder > folder.toml"],
+        ),
+        (
+            &["cost", "good.toml", "--set", "data.horizon=x"],
+            &["in --set", "whole number"],
+        ),
         (&["train", "large_kernel.toml"], &["kernel of 11", "8 x 8"]),
         (&["train", "table_cnn.toml"], &["model.architecture", "mlp"]),
         (&["train", "no_file.toml"], &["nowhere.csv"]),
@@ -367,6 +384,7 @@ fn failures_are_one_line_that_names_the_place_and_the_remedy() {
         (&["predict", "nowhere", "rows.csv"], &["nowhere", "trimtab export"]),
         (&["datasets", "nowhere.csv"], &["nowhere.csv"]),
         (&["init", "--dataset", "iris", "--target", "petal"], &["petal"]),
+        (&["explain", "trainer"], &["trimtab explain"]),
         (
             &["init", "--architecture", "alexnet"],
             &["model.architecture", "alexnet"],
@@ -379,6 +397,29 @@ fn failures_are_one_line_that_names_the_place_and_the_remedy() {
             assert!(message.contains(word), "{arguments:?}: `{word}` is not in: {message}");
         }
     }
+}
+
+#[test]
+fn several_problems_stand_on_a_line_each() {
+    let desk = Desk::new();
+    desk.write("config.toml", "");
+    let message = desk.failure(
+        1,
+        &[
+            "cost",
+            "config.toml",
+            "--set",
+            "train.epochs=0",
+            "--set",
+            "train.batch_size=0",
+        ],
+    );
+    assert_eq!(message.lines().count(), 2, "{message}");
+    let told = String::from_utf8(desk.run(&["cost", "config.toml"]).stderr).unwrap();
+    assert!(
+        told.contains("config.toml names no data.source, so it is digits"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -466,6 +507,11 @@ fn every_key_is_explained_alone_and_on_one_page() {
     assert!(
         one.starts_with("train.learning_rate: ") && one.contains("\n  try    "),
         "{one}"
+    );
+    let section = desk.text(&["explain", "train.early_stopping"]);
+    assert!(
+        section.contains("train.early_stopping.metric: ") && section.contains("train.early_stopping.patience: "),
+        "{section}"
     );
     let page = desk.text(&["explain"]);
     let keys = desk.text(&["init"]).lines().filter(|line| line.contains(" = ")).count();

@@ -287,7 +287,7 @@ fn zeros_alone_are_simulated() {
 #[test]
 fn rewound_weights_are_those_of_the_parents_first_epochs() {
     let parent = parent();
-    let (plan, weights, _) = &parent;
+    let (plan, _, _) = &parent;
     let sink = Recorder::default();
     let recipe = |rewind: usize| Recipe {
         steps: vec![RecipeStep::Weights(crate::spec::PruneWeights {
@@ -302,6 +302,17 @@ fn rewound_weights_are_those_of_the_parents_first_epochs() {
     let mask = weights::mask_of_zeros(&plan.model, &rewound(0));
     let first = crate::train::first_weights(plan).unwrap();
     assert_eq!(rewound(0), weights::apply(&first, &mask));
-    assert_eq!(rewound(4), weights::apply(weights, &mask));
     assert_ne!(rewound(1), rewound(2));
+}
+
+#[test]
+fn what_cannot_change_anything_is_refused_or_said() {
+    let sink = Recorder::default();
+    // The parent was trained for four epochs.
+    let late = "weights:0.5:rewind=4".parse().unwrap();
+    let failure = apply(&late, origin(&parent()), Kept::default(), &sink.control, &sink).unwrap_err();
+    assert!(failure.to_string().contains("nothing to go back to"), "{failure}");
+    run("units:0.5:multiple=1000", &sink);
+    let noted = |event: &Event| matches!(event, Event::Note { text } if text.contains("multiple=1000 has no effect"));
+    assert!(sink.events.lock().unwrap().iter().any(noted));
 }

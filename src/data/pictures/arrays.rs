@@ -341,6 +341,7 @@ fn sequences(source: &str, inputs: Vec<Npy>, labels: Vec<Column>) -> Result<Box<
     let steps = inputs.iter().map(|x| x.shape[1]).max().unwrap_or(0);
     check_size(source, [rows, steps, features])?;
     let mut sequences = Sequences::new(source, names);
+    let mut has_number = false;
     for mut x in inputs {
         let [rows, steps, own] = x.shape[..] else { continue };
         if own != features || steps * own == 0 {
@@ -354,8 +355,12 @@ fn sequences(source: &str, inputs: Vec<Npy>, labels: Vec<Column>) -> Result<Box<
             let mut values = Vec::with_capacity(steps * features);
             x.numbers(steps * features, &mut values)?;
             refuse_infinite(&x.file, &values)?;
+            has_number |= values.iter().any(|value| !value.is_nan());
             sequences.push(values);
         }
+    }
+    if !has_number {
+        return Err(no_number(source));
     }
     sequences.labels = labels;
     sequences
@@ -394,6 +399,20 @@ fn table(source: &str, inputs: Vec<Npy>, labels: Vec<Column>) -> Result<Box<dyn 
             }
         }
     }
+    if !columns.iter().flatten().any(|value| !value.is_nan()) {
+        return Err(no_number(source));
+    }
+    let says_something = |column: &Vec<f64>| {
+        let first = column.iter().find(|value| !value.is_nan());
+        column.iter().any(|value| !value.is_nan() && Some(value) != first)
+    };
+    if !columns.iter().any(says_something) {
+        return Err(malformed(
+            source,
+            "every column of its inputs is constant",
+            "bring inputs that differ from row to row",
+        ));
+    }
     let column = |(place, values)| Column {
         name: format!("column_{}", place + 1),
         values: Values::Numbers(values),
@@ -409,6 +428,14 @@ fn table(source: &str, inputs: Vec<Npy>, labels: Vec<Column>) -> Result<Box<dyn 
         },
         image: None,
     }))
+}
+
+fn no_number(file: &str) -> DataError {
+    malformed(
+        file,
+        "its inputs hold no number, only NaN",
+        "save the array with its values",
+    )
 }
 
 fn refuse_infinite(file: &str, values: &[f64]) -> Result<(), DataError> {

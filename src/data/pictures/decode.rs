@@ -19,23 +19,29 @@ pub(in crate::data) fn is_picture(path: &Path) -> bool {
 /// Reads a file; the error is what is wrong with it.
 pub(super) fn read(path: &Path) -> Result<DynamicImage, String> {
     // Looked at before opening: opening a named pipe would wait for its writer.
-    let file = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    let file = std::fs::metadata(path).map_err(|error| in_one_line(&error))?;
     if !file.is_file() {
         return Err("is no file".to_owned());
     }
     let mut reader = ImageReader::open(path)
         .and_then(ImageReader::with_guessed_format)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| in_one_line(&error))?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_FILE_EDGE);
     limits.max_image_height = Some(MAX_FILE_EDGE);
     limits.max_alloc = Some(MAX_DECODED);
     reader.limits(limits);
-    let picture = reader.decode().map_err(|error| error.to_string())?;
+    let picture = reader.decode().map_err(|error| in_one_line(&error))?;
     if picture.width() == 0 || picture.height() == 0 {
         return Err("has no pixels".to_owned());
     }
     Ok(picture)
+}
+
+/// A decoder's message without the line breaks that it may have.
+fn in_one_line(error: &impl ToString) -> String {
+    let message = error.to_string();
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether it has no colours.

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::{Frame, MAX_PICTURES, Pictures, class_column, decode, malformed, writer};
 use crate::data::DataError;
+use crate::data::header::quoted;
 use crate::data::source::Source;
 use crate::spec::{DataConfig, stream};
 
@@ -44,6 +45,10 @@ pub(super) fn open(config: &DataConfig) -> Result<Option<Box<dyn Source>>, DataE
     if pictures <= texts {
         return Ok(None);
     }
+    let mut notes = Vec::new();
+    for root in &roots {
+        notes.extend(unread(root, &|path| decode::is_picture(path), "picture")?);
+    }
     let mut classes: Vec<String> = listed.iter().flatten().map(|(_, class)| class.clone()).collect();
     classes.sort_unstable();
     classes.dedup();
@@ -67,7 +72,7 @@ pub(super) fn open(config: &DataConfig) -> Result<Option<Box<dyn Source>>, DataE
         }
         reader.read(source, part, &classes)?;
     }
-    reader.finish(source, classes, tested).map(Some)
+    reader.finish(source, classes, tested, notes).map(Some)
 }
 
 /// The pictures in the folders of `root`, each with the name of its folder, in the order of their paths.
@@ -89,6 +94,32 @@ pub(super) fn pictures_of(root: &Path) -> Result<Vec<(PathBuf, String)>, DataErr
         }
     }
     Ok(found)
+}
+
+/// What of a folder with a folder for each class is not read: folders without a sample, and samples beside the folders.
+pub(in crate::data) fn unread(
+    root: &Path,
+    is_sample: &dyn Fn(&Path) -> bool,
+    what: &str,
+) -> Result<Vec<String>, DataError> {
+    let (mut empty, mut stray) = (Vec::new(), Vec::new());
+    for path in entries(root)? {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        if !path.is_dir() {
+            stray.extend(is_sample(&path).then_some(name));
+        } else if !entries(&path)?.iter().any(|path| is_sample(path)) {
+            empty.push(name);
+        }
+    }
+    let empty = (!empty.is_empty()).then(|| format!("Left out the folders {}: no {what} is in them", quoted(&empty)));
+    let stray = (!stray.is_empty()).then(|| {
+        let names = quoted(&stray);
+        format!("Left out {names}: a {what} belongs into the folder of its class")
+    });
+    Ok(empty.into_iter().chain(stray).collect())
 }
 
 /// How many texts the classes of `root` have.
@@ -181,8 +212,13 @@ impl Reader<'_> {
         }
     }
 
-    fn finish(self, source: &str, classes: Vec<String>, tested: Option<usize>) -> Result<Box<dyn Source>, DataError> {
-        let mut notes = Vec::new();
+    fn finish(
+        self,
+        source: &str,
+        classes: Vec<String>,
+        tested: Option<usize>,
+        mut notes: Vec<String>,
+    ) -> Result<Box<dyn Source>, DataError> {
         if self.broken_count > 0 {
             let more = self.broken_count - self.broken.len();
             let more = if more > 0 {

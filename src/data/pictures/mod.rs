@@ -17,6 +17,7 @@ mod zip;
 use std::sync::Arc;
 
 pub(super) use array_rows::read_new_arrays;
+pub(super) use folder::unread;
 pub(super) use glyphs::SETS as GLYPHS;
 pub(super) use new::read_new;
 
@@ -30,7 +31,7 @@ use super::split::{self, Parts};
 use super::stored::{RowBytes, RowWriter};
 use super::table::{Column, Values};
 use super::target::Target;
-use crate::spec::{DataConfig, DataKind, FeatureScale, InputForm, Preprocessing, Shape, TaskKind};
+use crate::spec::{DataConfig, DataKind, FeatureScale, InputForm, Preprocessing, Shape, TaskKind, units};
 
 /// Longest edge of a picture in pixels.
 pub(super) const MAX_EDGE: usize = 4_096;
@@ -237,14 +238,14 @@ impl Pictures {
     }
 
     fn held_note(&self, config: &DataConfig) -> String {
-        let megabytes = (self.bytes.len() * self.frame.row_bytes()) as f64 / 1e6;
+        let held = units::bytes((self.bytes.len() * self.frame.row_bytes()) as u64);
         if self.bytes.is_in_file() {
             format!(
-                "{megabytes:.1} MB of pixels are more than data.memory_mb ({}) allows: they are read in blocks from a file",
+                "{held} of pixels are more than data.memory_mb ({}) allows: they are read in blocks from a file",
                 config.memory_mb
             )
         } else {
-            format!("{megabytes:.1} MB of pixels are held in memory")
+            format!("{held} of pixels are held in memory")
         }
     }
 }

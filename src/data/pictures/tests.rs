@@ -199,6 +199,8 @@ fn folders_of_classes_are_read_and_broken_pictures_named() {
     write(folder.path(), "dog/broken.png", b"\x89PNG\r\n\x1a\nnothing");
     write(folder.path(), "dog/cut.png", &png(8, 6, [9, 9, 9])[..40]);
     write(folder.path(), "dog/notes.txt", b"no picture");
+    write(folder.path(), "stray.png", &png(4, 3, [9, 9, 9]));
+    std::fs::create_dir(folder.path().join("bird")).unwrap();
     let set = load(&config(folder.path())).unwrap();
     assert_eq!(set.summary.rows, 22);
     assert_eq!(set.summary.class_rows, [11, 11]);
@@ -206,6 +208,16 @@ fn folders_of_classes_are_read_and_broken_pictures_named() {
     assert!(size == [3, 3, 4] || size == [3, 6, 8], "{size:?}");
     let notes = set.summary.notes.join("\n");
     assert!(notes.contains("2 broken pictures are left out"), "{notes}");
+    assert!(notes.contains("Left out the folders \"bird\": no picture"), "{notes}");
+    assert!(
+        notes.contains("Left out \"stray.png\": a picture belongs into"),
+        "{notes}"
+    );
+    assert!(set.summary.notes.iter().all(|note| !note.contains('\n')), "{notes}");
+    assert!(
+        notes.contains("kB of pixels are held") || notes.contains(" B of pixels are held"),
+        "{notes}"
+    );
     assert!(
         notes.contains("dog/broken.png") && notes.contains("dog/cut.png"),
         "{notes}"
@@ -322,6 +334,15 @@ fn arrays_become_pictures_tables_or_sequences_by_their_shape() {
         (npy("<f4", "()", &numbers), "as many targets"),
         (npy("<f4", "(30, 1, 1, 1, 1)", &numbers), "dimensions"),
         (b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec(), "header"),
+        (npy("<f4", "(30, 12)", &floats((0..360).map(|_| f32::NAN))), "only NaN"),
+        (
+            npy("<f4", "(30, 4, 3)", &floats((0..360).map(|_| f32::NAN))),
+            "only NaN",
+        ),
+        (
+            npy("<f4", "(30, 12)", &floats((0..360).map(|value| (value % 12) as f32))),
+            "constant",
+        ),
         (b"hello".to_vec(), "ends within"),
         (b"".to_vec(), "ends within"),
     ] {
@@ -411,6 +432,23 @@ fn a_zip_bomb_is_refused_before_it_is_unpacked() {
     bomb[place + 24..place + 28].copy_from_slice(&1000_u32.to_le_bytes());
     std::fs::write(&path, &bomb).unwrap();
     assert!(refusal(&config(&path)).contains("ends before"));
+}
+
+#[test]
+fn what_is_wrong_in_an_archive_is_named_with_the_archive() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("both.npz");
+    let inputs = npy("<f4", "(30, 2)", &floats((0..60).map(|value| value as f32)));
+    std::fs::write(
+        &path,
+        zip_of(&[("x.npy", inputs), ("y.npy", npy("|u1", "(9,)", &[0; 9]))]),
+    )
+    .unwrap();
+    let message = refusal(&config(&path));
+    assert!(
+        message.contains("both.npz/y.npy") && message.contains("both.npz/x.npy"),
+        "{message}"
+    );
 }
 
 proptest::proptest! {

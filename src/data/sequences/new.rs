@@ -19,7 +19,7 @@ pub fn read_new(
     features: &[FeatureScale],
 ) -> Result<NewRows, DataError> {
     let text = Decoded::of(file, bytes)?;
-    let sequences = if ts::is_ts(&text.text) {
+    let sequences = if ts::is_ts(file, &text.text) {
         let sequences = ts::read(file, &text.text)?;
         if sequences.features.len() != features.len() {
             return Err(DataError::ColumnCount {

@@ -1,6 +1,8 @@
 //! The text format of the UEA and UCR archives of time series (Bagnall et al. 2018): a header of `@` lines, then a line a sample
 //! with its dimensions separated by colons, and its class or value behind the last.
 
+use std::path::Path;
+
 use super::Sequences;
 use crate::data::DataError;
 use crate::data::number::{Cell, read_cell};
@@ -10,8 +12,14 @@ use crate::data::target::MAX_CLASSES;
 /// Most dimensions.
 const MAX_DIMENSIONS: usize = 10_000;
 
-/// Whether the text begins as this format does.
-pub fn is_ts(text: &str) -> bool {
+/// Whether the text begins as this format does, or its file is called so.
+pub fn is_ts(file: &str, text: &str) -> bool {
+    if Path::new(file)
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("ts"))
+    {
+        return true;
+    }
     let mut lines = text.lines().map(str::trim_start);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'));
     first.is_some_and(|line| line.starts_with('@'))
@@ -137,7 +145,7 @@ fn read_header<'a>(
     refuse: &impl Fn(usize, String, &'static str) -> DataError,
 ) -> Result<Header, DataError> {
     let mut header = Header::default();
-    let mut last = 1;
+    let (mut last, mut has_begun) = (1, false);
     for (row, line) in lines {
         last = row;
         if line.is_empty() || line.starts_with('#') {
@@ -173,11 +181,17 @@ fn read_header<'a>(
             // The samples themselves tell these.
             "@problemname" | "@missing" | "@univariate" | "@equallength" | "@serieslength" => {}
             _ if key.starts_with('@') => {}
+            _ if !has_begun => {
+                let problem = "the samples stand there without the header of a .ts file".to_owned();
+                let remedy = "write @classLabel true with the classes, or @targetLabel true, and @data above them";
+                return Err(refuse(row, problem, remedy));
+            }
             _ => {
                 let problem = "a line before @data does not begin with @".to_owned();
                 return Err(refuse(row, problem, "put @data before the samples"));
             }
         }
+        has_begun = true;
     }
     Err(refuse(
         last,

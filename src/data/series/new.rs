@@ -59,7 +59,7 @@ pub fn read_new(file: &str, bytes: &[u8], preprocessing: &Preprocessing) -> Resu
     if present < window {
         return Err(DataError::Malformed {
             file: file.to_owned(),
-            problem: format!("{present} rows, but the model reads the last {window} to say what follows"),
+            problem: format!("holds {present} of the {window} rows that the model reads to say what follows"),
             remedy: format!("bring at least {window} rows"),
         });
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Texts;
 use crate::data::DataError;
 use crate::data::header::quoted;
+use crate::data::pictures::unread;
 use crate::data::source::Source;
 use crate::data::table::Column;
 use crate::data::text::{MAX_FILE_BYTES, decode, read_file};
@@ -26,7 +27,8 @@ pub fn open(config: &DataConfig) -> Result<Option<Box<dyn Source>>, DataError> {
     if files.is_empty() {
         return Ok(None);
     }
-    let (texts, _) = read(path, &files)?;
+    let (mut texts, _) = read(path, &files)?;
+    texts.notes.extend(unread(path, &is_text, "text")?);
     Ok(Some(Box::new(texts)))
 }
 
@@ -51,9 +53,11 @@ pub(super) fn list(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
 
 /// The texts that lie in the folder itself, in the order of their names.
 pub(super) fn texts_in(folder: &Path) -> Result<impl Iterator<Item = PathBuf>, DataError> {
-    let is_text =
-        |file: &PathBuf| file.extension().is_some_and(|end| end.eq_ignore_ascii_case("txt")) && file.is_file();
-    Ok(entries(folder)?.into_iter().filter(is_text))
+    Ok(entries(folder)?.into_iter().filter(|file| is_text(file)))
+}
+
+fn is_text(file: &Path) -> bool {
+    file.extension().is_some_and(|end| end.eq_ignore_ascii_case("txt")) && file.is_file()
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {

@@ -7,6 +7,8 @@ use crate::spec::{
     RecipeStep, Run, RunId, Shape, Speed, Task,
 };
 
+use crate::deploy::score::BATCH;
+
 use super::write::{Contents, text_encoding};
 use super::{CLASSIC_FILE, CONFIG_FILE, LABELS_FILE, MODEL_FILE, PREPROCESSING_FILE, WEIGHTS_FILE};
 
@@ -236,6 +238,11 @@ fn figures(contents: &Contents<'_>) -> Vec<String> {
             "R2 on the test split: {r2:.4}, root mean squared error {rmse:.4}"
         ));
     }
+    if dynamic(deployed) {
+        items.push(format!(
+            "These are of batches of {BATCH}: layers quantize what they read batch by batch, and an answer depends on the rows beside it"
+        ));
+    }
     items.push(format!(
         "Size: {} bytes, {} after zstd",
         deployed.size_bytes, deployed.zstd_bytes
@@ -266,6 +273,14 @@ fn figures(contents: &Contents<'_>) -> Vec<String> {
         );
     }
     items
+}
+
+/// Whether layers find the range of what they read in each batch.
+fn dynamic(deployed: &Deployed) -> bool {
+    let steps = deployed.recipe.iter().flat_map(|recipe| &recipe.steps);
+    steps
+        .into_iter()
+        .any(|step| matches!(step, RecipeStep::Int8Dynamic { .. }))
 }
 
 fn usage(contents: &Contents<'_>) -> Vec<String> {

@@ -87,7 +87,7 @@ pub const UNITS: StepWord = StepWord {
         share(
             "size",
             "Size left",
-            "Share of the bytes to come down to, in place of a fraction",
+            "Share of the bytes of the weights to come down to, in place of a fraction; the file has a few kB besides",
         ),
         share(
             "latency",

@@ -81,8 +81,8 @@ const fn epochs(default: &'static str, doc: &'static str) -> Knob {
 pub const INT8_DYNAMIC: StepWord = StepWord {
     word: "int8-dynamic",
     title: "Quantize to int8 on the way",
-    about: "Weights in 8 bits without calibration; dense layers quantize what they read batch by batch, all else computes in floating \
-            point",
+    about: "Weights in 8 bits without calibration; dense layers quantize what they read batch by batch, so that an answer depends on \
+            its batch; all else computes in floating point",
     example: "int8-dynamic",
     places: &[],
     options: &[PROTECT],

@@ -82,7 +82,7 @@ impl Course {
 
 /// As [`failures::stumble`], for probes at the plan's own learning rate.
 fn stumble(plan: &RunPlan, step: usize, stumble: Stumble) -> Failure {
-    failures::stumble(stumble, step, plan.config.train.learning_rate)
+    failures::stumble(stumble, step, &plan.config.train)
 }
 
 #[cfg(test)]
