@@ -246,7 +246,7 @@ fn report(what: &str, times: &mut [Duration]) {
 fn plan(epochs: usize) -> RunPlan {
     let mut config = RunConfig::default();
     config.train.epochs = epochs;
-    jobs::plan(&config).unwrap()
+    jobs::plan(&config).unwrap().0
 }
 
 /// A finished run with `steps` recorded steps; its figures differ from run to run.

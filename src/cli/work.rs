@@ -147,10 +147,6 @@ pub fn train(store: Store, options: TrainArguments) -> Result<String, CommandErr
             let mut config = read_config(&path, &options.set)?;
             config.data.source = settled(&config.data.source)?;
             config.run.name = options.name.or(config.run.name);
-            // What is wrong with the configuration or its data, the job will say.
-            if let Ok((plan, findings)) = jobs::plan(&config) {
-                report::tell_plan(&plan, &findings);
-            }
             match options.folds {
                 Some(folds) => Job::Folds {
                     config,
@@ -162,7 +158,13 @@ pub fn train(store: Store, options: TrainArguments) -> Result<String, CommandErr
         (None, None) => return Err("give a configuration, or --resume RUN".into()),
     };
     let desk = Desk::open(store)?;
-    let made = desk.perform(job)?;
+    // The data were read for the run, and are not read again for this.
+    let tell = |run| {
+        if let Ok(record) = desk.store.run(run) {
+            report::tell_plan(&record.plan, &[]);
+        }
+    };
+    let made = desk.follow(job, tell, |_| {})?;
     let runs = desk.runs(&made)?;
     let Some(run) = runs.first() else {
         return Err("the job made no run".into());
@@ -491,17 +493,23 @@ impl Desk {
 
     /// Does a job to its end, showing progress; its runs, however they ended.
     pub fn perform(&self, job: Job) -> Result<Vec<RunId>, CommandError> {
-        self.follow(job, |_| {})
+        self.follow(job, |_| {}, |_| {})
     }
 
     /// What a probe finds out.
     pub fn find(&self, probe: Job) -> Result<Finding, CommandError> {
         let mut found = None;
-        self.follow(probe, |finding| found = Some(finding))?;
+        self.follow(probe, |_| {}, |finding| found = Some(finding))?;
         found.ok_or_else(|| "the probe found nothing".into())
     }
 
-    fn follow(&self, job: Job, mut found: impl FnMut(Finding)) -> Result<Vec<RunId>, CommandError> {
+    /// Tells which runs it opens and what it finds.
+    fn follow(
+        &self,
+        job: Job,
+        mut opened: impl FnMut(RunId),
+        mut found: impl FnMut(Finding),
+    ) -> Result<Vec<RunId>, CommandError> {
         self.engine.submit(job)?;
         let mut progress = Progress::new();
         loop {
@@ -510,7 +518,8 @@ impl Desk {
                 Some(Message::Progress { what, done, total, .. }) => progress.part(&what, done, total),
                 Some(Message::Found { finding, .. }) => found(*finding),
                 Some(Message::Closed { outcome, .. }) => return Ok(outcome?),
-                Some(Message::Opened { .. }) | None => {}
+                Some(Message::Opened { run, .. }) => opened(run),
+                None => {}
             }
         }
     }
