@@ -138,8 +138,8 @@ fn more_classes_than_rows() {
 fn a_ts_file_without_its_header() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("waves.ts");
-    let samples: String = (0..30).map(|row| format!("0.{row},1.5,2.{row}:a\n")).collect();
-    std::fs::write(&path, samples).unwrap();
+    let samples: Vec<String> = (0..30).map(|row| format!("0.{row},1.5,2.{row}:a")).collect();
+    std::fs::write(&path, samples.join("\n")).unwrap();
     let message = load(&config(&path)).map(|_| ()).unwrap_err().to_string();
     assert!(
         message.contains("waves.ts: row 1") && message.contains("@classLabel true"),

@@ -1,5 +1,6 @@
 //! What a person takes away and asks: how it was made, and what it answers.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -41,13 +42,9 @@ fn what_was_left_out_of_the_data_is_told_wherever_they_are_read() {
     let desk = Desk::new();
     let mut rows = "id,month,promo,sales\n".to_owned();
     for row in 0..120 {
-        rows += &format!(
-            "{},{},{},{}\n",
-            row + 1,
-            row + 1,
-            row % 2,
-            100 + 3 * row + 20 * (row % 2)
-        );
+        let (month, promo) = (row + 1, row % 2);
+        let sales = 100 + 3 * row + 20 * promo;
+        let _ = writeln!(rows, "{month},{month},{promo},{sales}");
     }
     desk.write("sales.csv", &rows);
     let left_out = "Left out \"id\": a running number";
@@ -148,7 +145,7 @@ fn several_values_are_called_by_their_targets() {
     let desk = Desk::new();
     let mut rows = "a,y1,y2\n".to_owned();
     for row in 0..80 {
-        rows += &format!("{},{},{}.5\n", row * 7 % 11, row * 5 % 13, row * 3 % 17);
+        let _ = writeln!(rows, "{},{},{}.5", row * 7 % 11, row * 5 % 13, row * 3 % 17);
     }
     desk.write("two.csv", &rows);
     config(&desk, "two.csv", &["--target", "y1,y2"]);
@@ -171,10 +168,7 @@ fn several_values_are_called_by_their_targets() {
         asked.lines().next().unwrap().contains("y1 +1") && asked.contains("y1 +2"),
         "{asked}"
     );
-    desk.write(
-        "short.csv",
-        &rows.lines().take(4).map(|line| format!("{line}\n")).collect::<String>(),
-    );
+    desk.write("short.csv", &rows.lines().take(4).collect::<Vec<_>>().join("\n"));
     let refusal = desk.failure(1, &["predict", "ahead", "short.csv"]);
     assert!(
         refusal.contains("3 of the 5 rows") && refusal.contains("at least 5 rows"),
