@@ -243,6 +243,7 @@ mod tests {
             columns: Vec::new(),
             target: "y".to_owned(),
             notes: Vec::new(),
+            content: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::arguments::BudgetArguments;
 use super::work::Desk;
@@ -14,8 +15,8 @@ use crate::store::Store;
 
 /// What the ladder came to.
 #[derive(Debug, Serialize)]
-struct Climbed<'a> {
-    runs: &'a [Run],
+struct Climbed {
+    runs: Vec<Value>,
     /// None where nothing fits the budget.
     recommended: Option<Recommendation>,
 }
@@ -65,7 +66,7 @@ pub fn climb(
     let recommended = compare::recommend(baseline, &rows, &budget, options.save);
     let output = if json {
         to_json(&Climbed {
-            runs: &rows,
+            runs: report::objects(&rows)?,
             recommended,
         })?
     } else {
@@ -80,7 +81,9 @@ fn text(
     budget: &Budget,
     recommended: Option<&Recommendation>,
 ) -> Result<String, CommandError> {
-    let comparison = compare::compare(rows).ok_or("none of these runs has been measured")?;
+    let Some(comparison) = compare::compare(rows) else {
+        return Ok(String::new());
+    };
     let (mut titles, mut cells) = compare::table(&comparison);
     titles.push("budget");
     for (row, cells) in comparison.rows.iter().zip(&mut cells) {

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use serde_json::Value;
+
 use crate::spec::{DatasetSummary, Finding, MemoryLedger, Metrics, Run, RunPlan, Task, units};
 
 /// Rows under titles, columns two spaces apart; columns that hold figures are right-aligned.
@@ -68,8 +70,26 @@ pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// Runs as objects: `score` and `metric` of the exported file, which is called `accuracy` too where it is one.
+pub fn objects(runs: &[Run]) -> Result<Vec<Value>, serde_json::Error> {
+    runs.iter().map(object).collect()
+}
+
+/// One run of [`objects`].
+pub fn object(run: &Run) -> Result<Value, serde_json::Error> {
+    let mut value = serde_json::to_value(run)?;
+    if let (Some(fields), Some(deployed)) = (value.as_object_mut(), &run.deployed) {
+        fields.insert("score".to_owned(), deployed.accuracy.into());
+        fields.insert("metric".to_owned(), run.metric().into());
+        if run.metric() != "accuracy" {
+            fields.remove("accuracy");
+        }
+    }
+    Ok(value)
+}
+
 /// A run's outcome in a few lines.
-pub fn run(run: &Run) -> String {
+pub fn run(run: &Run, is_classical: bool) -> String {
     let mut lines = vec![format!("{} {}: {}", run.run, run.name, run.status)];
     if let Some(failure) = &run.failure {
         lines.push(format!("  {failure}"));
@@ -83,15 +103,9 @@ pub fn run(run: &Run) -> String {
         lines.push(format!("  folds       {} (mean)", scores(&folds.mean)));
         lines.push(format!("              {} (deviation)", scores(&folds.sd)));
     }
-    let best = run
-        .best_epoch
-        .map_or_else(String::new, |epoch| format!(", weights of epoch {epoch}"));
-    lines.push(format!(
-        "  {} epochs{best}, {} at {} samples/s",
-        run.epochs,
-        units::clock(run.elapsed_secs),
-        units::count(run.samples_per_second)
-    ));
+    if let Some(line) = trained(run, is_classical) {
+        lines.push(line);
+    }
     lines.push(format!(
         "  {} parameters, {} multiply-adds a sample",
         units::count(run.parameters as f64),
@@ -116,6 +130,26 @@ pub fn run(run: &Run) -> String {
         ));
     }
     lines.join("\n") + "\n"
+}
+
+/// How long it was trained; nothing of a run that was not. A baseline is fitted at once, and a cross-validation keeps no
+/// weights.
+fn trained(run: &Run, is_classical: bool) -> Option<String> {
+    let clock = units::clock(run.elapsed_secs);
+    if is_classical {
+        return (run.epochs > 0).then(|| format!("  fitted in {clock}"));
+    }
+    if run.epochs == 0 {
+        return None;
+    }
+    let epochs = match run.epochs {
+        1 => "1 epoch".to_owned(),
+        epochs => format!("{epochs} epochs"),
+    };
+    let best = run.best_epoch.filter(|_| run.folds.is_none());
+    let best = best.map_or_else(String::new, |epoch| format!(", weights of epoch {epoch}"));
+    let speed = units::count(run.samples_per_second);
+    Some(format!("  {epochs}{best}, {clock} at {speed} samples/s"))
 }
 
 /// `accuracy 97.4 %, F1 0.9731, loss 0.0912`.

@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use super::{CommandError, report, to_json};
 use crate::advice;
-use crate::spec::{Run, annotated_toml, units};
+use crate::spec::{Run, RunId, annotated_toml, units};
 use crate::store::Store;
 use crate::timeline::RunView;
 
 pub fn list(store: &Store, json: bool) -> Result<String, CommandError> {
     let runs = store.runs()?;
     if json {
-        return to_json(&runs);
+        return to_json(&report::objects(&runs)?);
     }
     if runs.is_empty() {
         return Ok(format!(
@@ -43,7 +43,7 @@ fn row(run: &Run) -> Vec<String> {
             .map(|deployed| deployed.accuracy)
             .or(run.test.and_then(|test| test.accuracy.or(test.r2)))
             .map_or_else(dash, |score| {
-                if run.test.is_some_and(|test| test.r2.is_some()) {
+                if run.metric() == "R2" {
                     format!("{score:.4}")
                 } else {
                     units::percent(score)
@@ -58,9 +58,10 @@ fn row(run: &Run) -> Vec<String> {
 pub fn show(store: &Store, run: &str, json: bool) -> Result<String, CommandError> {
     let record = store.run(store.find(run)?)?;
     if json {
-        return to_json(&record.run);
+        return to_json(&report::object(&record.run)?);
     }
-    let mut text = report::run(&record.run);
+    let is_classical = record.plan.config.model.architecture.is_classical();
+    let mut text = report::run(&record.run, is_classical);
     for note in &record.plan.dataset.notes {
         let _ = writeln!(text, "  data: {note}");
     }
@@ -109,11 +110,17 @@ pub fn curves(store: &Store, run: &str, csv: bool) -> Result<String, CommandErro
 
 pub fn delete(store: &Store, runs: &[String]) -> Result<String, CommandError> {
     // All names are looked up before the first run goes, so that a slip of the pen deletes nothing.
-    let found = runs.iter().map(|run| store.find(run)).collect::<Result<Vec<_>, _>>()?;
+    let mut found: Vec<(RunId, String)> = Vec::with_capacity(runs.len());
+    for run in runs {
+        let run = store.find_exactly(run)?;
+        if found.iter().all(|(known, _)| *known != run) {
+            found.push((run, store.run(run)?.run.name));
+        }
+    }
     let mut text = String::new();
-    for run in found {
+    for (run, name) in found {
         store.delete_run(run)?;
-        let _ = writeln!(text, "deleted {run}");
+        let _ = writeln!(text, "deleted {run} ({name})");
     }
     Ok(text)
 }

@@ -33,7 +33,11 @@ pub fn demo(store: Store, seed: u64, json: bool) -> Result<String, CommandError>
         recipes: Recipe::demo().into(),
     })?;
     let rows = desk.runs(&[baseline, variants.clone()].concat())?;
-    let output = if json { to_json(&rows)? } else { comparison(&rows)? };
+    let output = if json {
+        to_json(&report::objects(&rows)?)?
+    } else {
+        comparison(&rows)
+    };
     desk.complete(&variants, output)
 }
 
@@ -169,7 +173,12 @@ pub fn train(store: Store, options: TrainArguments) -> Result<String, CommandErr
     let Some(run) = runs.first() else {
         return Err("the job made no run".into());
     };
-    let output = if options.json { to_json(run)? } else { report::run(run) };
+    let output = if options.json {
+        to_json(&report::object(run)?)?
+    } else {
+        let plan = desk.store.run(run.run)?.plan;
+        report::run(run, plan.config.model.architecture.is_classical())
+    };
     desk.complete(&made, output)
 }
 
@@ -182,9 +191,9 @@ pub fn compress(store: Store, run: &str, recipes: &[String], json: bool) -> Resu
     let desk = Desk::open(store)?;
     let made = desk.perform(Job::Compress { run, recipes })?;
     let output = if json {
-        to_json(&desk.runs(&made)?)?
+        to_json(&report::objects(&desk.runs(&made)?)?)?
     } else {
-        comparison(&desk.runs(&[vec![run], made.clone()].concat())?)?
+        comparison(&desk.runs(&[vec![run], made.clone()].concat())?)
     };
     desk.complete(&made, output)
 }
@@ -207,39 +216,37 @@ pub fn compare(store: Store, runs: &[String], json: bool, csv: Option<PathBuf>) 
     let made = desk.perform(Job::Measure { runs: chosen })?;
     let rows = desk.runs(&made)?;
     if json {
-        return to_json(&rows);
+        return to_json(&report::objects(&rows)?);
     }
-    let mut sets: Vec<(String, Vec<Run>)> = Vec::new();
+    let mut described: Vec<(Run, RunPlan)> = Vec::with_capacity(rows.len());
     for row in rows {
-        let name = desk.store.run(row.run)?.plan.dataset.name;
-        match sets.last_mut() {
-            Some((last, of)) if *last == name => of.push(row),
-            _ => sets.push((name, vec![row])),
-        }
+        let plan = desk.store.run(row.run)?.plan;
+        described.push((row, plan));
     }
+    let groups = compare::groups(described);
     if let Some(path) = csv {
-        let [(_, rows)] = sets.as_slice() else {
-            let names: Vec<&str> = sets.iter().map(|(name, _)| name.as_str()).collect();
+        let [group] = groups.as_slice() else {
+            let names: Vec<&str> = groups.iter().map(|group| group.title.as_str()).collect();
             return Err(format!(
-                "a CSV holds the runs on one data set, these are on {}; name the runs",
+                "a CSV holds runs whose scores can be compared, these are on {}; name the runs",
                 names.join(", ")
             )
             .into());
         };
-        let comparison = compare::compare(rows).ok_or("none of these runs has been measured")?;
+        let comparison = compare::compare(&group.members).ok_or("none of these runs has been measured")?;
         std::fs::write(&path, compare::csv(&comparison))
             .map_err(|error| format!("{}: {error}; choose another file", path.display()))?;
-        return Ok(format!("wrote {} rows to {}\n", rows.len(), path.display()));
+        return Ok(format!("wrote {} rows to {}\n", group.members.len(), path.display()));
     }
-    let tables = sets.iter().map(|(name, rows)| {
-        let title = if sets.len() > 1 {
-            format!("{name}\n")
+    let tables = groups.iter().map(|group| {
+        let title = if groups.len() > 1 {
+            format!("{}\n", group.title)
         } else {
             String::new()
         };
-        Ok(title + &comparison(rows)?)
+        title + &comparison(&group.members)
     });
-    Ok(tables.collect::<Result<Vec<String>, CommandError>>()?.join("\n"))
+    Ok(tables.collect::<Vec<String>>().join("\n"))
 }
 
 pub fn export(store: Store, run: &str, to: &Path) -> Result<String, CommandError> {
@@ -472,10 +479,12 @@ pub(super) fn settled(source: &str) -> Result<String, CommandError> {
     Ok(text.to_owned())
 }
 
-fn comparison(rows: &[Run]) -> Result<String, CommandError> {
-    let comparison = compare::compare(rows).ok_or("none of these runs has been measured")?;
-    let (titles, cells) = compare::table(&comparison);
-    Ok(report::table(&titles, &cells))
+/// The measured ones beside each other; nothing where none is.
+fn comparison(rows: &[Run]) -> String {
+    compare::compare(rows).map_or_else(String::new, |comparison| {
+        let (titles, cells) = compare::table(&comparison);
+        report::table(&titles, &cells)
+    })
 }
 
 /// The store with its engine: hands in jobs and reads the stream.

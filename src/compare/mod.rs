@@ -13,7 +13,7 @@ pub use differences::{Difference, differences};
 pub use listing::{Field, Line, Sort, order};
 pub use pareto::{Point, front, staircase};
 
-use crate::spec::{Deployed, Metrics, Run, RunId, Verdict, units};
+use crate::spec::{self, Deployed, Group, Metrics, Run, RunId, RunPlan, Verdict, Yardstick, units};
 
 /// Measured rows beside the one they are compared with.
 #[derive(Debug, Clone)]
@@ -71,6 +71,22 @@ impl<'a> Comparison<'a> {
     }
 }
 
+/// The runs whose scores can be held against each other, apart from the others.
+pub fn groups(runs: impl IntoIterator<Item = (Run, RunPlan)>) -> Vec<Group<Run>> {
+    let described = runs.into_iter().map(|(run, plan)| {
+        let yardstick = Yardstick::of(&plan);
+        (run, plan.dataset.name, yardstick)
+    });
+    let groups = spec::groups(described, |(_, name, yardstick)| (name, yardstick));
+    groups
+        .into_iter()
+        .map(|Group { title, members }| Group {
+            title,
+            members: members.into_iter().map(|(run, ..)| run).collect(),
+        })
+        .collect()
+}
+
 /// Compares the measured ones among `runs`, in their order. The baseline is the first uncompressed one, else the first
 /// measured one; none are measured: no comparison.
 pub fn compare<'a>(runs: impl IntoIterator<Item = &'a Run>) -> Option<Comparison<'a>> {
@@ -118,13 +134,10 @@ pub fn verdicts(deployed: &Deployed, baseline: RunId) -> Option<[Verdict; 2]> {
 
 /// Column titles and cells of the comparison as text, ready for a table.
 pub fn table(comparison: &Comparison<'_>) -> (Vec<&'static str>, Vec<Vec<String>>) {
-    let regression = comparison
-        .baseline
-        .test
-        .is_some_and(|metrics| metrics.accuracy.is_none());
-    let score = if regression { "R2" } else { "accuracy" };
+    let score = comparison.baseline.metric();
+    let regression = score == "R2";
     let titles = vec![
-        "run", "recipe", score, "size", "zstd", "batch 1", "batch 64", "memory", "speed", "verdict",
+        "run", "name", "recipe", score, "size", "zstd", "batch 1", "batch 64", "memory", "speed", "verdict",
     ];
     let rows = comparison
         .rows
@@ -143,7 +156,12 @@ pub fn table(comparison: &Comparison<'_>) -> (Vec<&'static str>, Vec<Vec<String>
             let delta = row.delta;
             vec![
                 row.run.run.to_string(),
-                deployed.recipe_name(),
+                row.run.name.clone(),
+                match (&deployed.recipe, delta) {
+                    (Some(recipe), _) => recipe.to_string(),
+                    (None, None) => "baseline".to_owned(),
+                    (None, Some(_)) => "-".to_owned(),
+                },
                 against(
                     accuracy,
                     delta.map(|delta| {
@@ -158,11 +176,11 @@ pub fn table(comparison: &Comparison<'_>) -> (Vec<&'static str>, Vec<Vec<String>
                 against(units::bytes(deployed.zstd_bytes), delta.map(|delta| change(delta.zstd))),
                 against(
                     units::microseconds(deployed.latency_us.batch1.median),
-                    delta.map(|delta| format!("{:.2}x", delta.speedup_batch1)),
+                    delta.map(|delta| times(delta.speedup_batch1)),
                 ),
                 against(
                     units::microseconds(deployed.latency_us.batch64.median),
-                    delta.map(|delta| format!("{:.2}x", delta.speedup_batch64)),
+                    delta.map(|delta| times(delta.speedup_batch64)),
                 ),
                 against(
                     units::bytes(deployed.memory_bytes),
@@ -179,7 +197,7 @@ pub fn table(comparison: &Comparison<'_>) -> (Vec<&'static str>, Vec<Vec<String>
 /// The measured rows as CSV with exact values.
 pub fn csv(comparison: &Comparison<'_>) -> String {
     let mut text = String::from(
-        "run,name,recipe,parent,accuracy,size_bytes,zstd_bytes,batch1_median_us,batch64_median_us,memory_bytes,speed,int8_layers,sha256,verdict\n",
+        "run,name,recipe,parent,score,metric,size_bytes,zstd_bytes,batch1_median_us,batch64_median_us,memory_bytes,speed,int8_layers,sha256,verdict\n",
     );
     for row in &comparison.rows {
         let deployed = row.deployed;
@@ -189,6 +207,7 @@ pub fn csv(comparison: &Comparison<'_>) -> String {
             deployed.recipe_name(),
             deployed.parent.map_or_else(String::new, |parent| parent.to_string()),
             deployed.accuracy.to_string(),
+            row.run.metric().to_owned(),
             deployed.size_bytes.to_string(),
             deployed.zstd_bytes.to_string(),
             deployed.latency_us.batch1.median.to_string(),
@@ -197,7 +216,8 @@ pub fn csv(comparison: &Comparison<'_>) -> String {
             deployed.speed.to_string(),
             deployed.int8_layers.to_string(),
             deployed.sha256.clone(),
-            deployed.verdict.to_string(),
+            // The baseline is not against anything.
+            row.delta.map_or_else(String::new, |_| deployed.verdict.to_string()),
         ];
         text.push_str(&cells.join(","));
         text.push('\n');
@@ -205,9 +225,22 @@ pub fn csv(comparison: &Comparison<'_>) -> String {
     text
 }
 
-/// A ratio as a change in percent: 0.25 is `-75 %`.
+/// A ratio as a change in percent: 0.25 is `-75 %`; one that is far from 1 as a factor.
 fn change(ratio: f64) -> String {
-    format!("{:+.0} %", (ratio - 1.0) * 100.0)
+    if (0.01..10.0).contains(&ratio) {
+        format!("{:+.0} %", (ratio - 1.0) * 100.0)
+    } else {
+        times(ratio)
+    }
+}
+
+/// A factor with two digits at least: `2.00x`, `0.012x`, `366x`.
+fn times(ratio: f64) -> String {
+    if (0.1..100.0).contains(&ratio) {
+        format!("{ratio:.2}x")
+    } else {
+        format!("{}x", units::significant(ratio))
+    }
 }
 
 /// A CSV cell (RFC 4180): quoted where it must be.
@@ -288,10 +321,44 @@ pub(crate) mod tests {
         let (titles, rows) = table(&comparison);
         assert_eq!(titles.len(), rows[0].len());
         assert!(
-            rows[0][2].contains("-2.0") && rows[0][3].contains("-50 %"),
+            rows[0][3].contains("-2.0") && rows[0][4].contains("-50 %"),
             "{:?}",
             rows[0]
         );
+    }
+
+    #[test]
+    fn rows_bear_their_names_and_only_the_reference_is_called_baseline() {
+        let mut runs = [run(1, None, 0.1, 60, 0.1), run(2, None, 0.98, 12_200, 20.0)];
+        runs[0].name = "majority".to_owned();
+        let (titles, rows) = table(&compare(&runs).unwrap());
+        assert_eq!(titles[..4], ["run", "name", "recipe", "accuracy"]);
+        assert_eq!(rows[0][..3], ["r1", "majority", "baseline"]);
+        assert_eq!(rows[1][..3], ["r2", "a, \"b\"", "-"]);
+        assert!(
+            rows[1][4].contains("203x") && rows[1][6].contains("0.00500x"),
+            "{:?}",
+            rows[1]
+        );
+    }
+
+    #[test]
+    fn csv_says_what_the_score_is_and_has_no_verdict_on_the_baseline() {
+        let mut runs = [run(1, None, 0.98, 1000, 20.0), run(2, Some("fp16"), 0.96, 500, 10.0)];
+        for run in &mut runs {
+            run.test = Some(Metrics {
+                r2: Some(0.5),
+                ..Metrics::default()
+            });
+        }
+        let text = csv(&compare(&runs).unwrap());
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let titles = reader.headers().unwrap().clone();
+        let place = |title| titles.iter().position(|known| known == title).unwrap();
+        let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+        assert_eq!((&rows[0][place("score")], &rows[0][place("metric")]), ("0.98", "R2"));
+        assert_eq!((&rows[0][place("verdict")], &rows[1][place("verdict")]), ("", "faster"));
+        assert!(!text.contains("accuracy"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::DataError;
+use super::digest::Digest;
 use super::preprocess::standardise;
 use super::stored::RowBytes;
 use crate::spec::{FeatureScale, Range as Span};
@@ -290,6 +291,18 @@ impl Inputs {
             Held::Rows(_) => {
                 let chunks = self.chunks(1 << 16).map_while(Result::ok);
                 chunks.fold(Span::of(&[]), |span, chunk| span.union(Span::of(&chunk)))
+            }
+        }
+    }
+
+    /// What tells these inputs from others.
+    pub(super) fn digest(&self, digest: &mut Digest) {
+        match &*self.0 {
+            Held::Values(values) => digest.values(values),
+            Held::Rows(rows) => {
+                digest.text(rows.bytes.digest());
+                digest.text(&format!("{:?}", rows.encoding));
+                digest.numbers(&rows.rows);
             }
         }
     }

@@ -40,6 +40,7 @@
 //! * **Limits**: [`MAX_FILE_BYTES`], [`MAX_COLUMNS`], [`MAX_RECORD_BYTES`], [`MAX_CELLS`], [`MAX_CLASSES`], [`MAX_INPUTS`].
 
 pub mod augment;
+mod digest;
 mod error;
 mod file;
 mod generated;

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::DataError;
+use super::digest;
 use super::raw::Part;
 use super::samples::{Dataset, Samples};
 use super::split::{self, Parts};
 use super::target::Target;
+use super::{DataError, is_generated};
 use crate::spec::{DataConfig, DataKind, DatasetSummary, Preprocessing, SplitRows};
 
 /// A set as read, before it is divided.
@@ -57,12 +58,9 @@ pub(super) struct About {
 }
 
 /// The data set of these parts.
-pub(super) fn assemble(
-    about: About,
-    target: &Target,
-    preprocessing: Preprocessing,
-    [train, validation, test]: [Samples; 3],
-) -> Dataset {
+pub(super) fn assemble(about: About, target: &Target, preprocessing: Preprocessing, parts: [Samples; 3]) -> Dataset {
+    let content = digest::content(&preprocessing, &parts, is_generated(&about.file));
+    let [train, validation, test] = parts;
     let split = SplitRows {
         train: train.len(),
         validation: validation.len(),
@@ -82,6 +80,7 @@ pub(super) fn assemble(
         columns: about.columns,
         target: target.names.join(", "),
         notes: about.notes,
+        content: Some(content),
     };
     Dataset {
         summary,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::DataError;
+use super::digest::Digest;
 
 /// Rows that are being gathered.
 pub(super) struct RowWriter {
@@ -16,6 +17,7 @@ pub(super) struct RowWriter {
     rows: usize,
     held: Vec<u8>,
     file: Option<BufWriter<File>>,
+    digest: Digest,
 }
 
 /// Rows of equally many bytes.
@@ -24,6 +26,7 @@ pub(super) struct RowBytes {
     width: usize,
     rows: usize,
     held: Held,
+    digest: String,
 }
 
 enum Held {
@@ -39,12 +42,14 @@ impl RowWriter {
             rows: 0,
             held: Vec::new(),
             file: None,
+            digest: Digest::default(),
         }
     }
 
     /// Appends whole rows.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), DataError> {
         self.rows += bytes.len() / self.width.max(1);
+        self.digest.bytes(bytes);
         if self.file.is_none() && self.held.len() + bytes.len() > self.budget {
             let mut file = BufWriter::with_capacity(1 << 18, scratch().map_err(full)?);
             file.write_all(&std::mem::take(&mut self.held)).map_err(full)?;
@@ -66,6 +71,7 @@ impl RowWriter {
                 Some(file) => Held::File(file.into_inner().map_err(|error| full(error.into_error()))?),
                 None => Held::Memory(self.held),
             },
+            digest: self.digest.finish(),
         })
     }
 }
@@ -78,6 +84,11 @@ impl RowBytes {
     /// Number of rows.
     pub(super) fn len(&self) -> usize {
         self.rows
+    }
+
+    /// Of the bytes of all rows.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
     }
 
     pub(super) fn is_in_file(&self) -> bool {

@@ -100,7 +100,7 @@ impl Worker<'_> {
         let weights = train::weights_from_bytes(&bytes)
             .map_err(|error| Failure::new(place(), error.to_string(), "train the run again"))?;
         let dataset = data::load(&record.plan.config.data)?;
-        super::training::require_same_data(&record.plan, &dataset)?;
+        super::training::require_same_data(run, &record.plan, &dataset)?;
         Ok(Parent {
             name: record.run.name,
             plan: record.plan,

@@ -39,7 +39,7 @@ impl Worker<'_> {
             let failed = |error: data::DataError| Failure::new("data", error.to_string(), "see `trimtab datasets`");
             let dataset = data::load_fold(&config.data, fold, folds).map_err(failed)?;
             if fold == 0 {
-                require_same_data(plan, &dataset)?;
+                require_same_data(sink.run(), plan, &dataset)?;
             }
             let plan = config.check(&dataset.summary).map_err(|issues| {
                 let what: Vec<String> = issues.iter().map(ToString::to_string).collect();

@@ -5,10 +5,11 @@ use std::path::Path;
 use super::engine::Message;
 use super::worker::Worker;
 use super::{JobError, classical};
+use crate::compare;
 use crate::compress;
 use crate::data::{self, Dataset};
 use crate::deploy::{self, Candidate, Exported, bundle};
-use crate::spec::{ArtifactKind, Failure, Metrics, RunConfig, RunId, RunStatus, Speed};
+use crate::spec::{ArtifactKind, Failure, Metrics, Run, RunConfig, RunId, RunPlan, RunStatus, Speed};
 use crate::store::RunRecord;
 
 /// A finished run with its exported bytes and what they score on the test split.
@@ -22,20 +23,22 @@ struct Contender {
 }
 
 impl Worker<'_> {
-    /// Measures the exported bytes of all `runs` on one data set in the same interleaved rounds and enters the figures in their
-    /// rows; one data set after another, since scores on different ones say nothing about each other. The baseline of a data
-    /// set is its first uncompressed run, or the first of all; it comes first among them in the answer.
+    /// Measures the exported bytes of all `runs` that can be compared in the same interleaved rounds and enters the figures in
+    /// their rows; one group after another, since scores on different data or targets say nothing about each other. The
+    /// baseline of a group is its first uncompressed run, or the first of all; it comes first among them in the answer.
     pub fn measure(&self, runs: &[RunId]) -> Result<Vec<RunId>, JobError> {
-        let mut sets: Vec<(String, Vec<RunId>)> = Vec::new();
+        let mut described: Vec<(Run, RunPlan)> = Vec::with_capacity(runs.len());
         for &run in runs {
-            let name = self.store.run(run)?.plan.dataset.name;
-            match sets.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, of)) if of.contains(&run) => {}
-                Some((_, of)) => of.push(run),
-                None => sets.push((name, vec![run])),
+            if described.iter().all(|(known, _)| known.run != run) {
+                let record = self.store.run(run)?;
+                described.push((record.run, record.plan));
             }
         }
-        let measured = sets.iter().map(|(_, runs)| self.measure_together(runs));
+        let groups = compare::groups(described);
+        let measured = groups.iter().map(|group| {
+            let runs: Vec<RunId> = group.members.iter().map(|run| run.run).collect();
+            self.measure_together(&runs)
+        });
         Ok(measured.collect::<Result<Vec<_>, _>>()?.concat())
     }
 
@@ -173,7 +176,7 @@ impl Worker<'_> {
         let bytes = self.store.read_artifact(run, kind)?;
         let exported = classical::load(kind, &bytes)?;
         let dataset = data::load(&record.plan.config.data)?;
-        super::training::require_same_data(&record.plan, &dataset)?;
+        super::training::require_same_data(run, &record.plan, &dataset)?;
         let test = exported.score(&dataset.test, &dataset.preprocessing.target)?.metrics;
         Ok(Contender {
             record,

@@ -44,7 +44,7 @@ impl Worker<'_> {
             return self.compress_again((*parent, recipe), sink);
         }
         let dataset = data::load(&plan.config.data)?;
-        require_same_data(plan, &dataset)?;
+        require_same_data(run, plan, &dataset)?;
         let checkpoint = match self.store.read_artifact(run, ArtifactKind::Checkpoint) {
             Ok(bytes) => Some(bytes),
             // It did not come as far as its first checkpoint.
@@ -120,13 +120,13 @@ impl Worker<'_> {
 }
 
 /// A run goes on only with the data that it began with.
-pub(super) fn require_same_data(plan: &RunPlan, dataset: &Dataset) -> Result<(), Failure> {
+pub(super) fn require_same_data(run: RunId, plan: &RunPlan, dataset: &Dataset) -> Result<(), Failure> {
     if plan.dataset.is_same_data(&dataset.summary) {
         return Ok(());
     }
     Err(Failure::new(
         &plan.config.data.source,
-        "is not the data that the run began with",
+        format!("is not the data that run {run} began with"),
         "bring back the file as it was, or train a new run",
     ))
 }

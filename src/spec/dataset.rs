@@ -74,6 +74,15 @@ pub enum DataKind {
     Text,
 }
 
+/// Digests of what a data set holds, by which data that have changed are known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Of the samples and targets of all three parts.
+    pub samples: String,
+    /// Of what scores are taken on: the targets of all three parts; of a generated set, whose samples come with them, both.
+    pub scored: String,
+}
+
 /// A data set in words and counts: what `trimtab datasets` prints and what a configuration is checked against.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DatasetSummary {
@@ -92,11 +101,14 @@ pub struct DatasetSummary {
     pub target: String,
     /// What was filled, left out or assumed, one sentence each.
     pub notes: Vec<String>,
+    /// None in an older description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
 }
 
 impl DatasetSummary {
     /// Whether these are the same data as `other`, by all that tells data apart: notes do not, nor does what an older
-    /// description leaves out (the kind, and the names of a regression's targets).
+    /// description leaves out (the kind, the names of a regression's targets, the digests).
     pub fn is_same_data(&self, other: &Self) -> bool {
         let has_same_task = match (&self.task, &other.task) {
             (Task::Regression { targets }, Task::Regression { targets: others }) => {
@@ -109,6 +121,7 @@ impl DatasetSummary {
             kind: other.kind,
             task: other.task.clone(),
             notes: other.notes.clone(),
+            content: self.content.clone().or_else(|| other.content.clone()),
             ..self.clone()
         };
         has_same_task && has_same_kind && adapted == *other

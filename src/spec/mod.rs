@@ -25,6 +25,7 @@ mod snapshot;
 mod stream;
 pub mod units;
 mod weights;
+mod yardstick;
 
 pub use check::{ConfigIssue, RunPlan};
 pub use config::{
@@ -34,8 +35,8 @@ pub use config::{
 };
 pub use control::{Command, RunControl};
 pub use dataset::{
-    ColumnKind, DataKind, DatasetSummary, FeatureScale, InputColumn, InputForm, Preprocessing, SplitRows, TargetScale,
-    TargetTransform, Task, Vocabulary,
+    ColumnKind, Content, DataKind, DatasetSummary, FeatureScale, InputColumn, InputForm, Preprocessing, SplitRows,
+    TargetScale, TargetTransform, Task, Vocabulary,
 };
 pub use event::{ArtifactKind, Ended, Envelope, Event, EventSink, MemoryReading, StepRecord, StepTimes};
 pub use failure::Failure;
@@ -70,3 +71,4 @@ pub use snapshot::{
 };
 pub use stream::stream;
 pub use weights::{NamedTensor, Weights};
+pub use yardstick::{Group, Yardstick, groups};

@@ -142,6 +142,18 @@ pub struct Run {
     pub deployed: Option<Deployed>,
 }
 
+impl Run {
+    /// What the score is: "accuracy", or of a regression "R2".
+    pub fn metric(&self) -> &'static str {
+        let metrics = self.test.or(self.validation);
+        if metrics.is_some_and(|metrics| metrics.r2.is_some()) {
+            "R2"
+        } else {
+            "accuracy"
+        }
+    }
+}
+
 /// What a network costs and achieves where it is used: measured on its exported bytes, and only there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Deployed {

@@ -16,6 +16,8 @@ pub enum StoreError {
     ReadOnly { path: PathBuf },
     #[error("{}: the disk is full; make room and resume the run, or pass --store DIR for another place", path.display())]
     Full { path: PathBuf },
+    #[error("{}: the disk is too full to note that the run is deleted; make some kB of room and delete it again", path.display())]
+    NoRoomToDelete { path: PathBuf },
     #[error(
         "{}: damaged ({detail}); move it aside or restore it from a backup: the files under `runs` beside it are untouched",
         path.display()

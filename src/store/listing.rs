@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::runs::SummaryRow;
 use super::{Store, StoreError};
-use crate::spec::{Recipe, Run, RunConfig, RunId};
+use crate::spec::{Recipe, Run, RunConfig, RunId, Yardstick};
 
 /// A line of the list of runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,6 +12,8 @@ pub struct RunRow {
     pub run: Run,
     /// Name of the data set.
     pub dataset: String,
+    /// What its scores are taken on.
+    pub yardstick: Yardstick,
     /// linear, mlp, ...
     pub architecture: String,
     /// Seconds since 1970, UTC.
@@ -26,6 +28,11 @@ impl RunRow {
     /// Whether it is what came, or is to come, of this recipe on that run.
     pub fn came_of(&self, run: RunId, recipe: &Recipe) -> bool {
         self.origin.as_ref().is_some_and(|(of, by)| *of == run && by == recipe)
+    }
+
+    /// Whether its scores and those of `other` are taken on the same.
+    pub fn is_comparable(&self, other: &Self) -> bool {
+        self.dataset == other.dataset && self.yardstick.is_same(&other.yardstick)
     }
 }
 
@@ -43,28 +50,39 @@ impl Store {
 
     /// As [`runs`](Self::runs), with what else a list shows.
     pub fn rows(&self) -> Result<Vec<RunRow>, StoreError> {
-        type Rest = (String, String, i64, Option<i64>, Option<String>, Option<i64>);
+        type Rest = (
+            [String; 2],
+            Option<String>,
+            i64,
+            Option<i64>,
+            Option<String>,
+            Option<i64>,
+        );
         let rows: Vec<(SummaryRow, Rest)> = self.query(|connection| {
             connection
                 .prepare_cached(
-                    "SELECT id, name, status, summary, dataset, architecture, created, parent, recipe, folds
+                    "SELECT id, name, status, summary, dataset, architecture, yardstick, created, parent, recipe, folds
                      FROM runs WHERE deleted IS NULL ORDER BY id",
                 )?
                 .query_map([], |row| {
-                    let names = (row.get(4)?, row.get(5)?, row.get(6)?);
-                    let rest = (names.0, names.1, names.2, row.get(7)?, row.get(8)?, row.get(9)?);
+                    let names = [row.get(4)?, row.get(5)?];
+                    let rest = (names, row.get(6)?, row.get(7)?, row.get(8)?, row.get(9)?, row.get(10)?);
                     Ok((SummaryRow::read(row)?, rest))
                 })?
                 .collect()
         })?;
         rows.into_iter()
             .map(
-                |(summary, (dataset, architecture, created_unix_secs, parent, recipe, folds))| {
+                |(summary, ([dataset, architecture], yardstick, created_unix_secs, parent, recipe, folds))| {
                     let run = self.run_of(summary)?;
                     let origin = self.origin_of(run.run, parent, recipe.as_deref())?;
                     Ok(RunRow {
                         run,
                         dataset,
+                        // A plan that says nothing of it can be told by its data set alone.
+                        yardstick: yardstick
+                            .and_then(|yardstick| serde_json::from_str(&yardstick).ok())
+                            .unwrap_or_default(),
                         architecture,
                         created_unix_secs,
                         origin,

@@ -42,9 +42,22 @@ impl Store {
     /// Removes a run with all that was recorded of it, unless it is being worked on.
     pub fn delete_run(&self, run: RunId) -> Result<(), StoreError> {
         let _lock = self.lock_run(run)?;
-        self.transaction(|transaction| transaction.execute("DELETE FROM runs WHERE id = ?1", [run.0]))?;
         let directory = self.run_dir(run);
-        fs::remove_dir_all(&directory).map_err(|source| StoreError::file(&directory, source))
+        let forget = || self.transaction(|transaction| transaction.execute("DELETE FROM runs WHERE id = ?1", [run.0]));
+        let remove = || fs::remove_dir_all(&directory).map_err(|source| StoreError::file(&directory, source));
+        match forget() {
+            Ok(_) => remove(),
+            // On a full disk even forgetting takes room: the files make it. The database is where the run is listed, so
+            // should it fail again, the run can still be seen and deleted.
+            Err(StoreError::Full { .. }) => {
+                remove()?;
+                forget().map(|_| ()).map_err(|error| match error {
+                    StoreError::Full { path } => StoreError::NoRoomToDelete { path },
+                    other => other,
+                })
+            }
+            Err(other) => Err(other),
+        }
     }
 
     /// Removes for good what was deleted long ago. Files that cannot be removed now are swept later.

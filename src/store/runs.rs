@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::lock::{self, RunLock};
 use super::{Store, StoreError, unix_secs};
-use crate::spec::{Recipe, Run, RunId, RunPlan, RunStatus};
+use crate::spec::{Recipe, Run, RunId, RunPlan, RunStatus, Yardstick};
 
 /// What a run starts from.
 #[derive(Debug, Clone)]
@@ -43,13 +43,14 @@ impl Store {
     pub fn create_run(&self, new: &NewRun<'_>) -> Result<RunLock, StoreError> {
         let plan = self.to_json(new.plan)?;
         let summary = self.to_json(&queued(new.name))?;
+        let yardstick = self.to_json(&Yardstick::of(new.plan))?;
         let failed = |source| self.failed(source);
         let mut connection = self.connection();
         let transaction = connection.transaction().map_err(failed)?;
         transaction
             .execute(
-                "INSERT INTO runs (name, created, status, parent, recipe, folds, plan, summary, dataset, architecture)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                "INSERT INTO runs (name, created, status, parent, recipe, folds, plan, summary, dataset, architecture, yardstick)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                 params![
                     new.name,
                     unix_secs(),
@@ -61,6 +62,7 @@ impl Store {
                     summary,
                     new.plan.dataset.name,
                     new.plan.config.model.architecture.to_string(),
+                    yardstick,
                 ],
             )
             .map_err(failed)?;
@@ -139,6 +141,27 @@ impl Store {
     /// The run that `text` means: a number such as `r12`, the latest run of that name, or the latest run of the only
     /// name that begins so.
     pub fn find(&self, text: &str) -> Result<RunId, StoreError> {
+        let unknown = match self.find_exactly(text) {
+            Err(unknown @ StoreError::NoRun { .. }) if text.parse::<RunId>().is_err() => unknown,
+            other => return other,
+        };
+        let names = self.names()?;
+        let begins: Vec<_> = names
+            .iter()
+            .filter(|(name, _)| !text.is_empty() && name.starts_with(text))
+            .collect();
+        match begins[..] {
+            [] => Err(unknown),
+            [&(_, run)] => Ok(run),
+            _ => Err(StoreError::Ambiguous {
+                text: text.to_owned(),
+                candidates: begins.iter().map(|(name, run)| format!("{name} ({run})")).collect(),
+            }),
+        }
+    }
+
+    /// As [`find`](Self::find), but the beginning of a name is not enough: for what cannot be undone.
+    pub fn find_exactly(&self, text: &str) -> Result<RunId, StoreError> {
         if let Ok(run) = text.parse::<RunId>() {
             let is_listed = self.query(|connection| {
                 connection
@@ -147,21 +170,10 @@ impl Store {
             })?;
             return if is_listed { Ok(run) } else { Err(self.unknown(text)?) };
         }
-        let names = self.names()?;
-        if let Some(&(_, run)) = names.iter().find(|(name, _)| name == text) {
-            return Ok(run);
-        }
-        let begins: Vec<_> = names
-            .iter()
-            .filter(|(name, _)| !text.is_empty() && name.starts_with(text))
-            .collect();
-        match begins[..] {
-            [] => Err(self.unknown(text)?),
-            [&(_, run)] => Ok(run),
-            _ => Err(StoreError::Ambiguous {
-                text: text.to_owned(),
-                candidates: begins.iter().map(|(name, run)| format!("{name} ({run})")).collect(),
-            }),
+        let named = self.names()?.into_iter().find(|(name, _)| name == text);
+        match named {
+            Some((_, run)) => Ok(run),
+            None => Err(self.unknown(text)?),
         }
     }
 

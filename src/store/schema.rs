@@ -61,6 +61,19 @@ const MIGRATIONS: &[M<'_>] = &[
                     architecture = coalesce(json_extract(plan, '$.config.model.architecture'), '')
         WHERE json_valid(plan);",
     ),
+    // What a run's scores are taken on, for the same reason.
+    M::up(
+        "ALTER TABLE runs ADD COLUMN yardstick TEXT;
+    UPDATE runs SET yardstick = json_object(
+            'source', trim(plan ->> '$.config.data.source'),
+            'target', plan ->> '$.dataset.target',
+            'is_regression', json(iif(plan ->> '$.dataset.task.kind' = 'regression', 'true', 'false')),
+            'split', plan -> '$.config.data.split',
+            'split_seed', plan -> '$.config.data.split_seed',
+            'rows', plan -> '$.dataset.split',
+            'scored', plan ->> '$.dataset.content.scored')
+        WHERE json_valid(plan);",
+    ),
 ];
 
 /// Opens the database and brings its tables to this program's version. The caller holds the store's opening lock.
@@ -135,5 +148,31 @@ mod tests {
             .unwrap();
         let of = |dataset: &str, architecture: &str| (dataset.to_owned(), architecture.to_owned(), None);
         assert_eq!(rows, [of("digits", "cnn"), of("", ""), of("", "")]);
+    }
+
+    #[test]
+    fn a_yardstick_is_read_from_an_older_plan_as_from_a_new_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trimtab.sqlite");
+        let mut connection = super::Connection::open(&path).unwrap();
+        super::Migrations::from_slice(&super::MIGRATIONS[..2])
+            .to_latest(&mut connection)
+            .unwrap();
+        let mut plan = crate::store::tests::plan();
+        plan.config.data.source = " a folder/\"data\".csv".to_owned();
+        plan.config.data.split_seed = u64::MAX;
+        connection
+            .execute(
+                "INSERT INTO runs (name, created, status, plan, summary) VALUES ('a', 0, 'finished', ?1, '{}')",
+                [serde_json::to_string(&plan).unwrap()],
+            )
+            .unwrap();
+        drop(connection);
+        let connection = super::open(&path).unwrap();
+        let kept: String = connection
+            .query_row("SELECT yardstick FROM runs", [], |row| row.get(0))
+            .unwrap();
+        let kept: crate::spec::Yardstick = serde_json::from_str(&kept).unwrap();
+        assert_eq!(kept, crate::spec::Yardstick::of(&plan));
     }
 }

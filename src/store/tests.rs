@@ -7,7 +7,7 @@ use crate::spec::{
     ArtifactKind, DataKind, DatasetSummary, Envelope, Event, RunConfig, RunPlan, Shape, SplitRows, Task,
 };
 
-fn plan() -> RunPlan {
+pub(super) fn plan() -> RunPlan {
     let dataset = DatasetSummary {
         name: "iris".to_owned(),
         kind: DataKind::Table,
@@ -23,6 +23,7 @@ fn plan() -> RunPlan {
         columns: Vec::new(),
         target: "y".to_owned(),
         notes: Vec::new(),
+        content: None,
     };
     RunConfig::default().check(&dataset).unwrap()
 }

@@ -124,6 +124,7 @@ fn write(dir: &Path) {
         columns: vec!["length".to_owned(), "width".to_owned()],
         target: "answer".to_owned(),
         notes: Vec::new(),
+        content: None,
     };
     let contents = Contents {
         model: bundle::Model::Network {

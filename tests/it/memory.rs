@@ -300,6 +300,7 @@ fn case(index: u64) -> (RunPlan, Dataset) {
             columns: Vec::new(),
             target: String::new(),
             notes: Vec::new(),
+            content: None,
         },
         preprocessing: Preprocessing {
             form: InputForm::Row,

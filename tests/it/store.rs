@@ -29,6 +29,7 @@ fn plan() -> RunPlan {
         columns: ["p", "q", "r", "s"].map(str::to_owned).to_vec(),
         target: "species".to_owned(),
         notes: Vec::new(),
+        content: None,
     };
     RunConfig::default().check(&dataset).unwrap()
 }

@@ -10,6 +10,7 @@ fn row(run: crate::spec::Run, dataset: &str, architecture: &str) -> RunRow {
     let origin = deployed.and_then(|deployed| deployed.parent.zip(deployed.recipe.clone()));
     RunRow {
         dataset: dataset.to_owned(),
+        yardstick: crate::spec::Yardstick::default(),
         architecture: architecture.to_owned(),
         created_unix_secs: 1_700_000_000,
         origin,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::app::theme::RUN_COLOUR_COUNT;
 use crate::jobs::{OpenedRun, RunRecord, RunRow};
-use crate::spec::{Envelope, Event, RunId, RunStatus, Snapshot};
+use crate::spec::{Envelope, Event, RunId, RunStatus, Snapshot, groups};
 use crate::timeline::RunView;
 
 /// A run with its plan and its events folded.
@@ -36,6 +36,8 @@ pub enum Seen {
 pub struct Runs {
     /// The oldest first.
     rows: Vec<RunRow>,
+    /// Titles of what can be compared with each other, and of each row the place of its own.
+    groups: (Vec<String>, Vec<usize>),
     /// None until the first list has come.
     revision: u64,
     opened: HashMap<RunId, Opened>,
@@ -76,6 +78,7 @@ impl Runs {
     pub fn set_rows(&mut self, mut rows: Vec<RunRow>) {
         rows.sort_by_key(|row| row.run.run);
         self.rows = rows;
+        self.group_rows();
         self.revision += 1;
         if self.selected.is_some_and(|run| self.row(run).is_none()) {
             self.selected = None;
@@ -85,11 +88,31 @@ impl Runs {
         }
     }
 
+    fn group_rows(&mut self) {
+        let numbered = self.rows.iter().enumerate();
+        let found = groups(numbered, |(_, row)| (&row.dataset, &row.yardstick));
+        let mut places = vec![0; self.rows.len()];
+        for (place, group) in found.iter().enumerate() {
+            for &(row, _) in &group.members {
+                places[row] = place;
+            }
+        }
+        self.groups = (found.into_iter().map(|group| group.title).collect(), places);
+    }
+
+    /// What a run can be compared on: the name of its data set, with what tells it from others of that name.
+    pub fn group(&self, run: RunId) -> Option<&str> {
+        let place = self.rows.binary_search_by_key(&run, |row| row.run.run).ok()?;
+        let (titles, places) = &self.groups;
+        titles.get(*places.get(place)?).map(String::as_str)
+    }
+
     /// Changes a run's line.
     #[cfg(test)]
     pub fn change(&mut self, run: RunId, change: impl FnOnce(&mut RunRow)) {
         if let Ok(place) = self.rows.binary_search_by_key(&run, |row| row.run.run) {
             change(&mut self.rows[place]);
+            self.group_rows();
             self.revision += 1;
         }
     }
@@ -219,13 +242,17 @@ impl Runs {
         self.hovered = run;
     }
 
-    /// The run that the others are compared with: the pinned one, else the uncompressed run that `run` stems from.
+    /// The run that the others are compared with: the pinned one, else the uncompressed run that `run` stems from; none
+    /// whose scores are taken on something else.
     pub fn baseline_of(&self, run: RunId) -> Option<&RunRow> {
-        if let Some(pinned) = self.pinned {
-            return self.row(pinned).filter(|row| row.run.run != run);
-        }
-        let (parent, _) = self.row(run)?.origin.as_ref()?;
-        self.row(*parent)
+        let own = self.row(run)?;
+        let baseline = match (self.pinned, &own.origin) {
+            (Some(pinned), _) => pinned,
+            (None, Some((parent, _))) => *parent,
+            (None, None) => return None,
+        };
+        self.row(baseline)
+            .filter(|row| row.run.run != run && row.is_comparable(own))
     }
 
     pub fn is_shown(&self, run: RunId) -> bool {
@@ -289,11 +316,6 @@ impl RowExt for RunRow {
     }
 
     fn score_name(&self) -> &'static str {
-        let metrics = self.run.test.or(self.run.validation);
-        if metrics.is_some_and(|metrics| metrics.r2.is_some()) {
-            "R2"
-        } else {
-            "accuracy"
-        }
+        self.run.metric()
     }
 }

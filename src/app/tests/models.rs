@@ -76,6 +76,7 @@ pub fn row(number: i64, name: &str) -> RunRow {
             deployed: None,
         },
         dataset: "digits".to_owned(),
+        yardstick: crate::spec::Yardstick::default(),
         architecture: "cnn".to_owned(),
         created_unix_secs: 1_790_000_000,
         origin: None,
@@ -158,6 +159,7 @@ pub fn open_as(model: &mut Model, run: RunId, change: impl FnOnce(&mut RunPlan))
         columns: Vec::new(),
         target: "digit".to_owned(),
         notes: Vec::new(),
+        content: None,
     };
     let row = model.runs.row(run).unwrap().clone();
     let mut plan = RunConfig::digits_cnn().check(&summary).unwrap();

@@ -124,6 +124,7 @@ fn trained(task: Task) -> Trained {
             columns: vec!["width".to_owned(), "colour".to_owned()],
             target: "kind".to_owned(),
             notes: Vec::new(),
+            content: None,
         },
         model,
         onnx,

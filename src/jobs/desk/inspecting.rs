@@ -178,7 +178,7 @@ impl Clerk {
     /// The data that a run was trained on, if they are still the same.
     pub fn dataset_of(&mut self, record: &RunRecord) -> Result<Arc<Dataset>, JobError> {
         let dataset = self.dataset(&record.plan.config.data)?;
-        require_same_data(&record.plan, &dataset)?;
+        require_same_data(record.run.run, &record.plan, &dataset)?;
         Ok(dataset)
     }
 

@@ -230,7 +230,7 @@ fn where_there_is_nothing_to_see_the_reason_is_said() {
     for (run, word) in [
         (folds, "cross-validation"),
         (empty.run(), "wait for the end of its first epoch"),
-        (trained, "is not the data that the run began with"),
+        (trained, "is not the data that run r"),
         (RunId(99), "no run `r99`"),
     ] {
         let error = inspect(&desk, run).unwrap_err().to_string();

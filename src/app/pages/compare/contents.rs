@@ -1,4 +1,4 @@
-//! What is compared: the measured runs with an open eye on one data set, beside their baseline.
+//! What is compared: the measured runs with an open eye whose scores are taken on the same, beside their baseline.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::app::state::{Model, RowExt as _};
 use crate::jobs::RunRow;
 use crate::spec::RunId;
 
-/// The measured runs of every data set; made anew when the list of runs has changed.
+/// The measured runs of every data set, apart where target or split differ; made anew when the list of runs has changed.
 #[derive(Debug, Default)]
 pub struct Overview {
     revision: u64,
@@ -25,14 +25,15 @@ impl Overview {
         self.latest = None;
         for row in model.runs.rows() {
             if row.is_usable() && row.run.deployed.is_some() {
-                match self.measured.get_mut(&row.dataset) {
+                let group = model.runs.group(row.run.run).unwrap_or_default();
+                match self.measured.get_mut(group) {
                     Some(runs) => runs.push(row.run.run),
                     None => {
-                        self.measured.insert(row.dataset.clone(), vec![row.run.run]);
+                        self.measured.insert(group.to_owned(), vec![row.run.run]);
                     }
                 }
-                if self.latest.as_ref() != Some(&row.dataset) {
-                    self.latest = Some(row.dataset.clone());
+                if self.latest.as_deref() != Some(group) {
+                    self.latest = Some(group.to_owned());
                 }
             }
         }
@@ -58,7 +59,8 @@ impl Overview {
 /// The run that the others on the data set are compared with: the pinned one where it is measured, else the first
 /// uncompressed one with an open eye, else the parent of the first one, else that itself.
 pub fn baseline<'a>(model: &'a Model, dataset: &str) -> Option<&'a RunRow> {
-    let usable = |row: &&RunRow| row.dataset == dataset && row.is_usable() && row.run.deployed.is_some();
+    let is_there = |row: &RunRow| model.runs.group(row.run.run) == Some(dataset);
+    let usable = |row: &&RunRow| is_there(row) && row.is_usable() && row.run.deployed.is_some();
     if let Some(pinned) = model.runs.pinned.and_then(|run| model.runs.row(run)).filter(usable) {
         return Some(pinned);
     }
@@ -83,7 +85,7 @@ impl<'a> Contents<'a> {
         let baseline = baseline(model, dataset)?;
         let others = model.runs.visible().filter(|row| {
             let is_measured = row.is_usable() && row.run.deployed.is_some();
-            is_measured && row.dataset == dataset && row.run.run != baseline.run.run
+            is_measured && model.runs.group(row.run.run) == Some(dataset) && row.run.run != baseline.run.run
         });
         Some(Self {
             baseline,

@@ -153,7 +153,7 @@ fn head_ui(ui: &mut Ui, model: &Model, view: &mut CompareView, dataset: &str, ac
                 })
                 .response;
             response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::ComboBox, true, "Data set"));
-            response.on_hover_text("Only runs on the same data set can be compared");
+            response.on_hover_text("Only runs on the same data set, target and split can be compared");
         } else {
             ui.label(theme::label(ui, dataset));
         }
@@ -175,7 +175,7 @@ fn unmeasured_ui(ui: &mut Ui, model: &Model, dataset: &str, actions: &mut Action
     let missing: Vec<RunId> = model
         .runs
         .visible()
-        .filter(|row| row.dataset == dataset && row.is_usable() && row.run.deployed.is_none())
+        .filter(|row| model.runs.group(row.run.run) == Some(dataset) && row.is_usable() && row.run.deployed.is_none())
         .map(|row| row.run.run)
         .collect();
     let words = match missing.len() {

@@ -196,6 +196,26 @@ fn the_selected_run_stands_against_the_baseline() {
 }
 
 #[test]
+fn runs_on_another_target_stand_apart() {
+    let mut model = three();
+    model
+        .runs
+        .change(RunId(4), |row| row.yardstick.target = "parity".to_owned());
+    model.runs.pinned = Some(RunId(1));
+    let runs = |dataset: &str| {
+        let contents = Contents::of(&model, dataset).unwrap();
+        contents.rows.iter().map(|row| row.run.run.0).collect::<Vec<_>>()
+    };
+    assert_eq!(runs("digits (target )"), [1, 3]);
+    assert_eq!(runs("digits (target parity)"), [4]);
+    assert!(model.runs.baseline_of(RunId(3)).is_some());
+    assert!(
+        model.runs.baseline_of(RunId(4)).is_none(),
+        "the pinned run has another target"
+    );
+}
+
+#[test]
 fn another_data_set_can_be_chosen() {
     let mut harness = page(three(), [1400.0, 900.0]);
     assert!(harness.query_by_label("3 runs, accuracy against size").is_some());

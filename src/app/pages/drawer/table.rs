@@ -182,10 +182,7 @@ fn row_ui(table: &mut TableRow<'_, '_>, model: &Model, row: &RunRow, view: &mut 
     let is_selected = model.runs.selected().is_some_and(|selected| selected.run.run == run);
     table.set_hovered(model.runs.hovered() == Some(run));
     table.set_selected(is_selected || view.marked.len() > 1 && view.marked.contains(&run));
-    let baseline = model
-        .runs
-        .baseline_of(run)
-        .filter(|baseline| baseline.dataset == row.dataset);
+    let baseline = model.runs.baseline_of(run);
     let cell = |table: &mut TableRow<'_, '_>, add: &mut dyn FnMut(&mut Ui)| {
         table.col(|ui| {
             ui.visuals_mut().override_text_color = None;

@@ -88,11 +88,11 @@ fn drawn(model: &Model) -> Vec<RunId> {
     let Some(focus) = model.focus() else {
         return Vec::new();
     };
-    let dataset = model.runs.row(focus).map(|row| &row.dataset);
+    let own = model.runs.row(focus);
     let others = model
         .runs
         .visible()
-        .filter(|row| row.run.run != focus && dataset.is_none_or(|dataset| row.dataset == *dataset));
+        .filter(|row| row.run.run != focus && own.is_none_or(|own| row.is_comparable(own)));
     [focus].into_iter().chain(others.map(|row| row.run.run)).collect()
 }
 

@@ -24,7 +24,7 @@ impl<'a> Family<'a> {
         let runs = &model.runs;
         let pinned = runs.pinned.and_then(|run| runs.row(run));
         let baseline = pinned
-            .filter(|row| row.is_usable() && row.dataset == root.dataset)
+            .filter(|row| row.is_usable() && row.is_comparable(root))
             .unwrap_or(root);
         let mut members = vec![baseline];
         let is_new = |row: &RunRow| row.run.run != baseline.run.run;

@@ -48,6 +48,7 @@ fn row(number: usize, has_ended: bool) -> RunRow {
     RunRow {
         run,
         dataset: "digits".to_owned(),
+        yardstick: crate::spec::Yardstick::default(),
         architecture: "cnn".to_owned(),
         created_unix_secs: 0,
         origin: None,
@@ -77,6 +78,7 @@ fn record(row: &RunRow) -> RunRecord {
         columns: Vec::new(),
         target: String::new(),
         notes: Vec::new(),
+        content: None,
     };
     RunRecord {
         run: row.run.clone(),
