@@ -70,13 +70,42 @@ pub fn choose(source: String, target: Option<String>, set: &[String], json: bool
     let _ = writeln!(text, "\nbaselines first: {}", first.join(", "));
     if let Some(best) = choices.first() {
         let name = best.architecture.name();
+        let target = data
+            .target
+            .as_ref()
+            .map_or_else(String::new, |target| format!(" --target {}", word(target)));
+        let rest: Vec<String> = set
+            .iter()
+            .filter(|set| !is_target(set))
+            .map(|set| format!(" --set {}", word(set)))
+            .collect();
+        let rest = if rest.is_empty() {
+            String::new()
+        } else {
+            format!("; train it with{}", rest.concat())
+        };
         let _ = writeln!(
             text,
-            "`trimtab init --dataset {} --architecture {name}` prints a configuration of the first",
-            data.source
+            "`trimtab init --dataset {}{target} --architecture {name}` prints a configuration of the first{rest}",
+            word(&data.source)
         );
     }
     Ok(text)
+}
+
+/// What `--set` says of the target is said by `--target` too.
+fn is_target(set: &str) -> bool {
+    set.split_once('=').is_some_and(|(key, _)| key.trim() == "data.target")
+}
+
+/// As it is typed: in quotation marks where a shell would take it for several words.
+fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-+./\\:,=".contains(c);
+    if text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{text}'")
+    }
 }
 
 /// The note on a key of the configuration.

@@ -95,7 +95,7 @@ pub enum Command {
         #[arg(long, default_value = "int8")]
         change: LayerChange,
         /// Find the layers to protect so that at most this many points of the score are lost
-        #[arg(long, value_name = "POINTS")]
+        #[arg(long, value_name = "POINTS", value_parser = limit)]
         tolerate: Option<f64>,
         #[arg(long)]
         json: bool,
@@ -115,7 +115,8 @@ pub enum Command {
     },
     /// Measure runs against each other in the same rounds; all finished runs when none is named
     Compare {
-        /// Numbers or names; the uncompressed one is the baseline
+        /// Numbers or names; the first uncompressed one is the baseline. Runs on other data, another target or another split are
+        /// in a table of their own
         #[arg(value_name = "RUN")]
         runs: Vec<String>,
         #[arg(long, conflicts_with = "csv")]
@@ -162,8 +163,9 @@ pub enum Command {
         #[arg(long)]
         csv: bool,
     },
-    /// Delete runs and their files
+    /// Delete runs and their files for good
     Delete {
+        /// Numbers (r12) or whole names
         #[arg(required = true, value_name = "RUN")]
         runs: Vec<String>,
     },
@@ -297,16 +299,16 @@ pub struct TrainArguments {
 #[derive(Debug, Clone, Args)]
 pub struct BudgetArguments {
     /// Points of accuracy (or hundredths of R2) that may be lost against the run itself
-    #[arg(long, value_name = "POINTS", default_value_t = 1.0)]
+    #[arg(long, value_name = "POINTS", default_value_t = 1.0, value_parser = limit)]
     pub max_loss: f64,
     /// Size of the exported file, such as 20kB
     #[arg(long, value_name = "BYTES", value_parser = super::probe::budget)]
     pub max_size: Option<u64>,
     /// Microseconds of a call with one sample
-    #[arg(long, value_name = "MICROSECONDS")]
+    #[arg(long, value_name = "MICROSECONDS", value_parser = limit)]
     pub max_latency: Option<f64>,
     /// Microseconds of a call with 64 samples
-    #[arg(long, value_name = "MICROSECONDS")]
+    #[arg(long, value_name = "MICROSECONDS", value_parser = limit)]
     pub max_latency64: Option<f64>,
     /// Memory of the loaded network at batch 64, such as 1MB
     #[arg(long, value_name = "BYTES", value_parser = super::probe::budget)]
@@ -314,6 +316,15 @@ pub struct BudgetArguments {
     /// What to save: size, zstd, batch1, batch64, memory, multiply-adds or parameters
     #[arg(long, value_name = "FIGURE", value_parser = axis, default_value = "batch64")]
     pub save: Axis,
+}
+
+/// A number that something may be at most.
+fn limit(text: &str) -> Result<f64, String> {
+    let limit = text
+        .parse()
+        .ok()
+        .filter(|limit: &f64| limit.is_finite() && *limit >= 0.0);
+    limit.ok_or_else(|| "not a number from 0 on, such as 0.5".to_owned())
 }
 
 fn axis(text: &str) -> Result<Axis, String> {

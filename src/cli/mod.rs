@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::jobs::Probe;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use arguments::{Arguments, Command};
 
 /// What a command ends with, turned into one line.
@@ -110,9 +110,9 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
         Command::Export { run, to } => work::export(store(place)?, &run, &to),
         Command::Get { name } => work::get(store(place)?, name.as_deref()),
         Command::Predict { folder, csv, json } => work::predict(&folder, &csv, json),
-        Command::Runs { json } => runs::list(&store(place)?, json),
-        Command::Show { run, json } => runs::show(&store(place)?, &run, json),
-        Command::Curves { run, csv } => runs::curves(&store(place)?, &run, csv),
+        Command::Runs { json } => runs::list(&reading(place)?, json),
+        Command::Show { run, json } => runs::show(&reading(place)?, &run, json),
+        Command::Curves { run, csv } => runs::curves(&reading(place)?, &run, csv),
         Command::Delete { runs } => runs::delete(&store(place)?, &runs),
         Command::Datasets {
             dataset,
@@ -152,6 +152,15 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
 fn store(place: Option<PathBuf>) -> Result<Store, CommandError> {
     let place = place.map_or_else(Store::default_dir, Ok)?;
     Ok(Store::open(&place)?)
+}
+
+/// The store of a command that changes nothing: one that cannot be written will do.
+fn reading(place: Option<PathBuf>) -> Result<Store, CommandError> {
+    let place = place.map_or_else(Store::default_dir, Ok)?;
+    match Store::open(&place) {
+        Err(read_only @ StoreError::ReadOnly { .. }) => Ok(Store::open_to_read(&place).map_err(|_| read_only)?),
+        other => Ok(other?),
+    }
 }
 
 /// A value as indented JSON with a closing newline.

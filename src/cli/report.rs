@@ -84,6 +84,11 @@ pub fn object(run: &Run) -> Result<Value, serde_json::Error> {
         if run.metric() != "accuracy" {
             fields.remove("accuracy");
         }
+        // The run that the others are held against is against nothing.
+        if deployed.against.or(deployed.parent).is_none() {
+            fields.insert("verdict".to_owned(), Value::Null);
+            fields.insert("verdict_batch1".to_owned(), Value::Null);
+        }
     }
     Ok(value)
 }

@@ -68,7 +68,7 @@ pub fn show(store: &Store, run: &str, json: bool) -> Result<String, CommandError
     for artifact in store.artifacts(record.run.run)? {
         let _ = writeln!(
             text,
-            "  {:<11} {:>9}  {}",
+            "  {:<13} {:>9}  {}",
             artifact.kind.name(),
             units::bytes(artifact.bytes),
             store.artifact_path(record.run.run, artifact.kind)?.display()

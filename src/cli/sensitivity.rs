@@ -35,7 +35,7 @@ fn table(sensitivity: &Sensitivity) -> String {
                 row.name.clone(),
                 units::count(row.parameters as f64),
                 format!("{:.4}", row.score),
-                format!("{:+.2}", -row.points_lost),
+                points(row.points_lost),
                 row.signal_to_noise_db
                     .map_or_else(|| "unchanged".to_owned(), |signal| format!("{signal:.1} dB")),
                 place.map_or_else(String::new, |place| (place + 1).to_string()),
@@ -56,16 +56,70 @@ fn table(sensitivity: &Sensitivity) -> String {
         sensitivity.change, sensitivity.baseline, sensitivity.all
     ) + &report::table(&titles, &rows)
         + "\nprotect=LAYER,... keeps layers as they were trained; rank 1 suffers most\n"
-        + &sensitivity.mix.as_ref().map_or_else(String::new, mix)
+        + &sensitivity
+            .mix
+            .as_ref()
+            .map_or_else(String::new, |mix| advice(mix, sensitivity))
+}
+
+/// Points that were lost, as a change; nothing is `+0.00`.
+fn points(lost: f64) -> String {
+    let text = format!("{:+.2}", -lost);
+    if text == "-0.00" { "+0.00".to_owned() } else { text }
 }
 
 /// What to protect, as a recipe takes it.
-fn mix(mix: &Mix) -> String {
+fn advice(mix: &Mix, sensitivity: &Sensitivity) -> String {
     let layers: Vec<String> = mix.protect.iter().map(ToString::to_string).collect();
+    let score = format!("({:.4})", mix.score);
     let words = if layers.is_empty() {
-        "no layer needs to be protected".to_owned()
+        format!("no layer needs to be protected {score}")
+    } else if sensitivity.changes_none(mix) {
+        "no layer can be changed so; change less, or tolerate more".to_owned()
     } else {
-        format!("protect={}", layers.join(","))
+        format!("protect={} {score}", layers.join(","))
     };
-    format!("to lose at most {} points: {words} ({:.4})\n", mix.tolerated, mix.score)
+    format!("to lose at most {} points: {words}\n", mix.tolerated)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::LayerSensitivity;
+
+    #[test]
+    fn a_mix_that_protects_every_layer_is_no_recipe() {
+        let layer = |layer| LayerSensitivity {
+            layer,
+            name: "dense".to_owned(),
+            parameters: 10,
+            score: 0.5,
+            points_lost: 0.0,
+            inputs: None,
+            signal_to_noise_db: None,
+        };
+        let mut sensitivity = Sensitivity {
+            change: LayerChange::Weights(0.95),
+            baseline: 0.9,
+            all: 0.5,
+            layers: vec![layer(1), layer(3)],
+            mix: None,
+        };
+        for (protect, words) in [
+            (vec![], "no layer needs to be protected (0.9000)"),
+            (vec![3], "protect=3 (0.9000)"),
+            (vec![1, 3], "no layer can be changed so"),
+        ] {
+            sensitivity.mix = Some(Mix {
+                tolerated: 0.1,
+                protect,
+                score: 0.9,
+            });
+            let text = table(&sensitivity);
+            assert!(
+                text.contains(words) && text.contains("+0.00") && !text.contains("-0.00"),
+                "{text}"
+            );
+        }
+    }
 }

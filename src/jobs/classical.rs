@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::JobError;
+use super::proof::keep_preprocessing;
 use super::worker::Worker;
 use crate::classic::{self, Fitted};
 use crate::cost;
@@ -111,6 +112,7 @@ impl Worker<'_> {
             is_best: true,
         })?;
         sink.save(ArtifactKind::Classic, &bytes)?;
+        keep_preprocessing(&dataset.preprocessing, sink)?;
         Ok(Some(scores))
     }
 

@@ -1,7 +1,7 @@
 //! Compression runs: one child run for each recipe, then one measurement of all beside their parent.
 
 use super::proof::Subject;
-use super::worker::{Worker, describe_model, sit};
+use super::worker::{Worker, describe_model, require_network, sit};
 use super::{JobError, StoreSink};
 use crate::compress::{self, Applied, Kept, Origin};
 use crate::cost;
@@ -72,27 +72,12 @@ impl Worker<'_> {
     pub(super) fn parent(&self, run: RunId) -> Result<Parent, JobError> {
         let record = self.store.run(run)?;
         let place = || format!("run {run}");
-        if record.folds.is_some() {
-            return Err(Failure::new(
-                place(),
-                "is a cross-validation, which keeps no network",
-                "train its configuration without folds",
-            )
-            .into());
-        }
+        require_network(&record)?;
         if record.plan.config.model.architecture.is_classical() {
             return Err(Failure::new(
                 place(),
                 "is a classical baseline, which has no layers to compress",
                 "give fewer trees or neighbours, or train a network",
-            )
-            .into());
-        }
-        if record.run.status != RunStatus::Finished {
-            return Err(Failure::new(
-                place(),
-                format!("is {}, not finished", record.run.status),
-                format!("`trimtab train --resume {run}` takes it to its end"),
             )
             .into());
         }

@@ -3,22 +3,21 @@
 use std::path::Path;
 
 use super::engine::Message;
-use super::worker::Worker;
+use super::training::require_same_data;
+use super::worker::{Worker, require_network};
 use super::{JobError, classical};
 use crate::compare;
 use crate::compress;
 use crate::data::{self, Dataset};
 use crate::deploy::{self, Candidate, Exported, bundle};
-use crate::spec::{ArtifactKind, Failure, Metrics, Run, RunConfig, RunId, RunPlan, RunStatus, Speed};
-use crate::store::RunRecord;
+use crate::spec::{ArtifactKind, Failure, Metrics, Preprocessing, Run, RunConfig, RunId, RunPlan, Speed};
+use crate::store::{RunRecord, StoreError};
 
 /// A finished run with its exported bytes and what they score on the test split.
 struct Contender {
     record: RunRecord,
-    kind: ArtifactKind,
     bytes: Vec<u8>,
     exported: Exported,
-    dataset: Dataset,
     test: Metrics,
 }
 
@@ -100,20 +99,26 @@ impl Worker<'_> {
                 .map(|last| last.of);
             self.measure(&beside.into_iter().chain([run]).collect::<Vec<_>>())?;
         }
-        let Contender {
-            record,
-            kind,
-            bytes,
-            exported: _,
-            dataset,
-            test,
-        } = self.contender(run)?;
+        let record = self.store.run(run)?;
+        require_network(&record)?;
         let Some(deployed) = &record.run.deployed else {
             return Ok(Vec::new());
         };
+        let kind = classical::answering_file(self.store, run)?;
+        let bytes = self.store.read_artifact(run, kind)?;
         let weights = match kind {
             ArtifactKind::Classic => Vec::new(),
             _ => self.store.read_artifact(run, ArtifactKind::Weights)?,
+        };
+        // All that goes out is in the store; on its data, if they are there as they were, the folder is scored once more.
+        let (preprocessing, test, score) = match (self.data_of(run, &record.plan), self.kept_preprocessing(run)?) {
+            (Ok(dataset), _) => {
+                let exported = classical::load(kind, &bytes)?;
+                let score = exported.score(&dataset.test, &dataset.preprocessing.target)?.metrics;
+                (dataset.preprocessing, Some(dataset.test), score)
+            }
+            (Err(_), Some(kept)) => (kept, None, record.run.test.unwrap_or_default()),
+            (Err(error), None) => return Err(error),
         };
         bundle::write(
             to,
@@ -129,7 +134,7 @@ impl Worker<'_> {
                     },
                 },
                 config: &config,
-                preprocessing: &dataset.preprocessing,
+                preprocessing: &preprocessing,
                 lineage: bundle::Lineage {
                     run: &record.run,
                     compressions: &compressions,
@@ -137,8 +142,8 @@ impl Worker<'_> {
                     dataset: &record.plan.dataset,
                     model: &record.plan.model,
                 },
-                test: &dataset.test,
-                score: test,
+                test: test.as_ref(),
+                score,
             },
         )?;
         Ok(vec![run])
@@ -168,23 +173,36 @@ impl Worker<'_> {
 
     fn contender(&self, run: RunId) -> Result<Contender, JobError> {
         let record = self.store.run(run)?;
-        if record.run.status != RunStatus::Finished {
-            let what = format!("is {}, not finished", record.run.status);
-            return Err(Failure::new(format!("run {run}"), what, "measure and export finished runs").into());
-        }
+        require_network(&record)?;
         let kind = classical::answering_file(self.store, run)?;
         let bytes = self.store.read_artifact(run, kind)?;
         let exported = classical::load(kind, &bytes)?;
-        let dataset = data::load(&record.plan.config.data)?;
-        super::training::require_same_data(run, &record.plan, &dataset)?;
+        let dataset = self.data_of(run, &record.plan)?;
         let test = exported.score(&dataset.test, &dataset.preprocessing.target)?.metrics;
         Ok(Contender {
             record,
-            kind,
             bytes,
             exported,
-            dataset,
             test,
         })
+    }
+
+    /// The data that a run was trained on, if they are still the same.
+    fn data_of(&self, run: RunId, plan: &RunPlan) -> Result<Dataset, JobError> {
+        let dataset = data::load(&plan.config.data)?;
+        require_same_data(run, plan, &dataset)?;
+        Ok(dataset)
+    }
+
+    /// What was kept beside a run's file; none of a run of an older program.
+    fn kept_preprocessing(&self, run: RunId) -> Result<Option<Preprocessing>, JobError> {
+        let bytes = match self.store.read_artifact(run, ArtifactKind::Preprocessing) {
+            Ok(bytes) => bytes,
+            Err(StoreError::NoArtifact { .. }) => return Ok(None),
+            Err(other) => return Err(other.into()),
+        };
+        let kept = serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::new(format!("run {run}"), error.to_string(), "train the run again"))?;
+        Ok(Some(kept))
     }
 }

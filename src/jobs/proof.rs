@@ -4,7 +4,7 @@ use super::StoreSink;
 use crate::data::{DataError, Dataset, Samples};
 use crate::deploy::{self, Agreement, DeployError, Form};
 use crate::nn::{self, Network};
-use crate::spec::{ArtifactKind, EventSink, Failure, Metrics, RunPlan, Weights};
+use crate::spec::{ArtifactKind, EventSink, Failure, Metrics, Preprocessing, RunPlan, Weights};
 use crate::train;
 
 /// A network in the form in which it is given away.
@@ -53,6 +53,7 @@ impl Subject<'_> {
             .map_err(|error| Failure::new("weights", error.to_string(), "train the run again"))?;
         sink.save(ArtifactKind::Weights, &weights)?;
         sink.save(ArtifactKind::Onnx, &bytes)?;
+        keep_preprocessing(preprocessing, sink)?;
         Ok(proved)
     }
 
@@ -69,4 +70,11 @@ impl Subject<'_> {
             .map_err(DeployError::into_failure)?;
         Ok(())
     }
+}
+
+/// Keeps what goes out with a run's file, so that it can be given away when the data have gone.
+pub(super) fn keep_preprocessing(preprocessing: &Preprocessing, sink: &dyn EventSink) -> Result<(), Failure> {
+    let bytes = serde_json::to_vec(preprocessing)
+        .map_err(|error| Failure::new("preprocessing", error.to_string(), "report this with the configuration"))?;
+    sink.save(ArtifactKind::Preprocessing, &bytes)
 }

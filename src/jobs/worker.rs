@@ -74,6 +74,24 @@ pub(super) fn sit(sink: &StoreSink<'_>, work: impl FnOnce() -> Result<Ended, Fai
     sink.emit(Event::Ended { ended })
 }
 
+/// A run has a network, or a baseline, to be compressed, measured and given away where it has come to its end.
+pub(super) fn require_network(record: &RunRecord) -> Result<(), Failure> {
+    let place = format!("run {}", record.run.run);
+    if record.folds.is_some() {
+        return Err(Failure::new(
+            place,
+            "is a cross-validation, which keeps no network",
+            "train its configuration without folds",
+        ));
+    }
+    if record.run.status != RunStatus::Finished {
+        let what = format!("is {}, not finished", record.run.status);
+        let remedy = format!("`trimtab train --resume {}` takes it to its end", record.run.run);
+        return Err(Failure::new(place, what, remedy));
+    }
+    Ok(())
+}
+
 /// Enters what the plan's network costs.
 pub(super) fn describe_model(sink: &StoreSink<'_>, plan: &RunPlan) -> Result<(), StoreError> {
     sink.describe(|run| {

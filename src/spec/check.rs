@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Architecture, Augmentation, ClassWeights, DatasetSummary, LayerSpec, LossKind, ModelSpec, MonitoredMetric,
-    OptimizerKind, Precision, Pruning, RunConfig, SchedulePlan, Task, TrainConfig,
+    OptimizerKind, Precision, Pruning, RunConfig, SchedulePlan, Task, TrainConfig, name_problem,
 };
 
 /// One thing that is wrong with a configuration.
@@ -60,6 +60,9 @@ impl RunConfig {
         let mut issues = self.data.issues();
         issues.extend(self.data.augment_issues(dataset));
         issues.extend(self.train.issues(&dataset.task));
+        if let Some((what, remedy)) = self.run.name.as_deref().and_then(name_problem) {
+            issues.push(ConfigIssue::new("run.name", what, remedy));
+        }
         let in_model = self.model.issues();
         let is_buildable = in_model.is_empty();
         issues.extend(in_model);

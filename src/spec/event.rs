@@ -206,10 +206,18 @@ pub enum ArtifactKind {
     Onnx,
     /// A classical baseline: what was fitted, and what is exported (safetensors).
     Classic,
+    /// How raw columns become the exported file's input (JSON).
+    Preprocessing,
 }
 
 impl ArtifactKind {
-    pub const ALL: [Self; 4] = [Self::Weights, Self::Checkpoint, Self::Onnx, Self::Classic];
+    pub const ALL: [Self; 5] = [
+        Self::Weights,
+        Self::Checkpoint,
+        Self::Onnx,
+        Self::Classic,
+        Self::Preprocessing,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -217,6 +225,7 @@ impl ArtifactKind {
             Self::Checkpoint => "checkpoint",
             Self::Onnx => "onnx",
             Self::Classic => "classic",
+            Self::Preprocessing => "preprocessing",
         }
     }
 
@@ -225,6 +234,7 @@ impl ArtifactKind {
         match self {
             Self::Weights | Self::Checkpoint | Self::Classic => "safetensors",
             Self::Onnx => "onnx",
+            Self::Preprocessing => "json",
         }
     }
 }

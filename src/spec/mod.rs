@@ -59,7 +59,10 @@ pub use recipe::{
     RankTarget, Recipe, RecipeError, RecipeStep, StepWord, UnitCriterion, UnitTarget, Values, WORDS, WeightCriterion,
     WeightPattern, When,
 };
-pub use run::{Artifact, Deployed, FoldScores, Latency, LatencySummary, Run, RunId, RunStatus, Speed, Verdict};
+pub use run::{
+    Artifact, Deployed, FoldScores, LONGEST_NAME, Latency, LatencySummary, Run, RunId, RunStatus, Speed, Verdict,
+    name_problem,
+};
 pub use schedule::SchedulePlan;
 pub use schema::{KEYS, Key, annotated_toml, dotted};
 pub use scores::{Calibration, CalibrationBin, ClassScore, signal_to_noise};

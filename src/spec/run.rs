@@ -42,6 +42,28 @@ impl<'de> Deserialize<'de> for RunId {
     }
 }
 
+/// Longest name of a run, in characters.
+pub const LONGEST_NAME: usize = 80;
+
+/// What is wrong with a name for a run, and what to do: it is to be a line of a table, and no run's number.
+pub fn name_problem(name: &str) -> Option<(String, String)> {
+    let length = name.chars().count();
+    let lengths = format!("use 1 to {LONGEST_NAME} characters");
+    if name.trim().is_empty() {
+        Some(("is empty".to_owned(), lengths))
+    } else if length > LONGEST_NAME {
+        Some((format!("has {length} characters"), lengths))
+    } else if name.chars().any(char::is_control) {
+        let what = "has a line break, a tab or another control character in it";
+        Some((what.to_owned(), "use letters, digits and signs on one line".to_owned()))
+    } else if name.trim().parse::<RunId>().is_ok() {
+        let what = format!("reads as the number of a run (`{}`)", name.trim());
+        Some((what, "add a word to it".to_owned()))
+    } else {
+        None
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunStatus {
@@ -281,6 +303,38 @@ mod baseline_or_recipe {
         match String::deserialize(deserializer)?.as_str() {
             "baseline" => Ok(None),
             text => text.parse().map(Some).map_err(D::Error::custom),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_short_line_and_no_number_of_a_run() {
+        for name in [
+            "a",
+            "first try",
+            "r",
+            "r12b",
+            "run 12",
+            "ümläut, \"quoted\"",
+            &"x".repeat(80),
+        ] {
+            assert_eq!(name_problem(name), None, "{name}");
+        }
+        for (name, word) in [
+            ("", "empty"),
+            (" \t", "empty"),
+            ("a\nb", "line break"),
+            ("a\tb", "tab"),
+            ("r1", "number of a run"),
+            (" r12 ", "number of a run"),
+            (&"x".repeat(81), "81 characters"),
+        ] {
+            let (what, _) = name_problem(name).unwrap();
+            assert!(what.contains(word), "{name:?}: {what}");
         }
     }
 }

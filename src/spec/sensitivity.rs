@@ -74,6 +74,11 @@ pub struct Mix {
 }
 
 impl Sensitivity {
+    /// Whether the mix leaves every layer as it was trained: then it is no recipe.
+    pub fn changes_none(&self, mix: &Mix) -> bool {
+        !self.layers.is_empty() && mix.protect.len() == self.layers.len()
+    }
+
     /// The layers, the most sensitive first: by the score, then by the noise.
     pub fn ranked(&self) -> Vec<&LayerSensitivity> {
         let signal = |row: &LayerSensitivity| row.signal_to_noise_db.unwrap_or(f64::INFINITY);

@@ -86,6 +86,17 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens a store that cannot be written, to look at what is in it: what is to be changed fails with
+    /// [`StoreError::ReadOnly`].
+    pub fn open_to_read(directory: &Path) -> Result<Self, StoreError> {
+        let database = directory.join("trimtab.sqlite");
+        Ok(Self {
+            directory: directory.to_owned(),
+            connection: Mutex::new(schema::open_to_read(&database)?),
+            database,
+        })
+    }
+
     /// Another handle on the same store, so that a long read through one does not hold up a write through the other.
     pub fn again(&self) -> Result<Self, StoreError> {
         Ok(Self {

@@ -1,8 +1,9 @@
 //! The tables, as migrations: the database's `user_version` says how many of them it has seen.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
 
 use super::StoreError;
@@ -112,8 +113,79 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     }
 }
 
+/// Opens the database to read alone, where it cannot be written: nothing is migrated, so it must be of this program's version.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let version = |connection: &Connection| -> rusqlite::Result<i64> {
+        connection.pragma_query_value(None, "user_version", |row| row.get(0))
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = || {
+        let connection = Connection::open_with_flags(path, flags)?;
+        version(&connection).map(|found| (connection, found))
+    };
+    // Where no file can be made beside it, a database with a write-ahead log opens only as one that nobody changes, which is
+    // true where that log is empty.
+    let alone = || {
+        let connection = Connection::open_with_flags(immutable(path), flags | OpenFlags::SQLITE_OPEN_URI)?;
+        version(&connection).map(|found| (connection, found))
+    };
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let is_logged = std::fs::metadata(log).is_ok_and(|log| log.len() > 0);
+    let opened = match open() {
+        Err(_) if !is_logged => alone(),
+        other => other,
+    };
+    let (connection, found) = opened.map_err(|source| StoreError::database(path, source))?;
+    let known = MIGRATIONS.len();
+    match usize::try_from(found) {
+        Ok(found) if found == known => Ok(connection),
+        Ok(newer) if newer > known => Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known,
+        }),
+        // It would have to be brought to this program's version first.
+        _ => Err(StoreError::ReadOnly { path: path.to_owned() }),
+    }
+}
+
+/// The database as an address that says that nobody changes it.
+fn immutable(path: &Path) -> String {
+    let mut address = String::from("file:");
+    let path = path.to_string_lossy().replace('\\', "/");
+    if path.contains(':') && !path.starts_with('/') {
+        // A drive.
+        address.push('/');
+    }
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-:".contains(&byte) {
+            address.push(char::from(byte));
+        } else {
+            let _ = write!(address, "%{byte:02X}");
+        }
+    }
+    address + "?immutable=1"
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_database_beside_which_nothing_can_be_made_is_read_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("100 % of #1?.sqlite");
+        drop(super::open(&path).unwrap());
+        let connection = super::Connection::open_with_flags(
+            super::immutable(&path),
+            super::OpenFlags::SQLITE_OPEN_READ_ONLY | super::OpenFlags::SQLITE_OPEN_URI,
+        )
+        .unwrap();
+        let runs: i64 = connection
+            .query_row("SELECT count(*) FROM runs", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(runs, 0);
+    }
+
     #[test]
     fn migrations_are_valid() {
         super::Migrations::from_slice(super::MIGRATIONS).validate().unwrap();

@@ -140,7 +140,7 @@ fn write(dir: &Path) {
             dataset: &dataset,
             model: &model,
         },
-        test: &test,
+        test: Some(&test),
         score,
     };
     bundle::write(dir, &contents).unwrap();

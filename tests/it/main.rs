@@ -7,6 +7,7 @@ mod bad_data;
 mod choices;
 mod classical;
 mod command_line;
+mod comparing;
 mod desk;
 mod download;
 mod exported;

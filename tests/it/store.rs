@@ -348,7 +348,9 @@ fn a_file_where_the_store_should_be_is_named() {
 #[test]
 fn a_read_only_store_is_named_with_a_remedy() {
     let directory = tempfile::tempdir().unwrap();
-    drop(Store::open(directory.path()).unwrap());
+    let store = Store::open(directory.path()).unwrap();
+    drop(create(&store, "kept"));
+    drop(store);
     let set = |mode, file_mode| {
         for entry in fs::read_dir(directory.path()).unwrap().flatten() {
             fs::set_permissions(entry.path(), fs::Permissions::from_mode(file_mode)).unwrap();
@@ -384,6 +386,28 @@ fn a_full_disk_is_named_and_nothing_whole_is_lost() {
     assert_eq!(store.run(run).unwrap().run.status, RunStatus::Interrupted);
 }
 
+#[test]
+fn on_a_full_disk_a_run_is_deleted_by_its_files_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let lock = create(&store, "a");
+    for _ in 0..300 {
+        record(&store, &lock, Event::Note { text: "x".repeat(1000) });
+    }
+    store.save_artifact(&lock, ArtifactKind::Weights, &[7; 1000]).unwrap();
+    let files = directory.path().join("runs/r1");
+    drop((lock, store));
+    // Room for the index of the log, and for less of the log than the deletion takes.
+    let prefix = "trap '' XFSZ; ulimit -f 64; exec";
+    let status = in_a_child("full-delete", directory.path(), prefix).status().unwrap();
+    assert!(status.success());
+    assert!(!files.join("lock").exists(), "the files make room");
+    let store = Store::open(directory.path()).unwrap();
+    let run = store.find("a").unwrap();
+    store.delete_run(run).unwrap();
+    assert!(store.runs().unwrap().is_empty() && !files.exists());
+}
+
 /// What the children of the tests above do; at once over when run as a test of its own.
 #[test]
 fn child() {
@@ -399,6 +423,13 @@ fn child() {
             let message = error.to_string();
             assert!(message.contains(directory.to_str().unwrap()), "{message}");
             assert!(message.contains("--store"), "{message}");
+            // It can be looked at all the same.
+            let store = Store::open_to_read(directory).unwrap();
+            let run = store.find("kept").unwrap();
+            assert_eq!(store.runs().unwrap().len(), 1);
+            assert!(store.run(run).is_ok() && store.events(run).unwrap().is_empty());
+            let error = store.rename_run(run, "other").unwrap_err();
+            assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
         }
         "full" => {
             let store = Store::open(directory).unwrap();
@@ -410,6 +441,13 @@ fn child() {
             assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
             assert!(error.to_string().contains("weights-"), "{error}");
             assert_eq!(store.artifacts(lock.run()).unwrap()[0].bytes, 1000);
+        }
+        "full-delete" => {
+            let store = Store::open(directory).unwrap();
+            let run = store.find("a").unwrap();
+            let error = store.delete_run(run).unwrap_err();
+            assert!(matches!(error, StoreError::NoRoomToDelete { .. }), "{error:?}");
+            assert!(!error.to_string().contains("resume"), "{error}");
         }
         other => panic!("{other}"),
     }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::spec::{
     Architecture, DatasetSummary, Deployed, EarlyStopping, InputForm, LatencySummary, ModelConfig, ModelSpec, Recipe,
-    RecipeStep, Run, RunId, Shape, Speed, Task,
+    RecipeStep, Run, RunId, Shape, Speed, Task, Verdict, units,
 };
 
 use crate::deploy::score::BATCH;
@@ -247,11 +247,17 @@ fn figures(contents: &Contents<'_>) -> Vec<String> {
         "Size: {} bytes, {} after zstd",
         deployed.size_bytes, deployed.zstd_bytes
     ));
-    let latency = |batch: usize, time: LatencySummary, verdict| {
-        format!(
-            "Latency at batch {batch}: median {:.1} µs (p10 {:.1}, p90 {:.1}, {} rounds), against the baseline: {verdict}",
-            time.median, time.p10, time.p90, time.n
-        )
+    // The run that the others are held against is against nothing.
+    let is_against = deployed.against.or(deployed.parent).is_some();
+    let latency = |batch: usize, time: LatencySummary, verdict: Verdict| {
+        let against = if is_against {
+            format!(", against the baseline: {verdict}")
+        } else {
+            String::new()
+        };
+        let [median, p10, p90] = [time.median, time.p10, time.p90].map(units::significant);
+        let rounds = time.n;
+        format!("Latency at batch {batch}: median {median} µs (p10 {p10}, p90 {p90}, {rounds} rounds){against}")
     };
     items.push(latency(1, deployed.latency_us.batch1, deployed.verdict_batch1));
     items.push(latency(64, deployed.latency_us.batch64, deployed.verdict));

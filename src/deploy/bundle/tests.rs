@@ -155,7 +155,7 @@ impl Trained {
                 dataset: &self.dataset,
                 model: &self.model,
             },
-            test: &self.test,
+            test: Some(&self.test),
             score: self.score,
         }
     }

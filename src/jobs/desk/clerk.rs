@@ -12,12 +12,9 @@ use crate::data::{self, DataError, Dataset};
 use crate::deploy::Exported;
 use crate::jobs::worker::panic_message;
 use crate::jobs::{JobError, fetchable};
-use crate::spec::{DataConfig, Failure, RunId, Snapshot};
+use crate::spec::{DataConfig, Failure, RunId, Snapshot, name_problem};
 use crate::store::Store;
 use crate::timeline::RunView;
-
-/// Longest name of a run, in characters.
-const LONGEST_NAME: usize = 200;
 
 /// Training inputs up to which a data set is kept in memory for the next question.
 const LARGEST_KEPT: usize = 20_000_000;
@@ -113,9 +110,7 @@ impl Clerk {
         match question {
             Question::Rename { run, name } => {
                 let name = name.trim();
-                if name.is_empty() || name.chars().count() > LONGEST_NAME {
-                    let what = if name.is_empty() { "is empty" } else { "is too long" };
-                    let remedy = format!("use 1 to {LONGEST_NAME} characters");
+                if let Some((what, remedy)) = name_problem(name) {
                     return Err(Failure::new("the name", what, remedy).into());
                 }
                 self.store.rename_run(*run, name)?;

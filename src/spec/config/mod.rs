@@ -7,6 +7,8 @@ mod train;
 
 use serde::{Deserialize, Serialize};
 
+use super::LONGEST_NAME;
+
 pub use augment::Augmentation;
 pub use data::{DataConfig, TaskKind};
 pub use model::{Architecture, Initialiser, ModelConfig, PaddingKind, SummaryKind};
@@ -59,6 +61,9 @@ impl Default for RunSection {
 impl RunConfig {
     /// The name that it gives its run: its own, else data and architecture, and the seed where it is not 0.
     pub fn run_name(&self, dataset: &str) -> String {
+        // A file may be called anything.
+        let tidy = |c: char| if c.is_control() { ' ' } else { c };
+        let dataset: String = dataset.chars().map(tidy).take(LONGEST_NAME / 2).collect();
         match (&self.run.name, self.run.seed) {
             (Some(name), _) => name.clone(),
             (None, 0) => format!("{dataset}-{}", self.model.architecture),

@@ -70,7 +70,7 @@ pub fn layers_ui(ui: &mut Ui, model: &Model, parent: &RunRow, view: &mut Compres
     ui.add(Label::new(theme::label(ui, summary)).wrap());
     let locks = view.chain.protected();
     if let Some(mix) = &found.mix
-        && mix_ui(ui, parent, mix, locks.as_deref())
+        && mix_ui(ui, parent, found, mix, locks.as_deref())
     {
         view.chain.protect(&mix.protect);
     }
@@ -148,7 +148,15 @@ fn ask_ui(ui: &mut Ui, model: &Model, parent: &RunRow, asked: &mut Asked, action
 }
 
 /// The mix that was found; true when it was taken.
-fn mix_ui(ui: &mut Ui, parent: &RunRow, mix: &Mix, locks: Option<&[usize]>) -> bool {
+fn mix_ui(ui: &mut Ui, parent: &RunRow, found: &Sensitivity, mix: &Mix, locks: Option<&[usize]>) -> bool {
+    if found.changes_none(mix) {
+        let words = format!(
+            "No layer can be changed within {} points: change less, or tolerate more",
+            mix.tolerated
+        );
+        ui.label(theme::hint(ui, words));
+        return false;
+    }
     let layers: Vec<String> = mix.protect.iter().map(ToString::to_string).collect();
     let score = score_text(parent, mix.score);
     let words = match layers.len() {

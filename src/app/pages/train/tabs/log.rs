@@ -185,7 +185,9 @@ fn standing(row: &RunRow, view: Option<&RunView>) -> String {
         1 => parts.push("1 epoch".to_owned()),
         epochs => parts.push(format!("{epochs} epochs")),
     }
-    parts.extend(run.best_epoch.map(|best| format!("best epoch {best}")));
+    // A cross-validation has a best epoch in each fold, and keeps none.
+    let best = run.best_epoch.filter(|_| row.folds.is_none());
+    parts.extend(best.map(|best| format!("best epoch {best}")));
     if run.elapsed_secs > 0.0 {
         parts.push(units::clock(run.elapsed_secs));
     }

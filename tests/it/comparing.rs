@@ -1,0 +1,172 @@
+//! What the command line refuses to hold against each other, and what it says of runs: data that have changed, scores that are
+//! taken on something else, names, deleting.
+
+use std::fmt::Write as _;
+
+use super::command_line::Desk;
+
+/// A table whose price follows the size, and a `shift` of each price.
+fn prices(shift: f64) -> String {
+    let mut text = String::from("size,rooms,price\n");
+    for row in 0..120 {
+        let (size, rooms) = (f64::from(row * 37 % 120), row % 5);
+        let price = 3.0 * size + 10.0 * f64::from(rooms) + shift * f64::from(row % 7);
+        let _ = writeln!(text, "{size}.5,{rooms},{price}");
+    }
+    text
+}
+
+fn train(desk: &Desk, dataset: &str, name: &str, more: &[&str]) {
+    desk.write("config.toml", &desk.text(&["init", "--dataset", dataset]));
+    let few = ["--set", "train.epochs=2"];
+    desk.text(&[&["train", "config.toml", "--name", name], &few[..], more].concat());
+}
+
+#[test]
+fn data_that_have_changed_are_refused_and_a_measured_run_is_exported_without_them() {
+    let desk = Desk::new();
+    desk.write("prices.csv", &prices(0.0));
+    train(&desk, "prices.csv", "first", &[]);
+    desk.text(&["compare", "first"]);
+    let before = desk.json(&["show", "first", "--json"]);
+    // As many rows, the same columns, other prices.
+    desk.write("prices.csv", &prices(9.0));
+    for arguments in [&["compare", "first"][..], &["compress", "first", "fp16"]] {
+        let error = desk.failure(1, arguments);
+        for word in [
+            "prices.csv",
+            "is not the data that run r1 began with",
+            "bring back the file",
+        ] {
+            assert!(error.contains(word), "{error}");
+        }
+    }
+    assert_eq!(desk.json(&["show", "first", "--json"]), before);
+    assert_eq!(
+        (&before["metric"], &before["accuracy"]),
+        (&"R2".into(), &serde_json::Value::Null)
+    );
+
+    // Another run on the file as it is now is no match for the first.
+    train(&desk, "prices.csv", "second", &[]);
+    let error = desk.failure(1, &["compare"]);
+    assert!(error.contains("run r1"), "{error}");
+    desk.text(&["compare", "second"]);
+
+    std::fs::remove_file(desk.path("prices.csv")).unwrap();
+    desk.text(&["export", "first", "--to", "out"]);
+    let card = std::fs::read_to_string(desk.path("out/card.md")).unwrap();
+    assert!(card.contains("R2 on the test split"), "{card}");
+    assert!(!card.contains("against the baseline"), "{card}");
+    desk.write("new.csv", "size,rooms\n10.5,2\n");
+    assert!(desk.text(&["predict", "out", "new.csv"]).lines().count() == 2);
+}
+
+#[test]
+fn scores_on_another_target_or_split_stand_in_tables_of_their_own() {
+    let desk = Desk::new();
+    train(&desk, "iris", "cls", &[]);
+    train(&desk, "iris", "again", &[]);
+    train(&desk, "iris", "reg", &["--set", "data.target=sepal_width_cm"]);
+    train(&desk, "iris", "seed", &["--set", "data.split_seed=5"]);
+    let text = desk.text(&["compare"]);
+    let tables: Vec<&str> = text.split("\n\n").collect();
+    assert_eq!(tables.len(), 3, "{text}");
+    for (table, title, score, names) in [
+        (
+            tables[0],
+            "iris (target species, classification",
+            "accuracy",
+            &["cls", "again"][..],
+        ),
+        (tables[1], "iris (target sepal_width_cm, regression", "R2", &["reg"]),
+        (tables[2], "split seed 5", "accuracy", &["seed"]),
+    ] {
+        let mut lines = table.lines();
+        assert!(lines.next().unwrap().contains(title), "{table}");
+        let titles = lines.next().unwrap();
+        assert!(titles.contains(score) && titles.contains("name"), "{table}");
+        let rows: Vec<&str> = lines.map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+        assert_eq!(rows, names, "{table}");
+        assert_eq!(table.matches("baseline").count(), 1, "{table}");
+    }
+    let error = desk.failure(1, &["compare", "--csv", "rows.csv"]);
+    assert!(
+        error.contains("sepal_width_cm") && error.contains("name the runs"),
+        "{error}"
+    );
+    desk.text(&["compare", "reg", "--csv", "rows.csv"]);
+    let csv = std::fs::read_to_string(desk.path("rows.csv")).unwrap();
+    assert!(csv.contains("score,metric") && csv.contains(",R2,"), "{csv}");
+}
+
+#[test]
+fn a_compression_that_fails_says_why_and_a_cross_validation_has_nothing_to_give() {
+    let desk = Desk::new();
+    train(&desk, "iris", "mlp", &[]);
+    let error = desk.failure(1, &["compress", "mlp", "blocks:0.5"]);
+    assert!(
+        error.contains("run r2 failed") && error.contains("no residual block"),
+        "{error}"
+    );
+    train(&desk, "iris", "folds", &["--folds", "2"]);
+    let shown = desk.text(&["show", "folds"]);
+    assert!(
+        shown.contains("4 epochs") && !shown.contains("weights of epoch"),
+        "{shown}"
+    );
+    for arguments in [
+        &["export", "folds", "--to", "out"][..],
+        &["compare", "folds"],
+        &["compress", "folds", "fp16"],
+    ] {
+        let error = desk.failure(1, arguments);
+        assert!(error.contains("keeps no network; train its configuration"), "{error}");
+    }
+}
+
+#[test]
+fn runs_are_deleted_by_number_or_whole_name_and_bear_names_that_fit_a_table() {
+    let desk = Desk::new();
+    train(&desk, "iris", "experiment-final", &[]);
+    let error = desk.failure(1, &["delete", "e"]);
+    assert!(error.contains("no run `e`"), "{error}");
+    assert!(desk.text(&["show", "e"]).contains("experiment-final"));
+    assert_eq!(
+        desk.text(&["delete", "experiment-final", "r1"]),
+        "deleted r1 (experiment-final)\n"
+    );
+    for (name, word) in [("r1", "number of a run"), ("a\nb", "line break"), ("", "is empty")] {
+        let error = desk.failure(1, &["train", "config.toml", "--name", name]);
+        assert!(error.contains("run.name") && error.contains(word), "{error}");
+    }
+}
+
+#[test]
+fn limits_are_numbers_from_0_on_and_choose_ends_with_what_was_asked() {
+    let desk = Desk::new();
+    for arguments in [
+        &["sensitivity", "r1", "--tolerate", "nan"][..],
+        &["sensitivity", "r1", "--tolerate=-1"],
+        &["ladder", "r1", "--max-loss", "inf"],
+        &["ladder", "r1", "--max-latency", "nan"],
+        &["ladder", "r1", "--max-latency64=-3"],
+    ] {
+        let error = desk.failure(2, arguments);
+        assert!(error.contains("from 0 on"), "{error}");
+    }
+    let text = desk.text(&[
+        "choose",
+        "iris",
+        "--target",
+        "sepal_width_cm",
+        "--set",
+        "data.split_seed=3",
+    ]);
+    let last = text.lines().last().unwrap();
+    assert!(
+        last.contains("--dataset iris --target sepal_width_cm --architecture"),
+        "{last}"
+    );
+    assert!(last.contains("--set data.split_seed=3"), "{last}");
+}
