@@ -129,3 +129,32 @@ fn seeds_of_a_configuration_are_those_of_all_its_runs() {
     (config.train.learning_rate, config.run.seed) = (0.1 + 0.2, 3);
     assert_eq!(store.seeds(&config).unwrap(), [0, u64::MAX]);
 }
+
+#[test]
+fn on_a_full_disk_a_run_is_deleted_by_its_files_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let lock = create(&store);
+    let run = lock.run();
+    store.save_artifact(&lock, ArtifactKind::Weights, &[7; 1000]).unwrap();
+    drop(lock);
+    let change = |text: &str| store.query(|connection| connection.execute_batch(text)).unwrap();
+    // Whatever deletes needs more pages than there may be.
+    change(
+        "CREATE TABLE ballast (bytes BLOB);
+         CREATE TRIGGER full BEFORE DELETE ON runs BEGIN INSERT INTO ballast VALUES (zeroblob(1000000)); END;",
+    );
+    let pages: i64 = store
+        .query(|connection| connection.pragma_query_value(None, "page_count", |row| row.get(0)))
+        .unwrap();
+    store
+        .query(|connection| connection.pragma_update_and_check(None, "max_page_count", pages + 1, |_| Ok(())))
+        .unwrap();
+    let error = store.delete_run(run).unwrap_err();
+    assert!(matches!(error, StoreError::NoRoomToDelete { .. }), "{error}");
+    assert!(!store.run_dir(run).exists(), "the files make room");
+    change("DROP TRIGGER full");
+    assert_eq!(store.find_exactly("first").unwrap(), run, "it can be deleted again");
+    store.delete_run(run).unwrap();
+    assert!(store.runs().unwrap().is_empty() && !store.run_dir(run).exists());
+}

@@ -75,7 +75,7 @@ fn scores_on_another_target_or_split_stand_in_tables_of_their_own() {
     for (table, title, score, names) in [
         (
             tables[0],
-            "iris (target species, classification",
+            "iris (target target, classification",
             "accuracy",
             &["cls", "again"][..],
         ),

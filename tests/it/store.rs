@@ -365,7 +365,7 @@ fn a_read_only_store_is_named_with_a_remedy() {
     } else {
         "exec"
     };
-    for (mode, file_mode) in [(0o555, 0o444), (0o755, 0o444), (0o555, 0o644)] {
+    for (mode, file_mode) in [(0o555, 0o444), (0o555, 0o644), (0o755, 0o444)] {
         set(mode, file_mode);
         let status = in_a_child("read-only", directory.path(), prefix).status().unwrap();
         assert!(status.success(), "{mode:o} {file_mode:o}");
@@ -384,28 +384,6 @@ fn a_full_disk_is_named_and_nothing_whole_is_lost() {
     let run = store.find("r1").unwrap();
     assert_eq!(store.read_artifact(run, ArtifactKind::Weights).unwrap(), vec![7; 1000]);
     assert_eq!(store.run(run).unwrap().run.status, RunStatus::Interrupted);
-}
-
-#[test]
-fn on_a_full_disk_a_run_is_deleted_by_its_files_first() {
-    let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(directory.path()).unwrap();
-    let lock = create(&store, "a");
-    for _ in 0..300 {
-        record(&store, &lock, Event::Note { text: "x".repeat(1000) });
-    }
-    store.save_artifact(&lock, ArtifactKind::Weights, &[7; 1000]).unwrap();
-    let files = directory.path().join("runs/r1");
-    drop((lock, store));
-    // Room for the index of the log, and for less of the log than the deletion takes.
-    let prefix = "trap '' XFSZ; ulimit -f 64; exec";
-    let status = in_a_child("full-delete", directory.path(), prefix).status().unwrap();
-    assert!(status.success());
-    assert!(!files.join("lock").exists(), "the files make room");
-    let store = Store::open(directory.path()).unwrap();
-    let run = store.find("a").unwrap();
-    store.delete_run(run).unwrap();
-    assert!(store.runs().unwrap().is_empty() && !files.exists());
 }
 
 /// What the children of the tests above do; at once over when run as a test of its own.
@@ -441,13 +419,6 @@ fn child() {
             assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
             assert!(error.to_string().contains("weights-"), "{error}");
             assert_eq!(store.artifacts(lock.run()).unwrap()[0].bytes, 1000);
-        }
-        "full-delete" => {
-            let store = Store::open(directory).unwrap();
-            let run = store.find("a").unwrap();
-            let error = store.delete_run(run).unwrap_err();
-            assert!(matches!(error, StoreError::NoRoomToDelete { .. }), "{error:?}");
-            assert!(!error.to_string().contains("resume"), "{error}");
         }
         other => panic!("{other}"),
     }
