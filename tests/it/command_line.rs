@@ -558,6 +558,6 @@ fn runs_on_different_data_stand_in_different_tables() {
     assert!(tables[1].lines().count() == 3 && !tables[1].contains('('), "{text}");
     assert!(
         desk.failure(1, &["compare", "--csv", "rows.csv"])
-            .contains("one data set")
+            .contains("scores can be compared")
     );
 }
