@@ -62,7 +62,7 @@ fn parent() -> (RunPlan, Weights, Dataset) {
 }
 
 /// Of a network whose single weights were not pruned.
-fn origin<'a>((plan, weights, dataset): &'a (RunPlan, Weights, Dataset)) -> Origin<'a> {
+fn origin((plan, weights, dataset): &(RunPlan, Weights, Dataset)) -> Origin<'_> {
     Origin {
         plan,
         weights,
