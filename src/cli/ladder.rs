@@ -70,19 +70,14 @@ pub fn climb(
             recommended,
         })?
     } else {
-        text(baseline, &rows, &budget, recommended.as_ref())?
+        text(baseline, &rows, &budget, recommended.as_ref())
     };
     desk.complete(&made, output)
 }
 
-fn text(
-    baseline: &Run,
-    rows: &[Run],
-    budget: &Budget,
-    recommended: Option<&Recommendation>,
-) -> Result<String, CommandError> {
+fn text(baseline: &Run, rows: &[Run], budget: &Budget, recommended: Option<&Recommendation>) -> String {
     let Some(comparison) = compare::compare(rows) else {
-        return Ok(String::new());
+        return String::new();
     };
     let (mut titles, mut cells) = compare::table(&comparison);
     titles.push("budget");
@@ -100,7 +95,7 @@ fn text(
         }
         None => "nothing fits the budget, not even the baseline\n".to_owned(),
     };
-    Ok(report::table(&titles, &cells) + "\n" + &words)
+    report::table(&titles, &cells) + "\n" + &words
 }
 
 impl BudgetArguments {

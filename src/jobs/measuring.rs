@@ -111,7 +111,7 @@ impl Worker<'_> {
             _ => self.store.read_artifact(run, ArtifactKind::Weights)?,
         };
         // All that goes out is in the store; on its data, if they are there as they were, the folder is scored once more.
-        let (preprocessing, test, score) = match (self.data_of(run, &record.plan), self.kept_preprocessing(run)?) {
+        let (preprocessing, test, score) = match (data_of(run, &record.plan), self.kept_preprocessing(run)?) {
             (Ok(dataset), _) => {
                 let exported = classical::load(kind, &bytes)?;
                 let score = exported.score(&dataset.test, &dataset.preprocessing.target)?.metrics;
@@ -177,7 +177,7 @@ impl Worker<'_> {
         let kind = classical::answering_file(self.store, run)?;
         let bytes = self.store.read_artifact(run, kind)?;
         let exported = classical::load(kind, &bytes)?;
-        let dataset = self.data_of(run, &record.plan)?;
+        let dataset = data_of(run, &record.plan)?;
         let test = exported.score(&dataset.test, &dataset.preprocessing.target)?.metrics;
         Ok(Contender {
             record,
@@ -185,13 +185,6 @@ impl Worker<'_> {
             exported,
             test,
         })
-    }
-
-    /// The data that a run was trained on, if they are still the same.
-    fn data_of(&self, run: RunId, plan: &RunPlan) -> Result<Dataset, JobError> {
-        let dataset = data::load(&plan.config.data)?;
-        require_same_data(run, plan, &dataset)?;
-        Ok(dataset)
     }
 
     /// What was kept beside a run's file; none of a run of an older program.
@@ -205,4 +198,11 @@ impl Worker<'_> {
             .map_err(|error| Failure::new(format!("run {run}"), error.to_string(), "train the run again"))?;
         Ok(Some(kept))
     }
+}
+
+/// The data that a run was trained on, if they are still the same.
+fn data_of(run: RunId, plan: &RunPlan) -> Result<Dataset, JobError> {
+    let dataset = data::load(&plan.config.data)?;
+    require_same_data(run, plan, &dataset)?;
+    Ok(dataset)
 }

@@ -1,5 +1,7 @@
 //! All runs at once, for lists: quick with ten thousand of them, because no plan is read.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 use super::runs::SummaryRow;
@@ -71,6 +73,8 @@ impl Store {
                 })?
                 .collect()
         })?;
+        // Ten thousand runs are on a handful of data sets.
+        let mut known: HashMap<String, Yardstick> = HashMap::new();
         rows.into_iter()
             .map(
                 |(summary, ([dataset, architecture], yardstick, created_unix_secs, parent, recipe, folds))| {
@@ -80,9 +84,10 @@ impl Store {
                         run,
                         dataset,
                         // A plan that says nothing of it can be told by its data set alone.
-                        yardstick: yardstick
-                            .and_then(|yardstick| serde_json::from_str(&yardstick).ok())
-                            .unwrap_or_default(),
+                        yardstick: yardstick.map_or_else(Yardstick::default, |text| {
+                            let read = |text: &String| serde_json::from_str(text).unwrap_or_default();
+                            known.entry(text).or_insert_with_key(read).clone()
+                        }),
                         architecture,
                         created_unix_secs,
                         origin,

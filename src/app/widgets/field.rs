@@ -441,7 +441,7 @@ pub fn seed_ui(ui: &mut Ui, value: &mut u64, typed: &mut Option<Typed>) -> Respo
 fn read_whole(text: &str, least: u64) -> Result<u64, String> {
     let text = text.trim();
     text.parse::<u64>().map_err(|error| {
-        let is_below = text.strip_prefix('-').is_some_and(|rest| is_whole(rest));
+        let is_below = text.strip_prefix('-').is_some_and(is_whole);
         match error.kind() {
             _ if is_below => format!("\"{text}\" is too small: use {least} or more"),
             IntErrorKind::PosOverflow => too_large(text, u64::MAX),

@@ -72,6 +72,7 @@ impl RunConfig {
     }
 
     /// What it trains, whatever its name and its seed: of two runs that share it, chance alone makes the difference.
+    #[must_use]
     pub fn without_seed(&self) -> Self {
         let mut config = self.clone();
         (config.run.seed, config.run.name) = (0, None);

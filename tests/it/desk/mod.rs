@@ -313,8 +313,8 @@ fn ten_thousand_runs_are_listed_in_a_moment() {
     connection
         .execute(
             "WITH RECURSIVE copies (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copies WHERE n < 9998)
-             INSERT INTO runs (name, created, status, parent, recipe, folds, plan, summary, dataset, architecture)
-             SELECT name || n, created, status, parent, recipe, folds, plan, summary, dataset, architecture
+             INSERT INTO runs (name, created, status, parent, recipe, folds, plan, summary, dataset, architecture, yardstick)
+             SELECT name || n, created, status, parent, recipe, folds, plan, summary, dataset, architecture, yardstick
              FROM runs, copies WHERE id = ?1",
             [child.0],
         )
