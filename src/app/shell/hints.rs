@@ -90,7 +90,7 @@ mod tests {
                 (model.visited_compare, model.visited_try) = (true, visited);
                 let builder = Harness::builder().with_size([width, 120.0]);
                 let mut stage = scene(builder, model, (), |ui, model, (), actions| {
-                    hints_ui(ui, model, actions)
+                    hints_ui(ui, model, actions);
                 });
                 stage.run();
                 let button = stage.get_by_role_and_label(Role::Button, "Hide the first steps");

@@ -63,10 +63,11 @@ fn step(ui: &mut Ui, icon: MaterialIcon, name: &str, is_enabled: bool) -> bool {
 /// A field for each column, as large as a text is where it holds one; a changed one makes the row the person's own.
 pub fn cells_ui(ui: &mut Ui, input: &mut Input, columns: &[String], is_text: bool) {
     if input.cells.is_empty() {
-        ui.label(theme::hint(
-            ui,
-            format!("The {} columns are filled from the test sample", columns.len()),
-        ));
+        let words = match columns.len() {
+            1 => "Its text or value is filled in from the test sample".to_owned(),
+            several => format!("The {several} columns are filled from the test sample"),
+        };
+        ui.label(theme::hint(ui, words));
         return;
     }
     ui.add_space(theme::SPACE[0]);

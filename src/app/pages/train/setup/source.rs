@@ -15,6 +15,9 @@ use crate::app::widgets::progress::bar_ui;
 use crate::jobs::is_generated;
 use crate::spec::{DataConfig, units};
 
+/// Width of the words on dropping a file.
+const DROP_WIDTH: f32 = 52.0;
+
 /// A path's last part.
 pub fn short(source: &str) -> String {
     Path::new(source)
@@ -77,8 +80,12 @@ pub fn source_ui(
             let text = egui::RichText::new("drop it to open it").size(11.0);
             ui.label(text.color(Tokens::of(ui).accent));
         } else {
-            ui.add(Label::new(theme::hint(ui, "or drop it")).truncate())
-                .on_hover_text("A file or a folder that is dropped on the window is opened");
+            // In full or not at all.
+            let words = Label::new(theme::hint(ui, "or drop it"));
+            if ui.available_width() >= DROP_WIDTH {
+                let doc = "A file or a folder that is dropped on the window is opened";
+                ui.add(words).on_hover_text(doc);
+            }
         }
     });
     ui.add_space(4.0);

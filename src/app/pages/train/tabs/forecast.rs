@@ -6,7 +6,7 @@ use egui::{Button, Color32, Layout, Pos2, Shape, Stroke, Ui, Vec2, vec2};
 use egui_material_icons::icons;
 
 use super::plane::{Axis, Plane};
-use super::words::{beside_ui, choice_ui, side_by_side};
+use super::words::{beside_ui, choice_ui, pictures_ui, side_by_side};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::mark;
 use crate::spec::{Forecast, ForecastWindow, TargetAnswers, units};
@@ -66,9 +66,7 @@ pub fn forecast_ui(ui: &mut Ui, forecast: &Forecast, targets: &[TargetAnswers], 
         ui,
         |ui| words_ui(ui, forecast, &column, moment, view),
         |ui| {
-            ui.horizontal_top(|ui| {
-                ui.spacing_mut().item_spacing.x = theme::SPACE[3];
-                let available = ui.available_size();
+            pictures_ui(ui, |ui, available| {
                 let widths = side_by_side(available.x, 0.42);
                 let near = widths[0].min(available.y * 2.6);
                 window_ui(ui, vec2(near, available.y), &column, window, name);

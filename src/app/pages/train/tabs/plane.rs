@@ -23,6 +23,15 @@ pub struct Plane {
     y: [f64; 2],
 }
 
+/// A value at the end of an axis; a whole one, as of rows, has no decimals.
+fn mark(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e4 {
+        format!("{value}")
+    } else {
+        units::significant(value)
+    }
+}
+
 impl Plane {
     /// Allocates `size` and draws axes and edge. What is drawn over it belongs into [`Self::rect`].
     pub fn show(ui: &mut Ui, size: Vec2, x: &Axis<'_>, y: &Axis<'_>, name: &str) -> (Self, Response) {
@@ -45,22 +54,10 @@ impl Plane {
             painter.text(at, align, text, FONT, faint);
         };
         let below = rect.bottom() + 4.0;
-        text(
-            pos2(rect.left(), below),
-            Align2::LEFT_TOP,
-            units::significant(x.range[0]),
-        );
-        text(
-            pos2(rect.right(), below),
-            Align2::RIGHT_TOP,
-            units::significant(x.range[1]),
-        );
+        text(pos2(rect.left(), below), Align2::LEFT_TOP, mark(x.range[0]));
+        text(pos2(rect.right(), below), Align2::RIGHT_TOP, mark(x.range[1]));
         let beside = rect.left() - 5.0;
-        text(
-            pos2(beside, rect.bottom()),
-            Align2::RIGHT_BOTTOM,
-            units::significant(y.range[0]),
-        );
+        text(pos2(beside, rect.bottom()), Align2::RIGHT_BOTTOM, mark(y.range[0]));
         let plane = Self {
             rect,
             x: x.range,
@@ -71,14 +68,14 @@ impl Plane {
         } else {
             (rect.top(), Align2::RIGHT_TOP)
         };
-        text(pos2(beside, place), align, units::significant(top));
+        text(pos2(beside, place), align, mark(top));
         let column = |name: &str, room: f32| {
             let mut job = egui::text::LayoutJob::simple_singleline(name.to_owned(), FONT, tokens.text_soft);
             job.wrap = egui::text::TextWrapping::truncate_at_width(room.max(20.0));
             painter.layout_job(job)
         };
         let ends = x.range.map(|end| {
-            let galley = painter.layout_no_wrap(units::significant(end), FONT, faint);
+            let galley = painter.layout_no_wrap(mark(end), FONT, faint);
             galley.size().x
         });
         let galley = column(x.name, rect.width() - 2.0 * ends[0].max(ends[1]) - 12.0);
@@ -119,5 +116,16 @@ impl Plane {
             );
             [x, y]
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_marks_have_no_decimals() {
+        let marks = [0.0, 7.0, 267.0, -23.0, 0.5, 2.217].map(mark);
+        assert_eq!(marks, ["0", "7", "267", "-23", "0.500", "2.22"]);
     }
 }

@@ -3,7 +3,7 @@
 use egui::{Rect, Shape, Stroke, Ui, pos2, vec2};
 
 use super::plane::{Axis, Plane};
-use super::words::{beside_ui, side_by_side, target_ui};
+use super::words::{beside_ui, pictures_ui, side_by_side, target_ui};
 use crate::app::theme::{self, Tokens};
 use crate::spec::{TargetAnswers, units};
 
@@ -43,9 +43,7 @@ pub fn residuals_ui(ui: &mut Ui, targets: &[TargetAnswers], moment: &str, view: 
         ));
     };
     beside_ui(ui, words_ui, |ui| {
-        ui.horizontal_top(|ui| {
-            ui.spacing_mut().item_spacing.x = theme::SPACE[3];
-            let available = ui.available_size();
+        pictures_ui(ui, |ui, available| {
             let widths = side_by_side(available.x, 0.58);
             let wide = widths[0].min(available.y * 2.4);
             scatter_ui(ui, vec2(wide, available.y), &residuals);

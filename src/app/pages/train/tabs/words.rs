@@ -1,14 +1,15 @@
 //! What stands beside a picture: one big number with what it is, and hints; and the choice of a target.
 
-use egui::{ComboBox, Layout, ScrollArea, Ui, vec2};
+use egui::{ComboBox, Layout, ScrollArea, Ui, Vec2, vec2};
 
 use crate::app::theme;
 use crate::spec::TargetAnswers;
 
 /// Width of the words.
 pub const WORDS: f32 = 176.0;
-/// Where two pictures have less room than this, each has half of it.
+/// Where two pictures have less room than this, each has half of it, and not less than this.
 const NARROW: f32 = 560.0;
+const LEAST: f32 = 180.0;
 
 /// The words on the left, and what they speak of on the right.
 pub fn beside_ui(ui: &mut Ui, words_ui: impl FnOnce(&mut Ui), content_ui: impl FnOnce(&mut Ui)) {
@@ -34,7 +35,19 @@ pub fn beside_ui(ui: &mut Ui, words_ui: impl FnOnce(&mut Ui), content_ui: impl F
 pub fn side_by_side(room: f32, share: f32) -> [f32; 2] {
     let room = room - theme::SPACE[3];
     let share = if room < NARROW { 0.5 } else { share };
-    [room * share, room * (1.0 - share)]
+    [share, 1.0 - share].map(|share| (room * share).max(LEAST))
+}
+
+/// Pictures side by side, in the room that there is; what has none is scrolled to.
+pub fn pictures_ui(ui: &mut Ui, content_ui: impl FnOnce(&mut Ui, Vec2)) {
+    let room = ui.available_size();
+    let scroll = ScrollArea::horizontal().id_salt("pictures").auto_shrink(false);
+    scroll.show(ui, |ui| {
+        ui.horizontal_top(|ui| {
+            ui.spacing_mut().item_spacing.x = theme::SPACE[3];
+            content_ui(ui, room);
+        });
+    });
 }
 
 /// A choice among names, where there are several.

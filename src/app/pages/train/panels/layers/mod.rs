@@ -22,9 +22,11 @@ use crate::cost;
 use crate::spec::{LayerSpec, ModelSpec, Placed, Shape, ShapeError, units};
 
 /// Below this width a line's figures stand below its fields.
-const NARROW: f32 = 820.0;
+const NARROW: f32 = 920.0;
 const NUMBER_WIDTH: f32 = 26.0;
 const NAME_WIDTH: f32 = 132.0;
+/// Handle, number, colour and name.
+const BEFORE_FIELDS: f32 = HANDLE_WIDTH + NUMBER_WIDTH + NAME_WIDTH + 20.0;
 const OUTPUT_WIDTH: f32 = 118.0;
 const COUNT_WIDTH: f32 = 84.0;
 const LINE: f32 = 34.0;
@@ -396,6 +398,11 @@ impl Line<'_> {
         let problem = chain.problem(place);
         let count = chain.layers.len();
         let height = if self.is_narrow { TALL_LINE } else { LINE };
+        // The fields have a line of their own where they have no room beside the name.
+        let beside = ui.available_width() - 8.0 - TOOLS_WIDTH - BEFORE_FIELDS;
+        let is_below = self.is_narrow && row::width(layer) > beside;
+        let below = if is_below { LINE } else { 0.0 };
+        let height = height + below;
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::click());
         if response.clicked() {
             self.view.selected = Some(place);
@@ -434,13 +441,23 @@ impl Line<'_> {
             ui.spacing_mut().item_spacing.x = 4.0;
             self.view.drag.handle_ui(ui, place, &name);
             change = change.or(self.name_ui(ui, layer, indent, &name));
-            row::fields_ui(ui, place, layer, &mut self.view.typing);
+            if !is_below {
+                row::fields_ui(ui, place, layer, &mut self.view.typing);
+            }
         });
+        if is_below {
+            let left = top.left() + HANDLE_WIDTH + 8.0;
+            let line = top.translate(vec2(0.0, LINE - 4.0)).with_min_x(left);
+            list::part_ui(ui, line, ("fields below", place), |ui| {
+                ui.spacing_mut().item_spacing.x = 4.0;
+                row::fields_ui(ui, place, layer, &mut self.view.typing);
+            });
+        }
         let placed = chain.placed(place);
         let output = placed.map(|placed| placed.output);
         let figures = if self.is_narrow {
             let left = top.left() + HANDLE_WIDTH + NUMBER_WIDTH + indent + 22.0;
-            rect.with_min_y(top.bottom() - 6.0).with_min_x(left)
+            rect.with_min_y(top.bottom() + below - 6.0).with_min_x(left)
         } else {
             top.with_max_x(tools.left() - theme::SPACE[1]).with_min_x(end)
         };
@@ -471,10 +488,7 @@ impl Line<'_> {
         ui.painter()
             .circle_filled(centre, 4.0, layer_colour(Some(*layer), &tokens));
         let title = row::title(layer);
-        // Those with most fields have short names.
-        let is_full = matches!(layer, LayerSpec::Conv2d { .. } | LayerSpec::Conv1d { .. });
-        let less = if self.is_narrow && is_full { 28.0 } else { 0.0 };
-        let width = (NAME_WIDTH - less - indent).max(60.0);
+        let width = (NAME_WIDTH - indent).max(60.0);
         let words = theme::strong(title).color(tokens.text);
         let button = Button::new((words, egui::Atom::grow()))
             .frame_when_inactive(false)

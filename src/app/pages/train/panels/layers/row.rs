@@ -20,6 +20,25 @@ pub fn title(layer: &LayerSpec) -> &'static str {
     }
 }
 
+/// Points that the fields of a layer take side by side.
+pub fn width(layer: &LayerSpec) -> f32 {
+    match layer {
+        LayerSpec::Conv2d { .. } | LayerSpec::Conv1d { .. } => 320.0,
+        LayerSpec::DepthwiseConv2d { .. } => 230.0,
+        LayerSpec::Recurrent { .. } => 350.0,
+        LayerSpec::BatchNorm
+        | LayerSpec::LayerNorm
+        | LayerSpec::GlobalAveragePool
+        | LayerSpec::Flatten
+        | LayerSpec::Rows
+        | LayerSpec::ClassToken
+        | LayerSpec::FirstStep
+        | LayerSpec::Branch
+        | LayerSpec::Sum => 0.0,
+        _ => 120.0,
+    }
+}
+
 /// The fields of one layer.
 struct Row<'a> {
     place: usize,
