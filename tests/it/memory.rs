@@ -56,7 +56,7 @@ fn the_ledger_is_within_10_percent_on_every_architecture_at_three_batch_sizes_wi
 #[test]
 #[ignore = "alone in its process, started by the test above"]
 fn measure_architectures() {
-    hold(architectures(), 0.1);
+    hold(architectures().chain([many_rows()]), 0.1);
     // How much workers do at the same moment is for the machine to say: the ledger has all of it.
     hold(together(), 0.4);
 }
@@ -92,6 +92,18 @@ fn architectures() -> impl Iterator<Item = (RunPlan, Dataset)> {
             config.train.recompute = recompute;
         })
     })
+}
+
+/// A small network on many rows, whose scores take more than its steps.
+fn many_rows() -> (RunPlan, Dataset) {
+    let mut config = RunConfig::digits_cnn();
+    "glyphs".clone_into(&mut config.data.source);
+    config.data.samples = 8000;
+    config.model.filters = vec![4];
+    config.model.hidden = Vec::new();
+    (config.train.epochs, config.train.batch_size) = (1, 8);
+    let dataset = trimtab::data::load(&config.data).unwrap();
+    (config.check(&dataset.summary).unwrap(), dataset)
 }
 
 /// Two workers on the digits.

@@ -74,7 +74,11 @@ impl Traced {
             // Tokens in 64 bits, and the mask.
             LayerSpec::Embedding { .. } => 4 * x + y,
             // In place, or seen differently.
-            LayerSpec::Activation { .. } | LayerSpec::Flatten | LayerSpec::Branch | LayerSpec::FirstStep => x,
+            LayerSpec::BatchNorm
+            | LayerSpec::Activation { .. }
+            | LayerSpec::Flatten
+            | LayerSpec::Branch
+            | LayerSpec::FirstStep => x,
             LayerSpec::Conv2d { .. } | LayerSpec::Conv1d { .. } | LayerSpec::DepthwiseConv2d { .. } => {
                 x + y + convolutions::terms(self).forward
             }
