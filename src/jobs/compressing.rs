@@ -10,7 +10,7 @@ use crate::spec::{
     ArtifactKind, Command, Ended, Event, EventSink, Failure, MemoryLedger, Recipe, RecipeStep, RunId, RunPlan,
     RunStatus, Weights,
 };
-use crate::store::{NewRun, StoreError};
+use crate::store::NewRun;
 use crate::train;
 
 /// A finished run, ready to be compressed.
@@ -56,11 +56,10 @@ impl Worker<'_> {
     pub fn compress_again(&self, origin: (RunId, &Recipe), sink: StoreSink<'_>) -> Result<Vec<RunId>, JobError> {
         let (run, recipe) = origin;
         let parent = self.parent(run)?;
-        let kept = match self.store.read_artifact(sink.run(), ArtifactKind::Checkpoint) {
-            Ok(bytes) => Kept::from_bytes(&bytes)?,
+        let kept = match self.store.find_artifact(sink.run(), ArtifactKind::Checkpoint)? {
+            Some(bytes) => Kept::from_bytes(&bytes)?,
             // It did not come as far as its first checkpoint.
-            Err(StoreError::NoArtifact { .. }) => Kept::default(),
-            Err(other) => return Err(other.into()),
+            None => Kept::default(),
         };
         sit(&sink, || self.apply(&parent, recipe, kept, &sink))?;
         let child = sink.run();

@@ -11,7 +11,7 @@ use crate::compress;
 use crate::data::{self, Dataset};
 use crate::deploy::{self, Candidate, Exported, bundle};
 use crate::spec::{ArtifactKind, Failure, Metrics, Preprocessing, Run, RunConfig, RunId, RunPlan, Speed};
-use crate::store::{RunRecord, StoreError};
+use crate::store::RunRecord;
 
 /// A finished run with its exported bytes and what they score on the test split.
 struct Contender {
@@ -189,10 +189,8 @@ impl Worker<'_> {
 
     /// What was kept beside a run's file; none of a run of an older program.
     fn kept_preprocessing(&self, run: RunId) -> Result<Option<Preprocessing>, JobError> {
-        let bytes = match self.store.read_artifact(run, ArtifactKind::Preprocessing) {
-            Ok(bytes) => bytes,
-            Err(StoreError::NoArtifact { .. }) => return Ok(None),
-            Err(other) => return Err(other.into()),
+        let Some(bytes) = self.store.find_artifact(run, ArtifactKind::Preprocessing)? else {
+            return Ok(None);
         };
         let kept = serde_json::from_slice(&bytes)
             .map_err(|error| Failure::new(format!("run {run}"), error.to_string(), "train the run again"))?;

@@ -9,7 +9,7 @@ use crate::compress;
 use crate::data::{self, Dataset};
 use crate::deploy::Form;
 use crate::spec::{ArtifactKind, Ended, Event, EventSink as _, Failure, RunConfig, RunId, RunPlan};
-use crate::store::{NewRun, StoreError};
+use crate::store::NewRun;
 use crate::train::{self, Outcome, Pruner, Start, TrainJob};
 
 impl Worker<'_> {
@@ -45,12 +45,8 @@ impl Worker<'_> {
         }
         let dataset = data::load(&plan.config.data)?;
         require_same_data(run, plan, &dataset)?;
-        let checkpoint = match self.store.read_artifact(run, ArtifactKind::Checkpoint) {
-            Ok(bytes) => Some(bytes),
-            // It did not come as far as its first checkpoint.
-            Err(StoreError::NoArtifact { .. }) => None,
-            Err(other) => return Err(other.into()),
-        };
+        // None where it did not come as far as its first checkpoint.
+        let checkpoint = self.store.find_artifact(run, ArtifactKind::Checkpoint)?;
         let start = checkpoint.as_deref().map_or(Start::Fresh, Start::Resume);
         sit(&sink, || self.train_from(start, plan, &dataset, &sink))?;
         Ok(vec![run])

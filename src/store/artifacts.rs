@@ -54,6 +54,15 @@ impl Store {
         })
     }
 
+    /// As [`read_artifact`](Self::read_artifact); none where the run has no such file.
+    pub fn find_artifact(&self, run: RunId, kind: ArtifactKind) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.read_artifact(run, kind) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(StoreError::NoArtifact { .. }) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
     /// The bytes of an artifact, checked against the recorded sha256.
     pub fn read_artifact(&self, run: RunId, kind: ArtifactKind) -> Result<Vec<u8>, StoreError> {
         let mut previous = None;
