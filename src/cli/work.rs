@@ -140,7 +140,7 @@ fn baseline_cost(plan: &RunPlan, ledger: &MemoryLedger) -> String {
         units::count(cost.multiply_adds as f64)
     );
     let _ = writeln!(text, "size            {}{about}", units::bytes(cost.model_bytes));
-    let _ = writeln!(text, "memory of the fit, predicted:");
+    let _ = writeln!(text, "memory of the fit, predicted{about}:");
     text + &report::ledger(ledger)
 }
 

@@ -15,6 +15,7 @@ use crate::spec::{
     ArtifactKind, Command, Event, EventSink, Failure, MemoryReading, Metrics, RunId, RunPlan, StepRecord, StepTimes,
 };
 use crate::store::{Store, StoreError};
+use crate::train;
 
 /// Between two looks at how far a fit is, for those who watch.
 const INTERVAL: Duration = Duration::from_millis(70);
@@ -45,6 +46,8 @@ impl Worker<'_> {
             let text = "a classical baseline sees the rows as they are: data.augment is for networks".to_owned();
             sink.emit(Event::Note { text })?;
         }
+        // Trees and products are made by the threads of the pool: their memory is the fit's.
+        train::take_part();
         alloc::reset_peak();
         let (before, began) = (alloc::live_bytes(), Instant::now());
         let mut told: Option<Instant> = None;
