@@ -10,7 +10,8 @@ use crate::classic::{self, Fitted};
 use crate::cost;
 use crate::data::Dataset;
 use crate::deploy::{Answering, BundleError, DeployError, Exported, Session, bundle};
-use crate::meter::{alloc, process};
+use crate::meter::alloc::Growth;
+use crate::meter::process;
 use crate::spec::{
     ArtifactKind, Command, Event, EventSink, Failure, MemoryReading, Metrics, RunId, RunPlan, StepRecord, StepTimes,
 };
@@ -48,8 +49,7 @@ impl Worker<'_> {
         }
         // Trees and products are made by the threads of the pool: their memory is the fit's.
         train::take_part();
-        alloc::reset_peak();
-        let (before, began) = (alloc::live_bytes(), Instant::now());
+        let (heap, began) = (Growth::begin(), Instant::now());
         let mut told: Option<Instant> = None;
         let mut paused = Duration::ZERO;
         let fitted = classic::fit(plan, dataset, &mut |done, total| {
@@ -69,9 +69,10 @@ impl Worker<'_> {
             return Ok(None);
         };
         let busy = began.elapsed().saturating_sub(paused).as_secs_f64();
+        let (live_bytes, peak_bytes) = heap.live_and_peak();
         let memory = MemoryReading {
-            live_bytes: (alloc::live_bytes() - before).max(0) as u64,
-            peak_bytes: (alloc::peak_bytes() - before).max(0) as u64,
+            live_bytes,
+            peak_bytes,
             resident_bytes: process::resident_bytes().unwrap_or(0),
         };
         let failed = |error: classic::FileError| {

@@ -35,6 +35,29 @@ pub fn reset_peak() {
     PEAK.store(live_bytes(), Relaxed);
 }
 
+/// What was allocated since a moment, at which the peak began anew.
+#[derive(Debug)]
+pub struct Growth {
+    before: isize,
+}
+
+impl Growth {
+    /// From now on.
+    pub fn begin() -> Self {
+        reset_peak();
+        Self { before: live_bytes() }
+    }
+
+    /// Bytes that are allocated now, and the most at once since the beginning; never below what is allocated now, even where
+    /// another measurement has begun since.
+    pub fn live_and_peak(&self) -> (u64, u64) {
+        let live = live_bytes();
+        [live, peak_bytes().max(live)]
+            .map(|bytes| (bytes - self.before).max(0) as u64)
+            .into()
+    }
+}
+
 /// Counts what the calling thread allocates and frees from now on.
 pub fn count_this_thread() {
     IS_COUNTED.set(true);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::meter::alloc;
+use crate::meter::alloc::{self, Growth};
 use crate::meter::process::{self, BusyCores};
 use crate::spec::{Event, EventSink, Failure, MemoryReading, StepRecord, StepTimes};
 
@@ -20,15 +20,14 @@ pub struct Reporter<'a> {
     /// Where the time of the gathered steps went.
     times: StepTimes,
     emitted: Instant,
-    /// Heap in use before the network was built.
-    baseline: isize,
+    /// Since before the network was built.
+    heap: Growth,
     busy_cores: BusyCores,
 }
 
 impl<'a> Reporter<'a> {
     /// Takes the memory in use now as what was there before the run.
     pub fn new(sink: &'a dyn EventSink) -> Self {
-        alloc::reset_peak();
         Self {
             sink,
             steps: Vec::new(),
@@ -36,7 +35,7 @@ impl<'a> Reporter<'a> {
             samples: 0,
             times: StepTimes::default(),
             emitted: Instant::now(),
-            baseline: alloc::live_bytes(),
+            heap: Growth::begin(),
             busy_cores: BusyCores::new(),
         }
     }
@@ -93,9 +92,10 @@ impl<'a> Reporter<'a> {
     }
 
     fn memory(&self) -> MemoryReading {
+        let (live_bytes, peak_bytes) = self.heap.live_and_peak();
         MemoryReading {
-            live_bytes: (alloc::live_bytes() - self.baseline).max(0) as u64,
-            peak_bytes: (alloc::peak_bytes() - self.baseline).max(0) as u64,
+            live_bytes,
+            peak_bytes,
             resident_bytes: process::resident_bytes().unwrap_or(0),
         }
     }

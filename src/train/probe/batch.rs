@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Course, Watch, device, stumble};
 use crate::cost;
 use crate::data::Dataset;
-use crate::meter::alloc;
+use crate::meter::alloc::Growth;
 use crate::meter::process::machine_bytes;
 use crate::spec::{Failure, RunPlan};
 
@@ -49,8 +49,7 @@ fn measure(plan: &RunPlan, dataset: &Dataset, batch_size: usize, is_timed: bool)
     let mut plan = plan.clone();
     plan.config.train.batch_size = batch_size;
     let device = device(&plan)?;
-    let before = alloc::live_bytes();
-    alloc::reset_peak();
+    let heap = Growth::begin();
     let mut course = Course::new(&plan, dataset, &device)?;
     let rate = plan.config.train.learning_rate;
     // Where the first steps of a high rate end is not asked.
@@ -73,7 +72,7 @@ fn measure(plan: &RunPlan, dataset: &Dataset, batch_size: usize, is_timed: bool)
     Ok(BatchMeasure {
         batch_size,
         samples_per_second: rates[rates.len() / 2],
-        peak_bytes: (alloc::peak_bytes() - before).max(0) as u64,
+        peak_bytes: heap.live_and_peak().1,
     })
 }
 
