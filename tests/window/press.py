@@ -93,10 +93,14 @@ def costs(window, run_button, stop_button):
     shares = []
     for _ in range(3):
         known = {run["run"] for run in window.runs()}
-        pointer("mousemove", *run_button)
-        time.sleep(0.2)
-        pointer("click", 1)
-        pointer("mousemove", 720, 4)
+        # The window may not have heard yet that the run before has ended, and lets Run be pressed when it has.
+        for _ in range(3):
+            pointer("mousemove", *run_button)
+            time.sleep(0.2)
+            pointer("click", 1)
+            pointer("mousemove", 720, 4)
+            if window.comes(lambda runs: any(run["run"] not in known for run in runs)):
+                break
         time.sleep(0.5)
         whole = window.process_ticks()
         shares.append(window.share(window.thread_ticks, 2.0))

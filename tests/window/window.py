@@ -153,13 +153,19 @@ class Window:
         ).stdout
         return json.loads(text)
 
-    def until(self, what, reached):
-        end = time.monotonic() + PATIENCE_SECS
+    def comes(self, reached, secs=10.0):
+        """Whether the runs come to be so within `secs`."""
+        end = time.monotonic() + secs
         while time.monotonic() < end:
             if reached(self.runs()):
-                time.sleep(1.0)
-                return
+                return True
             time.sleep(0.3)
+        return False
+
+    def until(self, what, reached):
+        if self.comes(reached, PATIENCE_SECS):
+            time.sleep(1.0)
+            return
         self.picture("stuck")
         sys.exit(f"not reached: {what}; runs: {self.runs()}")
 
