@@ -6,6 +6,7 @@ use burn::tensor::{Tensor, activation};
 use super::dense::linear;
 use super::fused::{self, Keeps, Operand, Operation, Output, Step};
 use super::grids::{Order, WeightRounding};
+use super::kept::Kept;
 use super::layers::{Source, transposed};
 use super::network::numbers;
 use crate::kernels::InstructionSet;
@@ -159,15 +160,15 @@ impl Mixed {
 
 impl Operation<1> for Mixed {
     /// The shares of every step in every other.
-    type Saved = Vec<f32>;
+    type Saved = Kept;
 
-    fn forward(&self, [projected]: [Operand; 1], [wanted]: [bool; 1]) -> Output<Vec<f32>> {
+    fn forward(&self, [projected]: [Operand; 1], [wanted]: [bool; 1]) -> Output<Kept> {
         let shape = self.shape(&projected);
         let (values, saved) = training::attention(InstructionSet::best(), &shape, projected.values(), wanted);
         Output {
             values,
             shape: vec![shape.samples, self.steps * self.heads * shape.width],
-            saved,
+            saved: Kept::new(saved),
         }
     }
 
@@ -178,14 +179,14 @@ impl Operation<1> for Mixed {
         }
     }
 
-    fn backward(&self, step: Step<Vec<f32>, 1>) -> [Option<Vec<f32>>; 1] {
+    fn backward(&self, step: Step<Kept, 1>) -> [Option<Vec<f32>>; 1] {
         let [projected] = &step.inputs;
         let shape = self.shape(projected);
         let gradient = training::attention_backward(
             InstructionSet::best(),
             &shape,
             projected.values(),
-            &step.saved,
+            &step.saved.into_values(),
             &step.gradient,
         );
         [Some(gradient)]

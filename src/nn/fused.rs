@@ -4,6 +4,7 @@
 //! is the plain twin that each of these is tested against: `if fused::serves(&x) { fused::run(...) } else { twin }`.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
@@ -13,15 +14,19 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, AutodiffBackend, Flex, TensorMetadata};
 use burn::tensor::{DType, Device, Tensor, TensorData};
 
+use super::kept::Halves;
 use super::network::values;
 
 type Plain = FloatTensor<Flex>;
 type Tracked = FloatTensor<Autodiff<Flex>>;
 
-/// An operation on `N` tensors. It holds what is no tensor: sizes, slopes, masks.
+/// An operation on `N` tensors: first an activation, then weights. It holds what is no tensor: sizes, slopes, masks.
 pub trait Operation<const N: usize>: Debug + Send + 'static {
     /// What backward needs beside inputs and output; `()` where that is nothing.
     type Saved: Debug + Clone + Send + 'static;
+
+    /// Whether what is kept of activations may wait in 16 bits. Of no use where backward needs all of it at once.
+    const PACKS: bool = true;
 
     /// The output. `wanted` tells of which inputs [`backward`](Self::backward) will be asked for a gradient; where it is of none,
     /// nothing need be saved.
@@ -92,7 +97,13 @@ pub fn run<const N: usize, const D: usize, O: Operation<N>>(operation: O, inputs
     let guards = inputs.each_ref().map(Tracked::node);
     let operands = inputs.map(|input| Operand::new(input.into_primitive()));
     let keeps = operation.keeps(wanted);
-    let kept = std::array::from_fn(|place| operands[place].kept(keeps.inputs[place] && wanted.contains(&true)));
+    let is_recorded = wanted.contains(&true);
+    let kept = std::array::from_fn(|place| match &operands[place] {
+        operand if !(keeps.inputs[place] && is_recorded) => Held::nothing(&operand.shape),
+        // What no gradient passes through belongs to the batch, and weights live on anyway.
+        operand if place > 0 || !wanted[place] || !O::PACKS => Held::whole(operand),
+        operand => Held::activation(operand),
+    });
     let Output { values, shape, saved } = operation.forward(operands, wanted);
     let output = tensor(values, &shape);
     let prepared = Recorded(operation).prepare::<NoCheckpointing>(guards);
@@ -100,9 +111,10 @@ pub fn run<const N: usize, const D: usize, O: Operation<N>>(operation: O, inputs
         OpsKind::Tracked(prepared) => {
             let state = State {
                 inputs: kept,
-                output: Operand {
-                    tensor: keeps.output.then(|| output.clone()),
-                    shape,
+                output: if keeps.output {
+                    Held::activation(&Operand::new(output.clone()))
+                } else {
+                    Held::nothing(&shape)
                 },
                 saved,
             };
@@ -123,13 +135,6 @@ impl Operand {
         Self {
             shape,
             tensor: Some(tensor),
-        }
-    }
-
-    fn kept(&self, keeps: bool) -> Self {
-        Self {
-            tensor: self.tensor.clone().filter(|_| keeps),
-            shape: self.shape.clone(),
         }
     }
 
@@ -184,9 +189,62 @@ struct Recorded<O>(O);
 
 #[derive(Debug, Clone)]
 struct State<S, const N: usize> {
-    inputs: [Operand; N],
-    output: Operand,
+    inputs: [Held; N],
+    output: Held,
     saved: S,
+}
+
+/// A tensor on its way to backward.
+#[derive(Debug, Clone)]
+struct Held {
+    numbers: Numbers,
+    shape: Vec<usize>,
+}
+
+#[derive(Debug, Clone)]
+enum Numbers {
+    Nothing,
+    Whole(Plain),
+    Packed(Arc<Halves>),
+}
+
+impl Held {
+    fn nothing(shape: &[usize]) -> Self {
+        Self {
+            numbers: Numbers::Nothing,
+            shape: shape.to_vec(),
+        }
+    }
+
+    fn whole(operand: &Operand) -> Self {
+        Self {
+            numbers: operand.tensor.clone().map_or(Numbers::Nothing, Numbers::Whole),
+            shape: operand.shape.clone(),
+        }
+    }
+
+    /// In 16 bits where the step is to keep it so.
+    fn activation(operand: &Operand) -> Self {
+        match Halves::shared(operand.values()) {
+            None => Self::whole(operand),
+            Some(halves) => Self {
+                numbers: Numbers::Packed(halves),
+                shape: operand.shape.clone(),
+            },
+        }
+    }
+
+    fn operand(self) -> Operand {
+        let tensor = match self.numbers {
+            Numbers::Nothing => None,
+            Numbers::Whole(tensor) => Some(tensor),
+            Numbers::Packed(halves) => Some(tensor(halves.values(), &self.shape)),
+        };
+        Operand {
+            tensor,
+            shape: self.shape,
+        }
+    }
 }
 
 impl<const N: usize, O: Operation<N>> Backward<Flex, N> for Recorded<O> {
@@ -198,8 +256,8 @@ impl<const N: usize, O: Operation<N>> Backward<Flex, N> for Recorded<O> {
         let found = self.0.backward(Step {
             wanted: ops.parents.each_ref().map(Option::is_some),
             gradient: numbers(gradients.consume::<Flex>(&ops.node)),
-            inputs,
-            output,
+            inputs: inputs.map(Held::operand),
+            output: output.operand(),
             saved,
         });
         for ((parent, gradient), shape) in ops.parents.into_iter().zip(found).zip(shapes) {

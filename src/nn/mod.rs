@@ -9,6 +9,7 @@ mod factors;
 mod fused;
 mod grids;
 mod initial;
+mod kept;
 mod layers;
 mod network;
 mod norm;

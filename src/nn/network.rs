@@ -10,7 +10,7 @@ use super::fused;
 use super::layers::{Layer, Source};
 use super::{Grids, WeightError};
 use crate::cost::Together;
-use crate::spec::{AttentionLayer, Initialiser, ModelSpec, Placed, Shape, ShapeError, Weights};
+use crate::spec::{AttentionLayer, Initialiser, ModelSpec, Placed, Precision, Shape, ShapeError, Weights};
 
 /// A [`ModelSpec`] with weights on a device. On an autodiff device it can be trained.
 #[derive(Module, Debug)]
@@ -26,6 +26,9 @@ pub struct Network {
     /// Computes activations again in the backward pass.
     #[module(skip)]
     pub(super) recompute: bool,
+    /// Of the activations that are kept for the backward pass.
+    #[module(skip)]
+    pub(super) precision: Precision,
     /// Those that it computes on.
     #[module(skip)]
     grids: Option<Arc<Grids>>,
@@ -98,6 +101,7 @@ impl Network {
             layers: placed.iter().map(layer).collect(),
             placed,
             recompute: false,
+            precision: Precision::F32,
             grids: None,
             model: model.clone(),
             device: device.clone().without_autodiff(),

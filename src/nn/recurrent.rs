@@ -219,6 +219,8 @@ impl Fused {
 impl fused::Operation<5> for Fused {
     type Saved = Trace;
 
+    const PACKS: bool = false;
+
     fn forward(&self, inputs: [Operand; 5], wanted: [bool; 5]) -> Output<Trace> {
         let recurrence = self.recurrence(&inputs[0], &inputs[2]);
         let (values, trace) = recurrence.forward(

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::deploy::fixtures::{Family, forward_all, largest_difference, random_inputs, random_of};
-use crate::spec::{ActivationKind, LayerSpec, ModelSpec, PaddingKind, Shape, Weights};
+use crate::spec::{ActivationKind, LayerSpec, ModelSpec, PaddingKind, Precision, Shape, Weights};
 
 const RELU: LayerSpec = LayerSpec::Activation {
     function: ActivationKind::Relu,
@@ -171,6 +171,33 @@ fn what_is_computed_again_gives_the_same_gradients_and_statistics() {
             }
             assert_ne!(kept == weights, model.layers.contains(&LayerSpec::BatchNorm));
         }
+    }
+}
+
+#[test]
+fn what_is_kept_in_16_bits_gives_gradients_to_their_precision() {
+    for (precision, most) in [(Precision::F16, 4e-3), (Precision::Bf16, 3.2e-2)] {
+        let mut differs = 0;
+        for family in Family::ALL {
+            for seed in 0..6 {
+                let (model, weights) = random_of(family, seed, 3);
+                let inputs = random_inputs(&model, 4, seed);
+                let network = || Network::from_weights(&model, &weights, &training_device()).unwrap();
+                let (whole, packed) = (network(), network().keeping(precision));
+                let (expected, found) = (loss(&whole, &inputs, 4), loss(&packed, &inputs, 4));
+                // Nothing is rounded on the way there.
+                assert_eq!(expected.0, found.0);
+                let all = expected.1.iter().flatten();
+                let size = all.fold(0.0_f32, |largest, value| largest.max(value.abs()));
+                for (expected, found) in expected.1.iter().zip(&found.1) {
+                    let error = largest_difference(expected, found);
+                    assert!(error < most * size, "{family:?} {seed}: {error} of {size}, {model:?}");
+                    differs += usize::from(error > 0.0);
+                }
+                assert_eq!(whole.to_weights(), packed.to_weights());
+            }
+        }
+        assert!(differs > 100, "{differs}");
     }
 }
 

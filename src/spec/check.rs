@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Architecture, Augmentation, ClassWeights, DatasetSummary, LayerSpec, LossKind, ModelSpec, MonitoredMetric,
+    Architecture, Augmentation, ClassWeights, DatasetSummary, Device, LayerSpec, LossKind, ModelSpec, MonitoredMetric,
     OptimizerKind, Precision, Pruning, RunConfig, SchedulePlan, Task, TrainConfig, name_problem,
 };
 
@@ -81,6 +81,13 @@ impl RunConfig {
                 "model.architecture",
                 "logistic regression answers with classes, and this task asks for numbers",
                 "use ridge, which is its like for numbers",
+            ));
+        }
+        if self.train.precision != Precision::F32 && self.run.device == Device::Ndarray {
+            issues.push(ConfigIssue::new(
+                "train.precision",
+                "ndarray keeps everything in 32 bits",
+                "use f32, or run.device flex",
             ));
         }
         if !is_buildable {
@@ -486,13 +493,6 @@ impl TrainConfig {
                 "use standard or focal",
             )),
             _ => {}
-        }
-        if self.precision != Precision::F32 {
-            issues.push(ConfigIssue::new(
-                "train.precision",
-                "this build trains in 32 bits only; on a processor half precision would save memory and no time",
-                "use f32; the recipe fp16 halves the finished file",
-            ));
         }
         if self.class_weights == ClassWeights::Balanced && regression {
             issues.push(ConfigIssue::new(

@@ -231,7 +231,7 @@ pub const KEYS: [Key; 77] = [
     ),
     key(
         "train.precision",
-        "f32, or f16 and bf16: weights and activations in half the memory, master weights in 32 bits",
+        "f32, or bf16 or f16: activations wait for the backward pass in half the memory; weights and gradients stay in 32 bits",
     ),
     key(
         "train.recompute",

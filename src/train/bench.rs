@@ -184,7 +184,13 @@ fn measure(bench: Bench) -> Result<BenchRow, Failure> {
     let objective = Objective::plain(&TrainConfig::default());
     let mut replicas = match workers {
         1 => None,
-        workers => Some(Replicas::new(&network, workers, false, &place)?),
+        workers => {
+            let train = TrainConfig {
+                workers,
+                ..TrainConfig::default()
+            };
+            Some(Replicas::new(&network, &train, &place)?)
+        }
     };
     let samples = Batch {
         inputs: (0..batch * model.input.len())

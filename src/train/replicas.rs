@@ -15,7 +15,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use super::objective::{Objective, Tally};
 use crate::data::{Batch, Mixed, Targets};
 use crate::nn::{DropoutKey, Network, WeightError};
-use crate::spec::Failure;
+use crate::spec::{Failure, TrainConfig};
 
 /// Mean loss and gradients of a batch.
 pub struct Descent {
@@ -45,8 +45,9 @@ struct Replica {
 }
 
 impl Replicas {
-    /// For `workers` in all, at least two, which share the threads of the current pool.
-    pub fn new(network: &Network, workers: usize, recomputes: bool, device: &Device) -> Result<Self, Failure> {
+    /// For the workers of `train`, at least two, which share the threads of the current pool.
+    pub fn new(network: &Network, train: &TrainConfig, device: &Device) -> Result<Self, Failure> {
+        let workers = train.workers;
         let threads = (rayon::current_num_threads() / workers).max(1);
         let pool = |worker: usize| {
             let name = move |thread| format!("trimtab-replica-{worker}.{thread}");
@@ -59,8 +60,9 @@ impl Replicas {
         }
         let weights = network.to_weights();
         let replica = |_| {
+            let network = Network::from_weights(network.model(), &weights, device)?;
             Ok(Replica {
-                network: Network::from_weights(network.model(), &weights, device)?.recomputing(recomputes),
+                network: network.recomputing(train.recompute).keeping(train.precision),
                 is_stale: false,
             })
         };

@@ -58,10 +58,10 @@ impl Stepper {
     /// For `network`, which is on the autodiff device `device`.
     pub fn new(plan: &RunPlan, dataset: &Dataset, network: Network, device: &Device) -> Result<Self, Failure> {
         let train = &plan.config.train;
-        let network = network.recomputing(train.recompute);
+        let network = network.recomputing(train.recompute).keeping(train.precision);
         let replicas = match train.workers {
             0 | 1 => None,
-            workers => Some(Replicas::new(&network, workers, train.recompute, device)?),
+            _ => Some(Replicas::new(&network, train, device)?),
         };
         Ok(Self {
             optimizer: Optimizer::new(train, &network.describe_parameters()),

@@ -11,10 +11,12 @@ use trimtab::meter::alloc;
 use trimtab::nn::{self, DropoutKey, Network};
 use trimtab::spec::{
     Architecture, ArtifactKind, DataKind, DatasetSummary, Device, Event, EventSink, Failure, InputForm, MemoryLedger,
-    ModelConfig, OptimizerKind, Preprocessing, PresetSize, RunConfig, RunControl, RunPlan, Shape, SplitRows,
+    ModelConfig, OptimizerKind, Precision, Preprocessing, PresetSize, RunConfig, RunControl, RunPlan, Shape, SplitRows,
     TargetTransform, Task, stream,
 };
 use trimtab::train::{self, Optimizer, Start, TrainJob};
+
+use super::command_line::Desk;
 
 const NETWORKS: u64 = 20;
 const TOLERANCE: f64 = 0.15;
@@ -54,6 +56,40 @@ fn the_ledger_is_within_10_percent_on_every_architecture_at_three_batch_sizes_wi
 }
 
 #[test]
+fn activations_in_16_bits_take_less_memory_and_the_network_learns_as_well() {
+    let desk = Desk::new();
+    let text = desk.text(&["init", "--dataset", "digits", "--architecture", "cnn"]);
+    std::fs::write(desk.folder.path().join("cnn.toml"), text).unwrap();
+    let figures = |precision: &str| {
+        let precision = format!("train.precision={precision}");
+        let run = desk.json(&[
+            "train",
+            "cnn.toml",
+            "--set",
+            &precision,
+            "--set",
+            "train.epochs=8",
+            "--set",
+            "train.batch_size=128",
+            "--json",
+        ]);
+        let of = |key: &str| run[key].as_f64().unwrap();
+        let accuracy = run["test"]["accuracy"].as_f64().unwrap();
+        (of("predicted_memory_bytes"), of("peak_memory_bytes"), accuracy)
+    };
+    let (_, whole, accuracy) = figures("f32");
+    for precision in ["bf16", "f16"] {
+        let (predicted, peak, as_well) = figures(precision);
+        assert!(peak < 0.88 * whole, "{precision}: {peak} of {whole}");
+        assert!((predicted / peak - 1.0).abs() < 0.1, "{precision}: {predicted} {peak}");
+        assert!(as_well > accuracy - 0.012, "{precision}: {as_well} {accuracy}");
+    }
+    let on_ndarray = ["--set", "train.precision=bf16", "--set", "run.device=ndarray"];
+    let refused = desk.failure(1, &[&["train", "cnn.toml"], &on_ndarray[..]].concat());
+    assert!(refused.contains("ndarray keeps everything in 32 bits"), "{refused}");
+}
+
+#[test]
 #[ignore = "alone in its process, started by the test above"]
 fn measure_architectures() {
     hold(architectures().chain([many_rows()]), 0.1);
@@ -84,12 +120,16 @@ fn architectures() -> impl Iterator<Item = (RunPlan, Dataset)> {
         [16, 64, 256]
             .into_iter()
             .flat_map(move |batch| [false, true].map(|recompute| (case, batch, recompute)))
+            .flat_map(|(case, batch, recompute)| {
+                [Precision::F32, Precision::Bf16].map(|precision| (case, batch, recompute, precision))
+            })
     });
-    cases.map(|((source, architecture, bidirectional), batch, recompute)| {
+    cases.map(|((source, architecture, bidirectional), batch, recompute, precision)| {
         preset(source, architecture, |config| {
             config.model.bidirectional = bidirectional;
             config.train.batch_size = batch;
             config.train.recompute = recompute;
+            config.train.precision = precision;
         })
     })
 }
@@ -194,7 +234,9 @@ fn phases(plan: &RunPlan, dataset: &Dataset) -> MemoryLedger {
         (now - std::mem::replace(&mut last, now)) as u64
     };
     let network = Network::new(&plan.model, 0, &device).unwrap();
-    let network = network.recomputing(plan.config.train.recompute);
+    let network = network
+        .recomputing(plan.config.train.recompute)
+        .keeping(plan.config.train.precision);
     let weights = grown();
     let parameters = network.describe_parameters();
     grown();
@@ -235,7 +277,10 @@ fn phases(plan: &RunPlan, dataset: &Dataset) -> MemoryLedger {
 
 fn describe(config: &RunConfig) -> String {
     let model = &config.model;
-    let again = if config.train.recompute { ", recomputing" } else { "" };
+    let mut again = if config.train.recompute { ", recomputing" } else { "" }.to_owned();
+    if config.train.precision != Precision::F32 {
+        again += ", 16 bits";
+    }
     match model.architecture {
         Architecture::Cnn => format!(
             "cnn {:?} k{} p{} norm {} dense {:?} {:?}{again}",

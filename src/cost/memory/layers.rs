@@ -12,6 +12,8 @@ pub struct Traced {
     pub threads: u64,
     /// Whether the gradient of the input is computed.
     pub tracked: bool,
+    /// Whether what is kept for the backward pass is held in 16 bits.
+    pub packs: bool,
     /// What is done at once with it: its output is that of the last.
     pub together: Together,
 }
@@ -115,7 +117,11 @@ impl Traced {
                     saves_output: true,
                     ..Terms::default()
                 },
-                ActivationKind::Gelu | ActivationKind::Silu => saving,
+                // What is kept in 16 bits is not in the way.
+                ActivationKind::Gelu | ActivationKind::Silu => Terms {
+                    in_place: self.packs,
+                    ..saving
+                },
             },
             // A byte for the place of each maximum, put together from the threads' own.
             LayerSpec::MaxPool { .. } => Terms {
@@ -161,12 +167,25 @@ impl Traced {
             }
             LayerSpec::Recurrent { cell, .. } => self.recurrent_terms(cell),
             // Query, key and value, what each step gives to every other, and what the heads gather.
-            LayerSpec::SelfAttention { heads, .. } => Terms {
-                kept: 4 * self.mixed() + self.scores(heads),
-                backward: (self.mixed() + self.weights() / 4)
-                    .max((3 * self.mixed() + self.weights() / 4).saturating_sub(y)),
-                ..saving
-            },
+            LayerSpec::SelfAttention { heads, .. } => {
+                let (mixed, scores, weights) = (self.mixed(), self.scores(heads), self.weights() / 4);
+                let kept = 4 * mixed + scores;
+                if self.packs {
+                    let widest = (3 * mixed / 2 + weights).max((5 * mixed + scores / 2 + weights).saturating_sub(y));
+                    Terms {
+                        kept: kept / 2,
+                        // The input is unpacked last.
+                        backward: widest.saturating_sub(x / 2),
+                        ..saving
+                    }
+                } else {
+                    Terms {
+                        kept,
+                        backward: (mixed + weights).max((3 * mixed + weights).saturating_sub(y)),
+                        ..saving
+                    }
+                }
+            }
             LayerSpec::Sum => Terms {
                 in_place: true,
                 forward: if self.placed.projection().is_some() { y } else { 0 },

@@ -36,7 +36,7 @@ pub fn memory(plan: &RunPlan) -> MemoryLedger {
     // Each of several workers has a network, a share of the rows and gradients of its own, and there is a copy of the weights that
     // they take over.
     let workers = (train.workers.max(1) as u64).min(rows.max(1));
-    let step = step::step(&plan.model, rows.div_ceil(workers), train.recompute).times(workers);
+    let step = step::step(&plan.model, rows.div_ceil(workers), train).times(workers);
     let (replicas, shares, own_gradients) = if workers > 1 {
         (workers * model, batch, (workers - 1) * trainable)
     } else {
@@ -46,7 +46,7 @@ pub fn memory(plan: &RunPlan) -> MemoryLedger {
     // The bytes of the file, a copy of the weights, and of the tensor that is being written.
     let checkpoint = 2 * resting + model + largest(&plan.model);
     let scores = 4 * (plan.dataset.split.train * plan.model.outputs().unwrap_or(0)) as u64;
-    let scoring = resting + model + scores + step::step(&plan.model, rows, train.recompute).scoring;
+    let scoring = resting + model + scores + step::step(&plan.model, rows, train).scoring;
     // The rows in the order of the epoch, 8 bytes each.
     let order = 8 * plan.dataset.split.train as u64;
     let training = checkpoint.max(resting + batch + shares + own_gradients + step.peak);

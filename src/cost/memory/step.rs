@@ -1,11 +1,12 @@
 //! One training step through the heap, layer by layer: what is alive, and the most that ever is.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::thread::available_parallelism;
 
 use super::layers::{Terms, Traced};
 use crate::cost::{Together, blocks, weights};
-use crate::spec::{LayerSpec, ModelSpec};
+use crate::spec::{LayerSpec, ModelSpec, Precision, TrainConfig};
 
 /// Bytes above weights, optimizer state and batch.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,6 +36,8 @@ struct Heap {
     peak: u64,
     /// Bytes and holders of each tensor.
     tensors: Vec<(u64, usize)>,
+    /// Of a tensor the one that holds its values in 16 bits.
+    packed: HashMap<usize, usize>,
 }
 
 impl Heap {
@@ -55,6 +58,21 @@ impl Heap {
         self.tensors.len() - 1
     }
 
+    /// The tensor's values in 16 bits, `bytes` in all, held once more.
+    fn pack(&mut self, tensor: usize, bytes: u64) -> usize {
+        match self.packed.get(&tensor) {
+            Some(&packed) if self.tensors[packed].1 > 0 => {
+                self.hold(packed);
+                packed
+            }
+            _ => {
+                let packed = self.tensor(bytes, 0);
+                self.packed.insert(tensor, packed);
+                packed
+            }
+        }
+    }
+
     fn hold(&mut self, tensor: usize) {
         self.tensors[tensor].1 += 1;
     }
@@ -70,7 +88,7 @@ impl Heap {
 }
 
 /// Follows one step on `rows` samples.
-pub fn step(model: &ModelSpec, rows: u64, recompute: bool) -> Step {
+pub fn step(model: &ModelSpec, rows: u64, train: &TrainConfig) -> Step {
     let Ok(walk) = model.walk() else {
         return Step::default();
     };
@@ -84,12 +102,13 @@ pub fn step(model: &ModelSpec, rows: u64, recompute: bool) -> Step {
             threads,
             // The first layer with weights has no gradient to give on.
             tracked: placed.index > first,
+            packs: train.precision != Precision::F32 && !matches!(placed.layer, LayerSpec::Recurrent { .. }),
             together: Together::ALONE,
         })
         .collect();
     let scoring = together(&layers).iter().map(Traced::scoring).max().unwrap_or(0);
     let mut heap = Heap::default();
-    let parts = if recompute { blocks(model) } else { Vec::new() };
+    let parts = if train.recompute { blocks(model) } else { Vec::new() };
     let Some((last, earlier)) = parts.split_last() else {
         let activations = pass(&layers, &mut heap, true);
         return Step {
@@ -140,6 +159,25 @@ fn together(layers: &[Traced]) -> Vec<Traced> {
     found
 }
 
+/// What is held of a layer for the backward pass: a tensor, or where that is in 16 bits the bytes that it will take in 32.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    tensor: usize,
+    unpacked: u64,
+}
+
+/// A tensor of `bytes`, held for the backward pass once more.
+fn held(heap: &mut Heap, tensor: usize, bytes: u64, packs: bool) -> Held {
+    if packs {
+        return Held {
+            tensor: heap.pack(tensor, bytes / 2),
+            unpacked: bytes,
+        };
+    }
+    heap.hold(tensor);
+    Held { tensor, unpacked: 0 }
+}
+
 /// Forward and backward through `layers`; the bytes kept when forward ends.
 fn pass(layers: &[Traced], heap: &mut Heap, is_end: bool) -> u64 {
     let layers = &together(layers);
@@ -147,21 +185,23 @@ fn pass(layers: &[Traced], heap: &mut Heap, is_end: bool) -> u64 {
     // What enters is counted where it comes from.
     let mut value = heap.tensor(0, 0);
     let mut remembered = Vec::new();
-    // Terms, and the tensor held for the backward pass.
-    let mut saved: Vec<(Terms, Option<usize>)> = Vec::new();
+    let mut saved: Vec<(Terms, Option<Held>)> = Vec::new();
     for layer in layers {
         let unique = heap.tensors[value].1 == 1 && heap.tensors[value].0 > 0;
         let terms = layer.terms();
-        let input = terms.saves_input.then_some(value);
-        if let Some(input) = input {
-            heap.hold(input);
-        }
+        let input = terms
+            .saves_input
+            .then(|| held(heap, value, layer.x(), layer.packs && layer.tracked));
         match layer.placed.layer {
             LayerSpec::Branch => {
                 heap.hold(value);
                 remembered.push(value);
             }
-            _ if terms.aliases || (terms.in_place && unique) => heap.keep(terms.kept, terms.forward),
+            _ if terms.aliases => heap.keep(terms.kept, terms.forward),
+            _ if terms.in_place && unique => {
+                heap.packed.remove(&value);
+                heap.keep(terms.kept, terms.forward);
+            }
             _ => {
                 let output = heap.tensor(layer.y(), terms.kept + terms.forward);
                 heap.keep(terms.kept, 0);
@@ -172,17 +212,17 @@ fn pass(layers: &[Traced], heap: &mut Heap, is_end: bool) -> u64 {
         if layer.placed.layer == LayerSpec::Sum
             && let Some(shortcut) = remembered.pop()
         {
-            if layer.placed.projection().is_some() {
-                // Held for the gradient of the projection.
-                saved.push((terms, Some(shortcut)));
-                continue;
-            }
+            let held = layer.placed.projection().is_some().then(|| {
+                // For the gradient of the projection.
+                let packs = layer.packs && layer.tracked;
+                held(heap, shortcut, layer.shortcut(), packs)
+            });
             heap.release(shortcut);
+            saved.push((terms, held));
+            continue;
         }
-        if terms.saves_output {
-            heap.hold(value);
-        }
-        saved.push((terms, if terms.saves_output { Some(value) } else { input }));
+        let output = terms.saves_output.then(|| held(heap, value, layer.y(), layer.packs));
+        saved.push((terms, output.or(input)));
     }
     let activations = heap.live - before;
     let end = layers.last().map_or(0, Traced::y);
@@ -197,10 +237,15 @@ fn pass(layers: &[Traced], heap: &mut Heap, is_end: bool) -> u64 {
     }
     for (layer, (terms, held)) in layers.iter().zip(saved).rev() {
         let gradient = if layer.tracked { layer.x() } else { 0 };
+        let unpacked = held.map_or(0, |held| held.unpacked);
+        heap.keep(unpacked, 0);
+        if let Some(held) = held.filter(|held| held.unpacked > 0) {
+            heap.release(held.tensor);
+        }
         heap.keep(0, terms.backward);
-        heap.free(layer.y() + terms.kept);
-        if let Some(held) = held {
-            heap.release(held);
+        heap.free(layer.y() + terms.kept + unpacked);
+        if let Some(held) = held.filter(|held| held.unpacked == 0) {
+            heap.release(held.tensor);
         }
         heap.keep(layer.weights() + gradient, 0);
         match layer.placed.layer {

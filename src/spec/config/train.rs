@@ -50,6 +50,7 @@ pub struct TrainConfig {
     /// Prunes while training goes on; absent: nothing is pruned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prune: Option<Pruning>,
+    /// Of the activations that are kept for the backward pass.
     pub precision: Precision,
     /// Computes activations again in the backward pass (Chen et al. 2016): less memory, more time.
     pub recompute: bool,
@@ -122,7 +123,8 @@ pub enum ClassWeights {
     Balanced,
 }
 
-/// In what the weights are stored and multiplied during training; master weights and optimizer stay in 32 bits.
+/// In what a training step keeps its activations for the backward pass (as Micikevicius et al. 2018 store them); weights, gradients
+/// and the optimizer stay in 32 bits, so that no loss need be scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use egui::{Button, Response, Sense, Ui, vec2};
+use egui::{Button, Label, Response, Sense, Ui, vec2};
 use egui_material_icons::icons;
 
 use crate::advice::{self, Note};
@@ -238,6 +238,14 @@ pub fn group_ui(ui: &mut Ui, name: &str) {
         ui.spacing_mut().interact_size.y = 16.0;
         ui.add_space(GUTTER);
         ui.label(theme::hint(ui, name));
+    });
+}
+
+/// A word under a field on what its value brings.
+pub fn note_ui(ui: &mut Ui, words: &str) {
+    ui.horizontal(|ui| {
+        ui.add_space(GUTTER);
+        ui.add(Label::new(theme::hint(ui, words)).wrap());
     });
 }
 

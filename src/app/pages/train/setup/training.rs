@@ -3,7 +3,7 @@
 use egui::Ui;
 use egui_material_icons::icons;
 
-use super::fields::{Fields, group_ui};
+use super::fields::{Fields, group_ui, note_ui};
 use super::figures::{Figures, are_current};
 use super::kinds::Tool;
 use super::schedule::curve_ui;
@@ -247,8 +247,8 @@ fn resources_ui(
     }
     let options = [
         (Precision::F32, "f32"),
-        (Precision::F16, "f16"),
         (Precision::Bf16, "bf16"),
+        (Precision::F16, "f16"),
     ];
     fields.choice(
         ui,
@@ -257,6 +257,9 @@ fn resources_ui(
         &defaults.precision,
         &options,
     );
+    if train.precision != Precision::F32 {
+        note_ui(ui, "Saves memory and no time: the bar below shows how much");
+    }
     fields.switch(ui, "train.recompute", &mut train.recompute, &defaults.recompute);
     let (key, prune) = ("train.prune", &mut train.prune);
     fields.show(ui, key, prune, &defaults.prune, |ui, value, typed| {

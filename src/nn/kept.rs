@@ -1,0 +1,141 @@
+//! What a training step keeps of its activations for the way back: as they are, or in 16 bits.
+//!
+//! Only what is kept is rounded. The forward pass, the gradients, the weights and the optimizer's state stay in 32 bits, so there is
+//! no gradient that could vanish in 16 bits and no loss to be scaled.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use crate::spec::Precision;
+
+/// Values that one thread turns at a time.
+const CHUNK: usize = 1 << 14;
+/// Of so many packed lists it is known that they are there: one that leaves an operation may enter the next few.
+const LATEST: usize = 8;
+
+thread_local! {
+    static PRECISION: Cell<Precision> = const { Cell::new(Precision::F32) };
+    static PACKED: RefCell<VecDeque<Weak<Halves>>> = const { RefCell::new(VecDeque::new()) };
+}
+
+/// Does `work`, in which what operations of this thread keep for the way back is held in `precision`.
+pub fn keeping<T>(precision: Precision, work: impl FnOnce() -> T) -> T {
+    /// As it was before, even if the work panics.
+    struct Restore(Precision);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            PRECISION.set(self.0);
+        }
+    }
+    let _restore = Restore(PRECISION.replace(precision));
+    work()
+}
+
+/// Numbers in 16 bits: `f16` with 11 significant bits up to 65504, where larger ones are cut (IEEE 754), or `bf16` with 8 over the
+/// whole range of 32 bits.
+#[derive(Debug, Clone)]
+pub struct Halves {
+    precision: Precision,
+    bits: Vec<u16>,
+}
+
+/// A list that an operation keeps.
+#[derive(Debug, Clone)]
+pub enum Kept {
+    Whole(Vec<f32>),
+    Packed(Halves),
+}
+
+impl Kept {
+    /// In the precision of this thread's [`keeping`].
+    pub fn new(values: Vec<f32>) -> Self {
+        match PRECISION.get() {
+            Precision::F32 => Self::Whole(values),
+            precision => Self::Packed(Halves::of(&values, precision)),
+        }
+    }
+
+    pub fn into_values(self) -> Vec<f32> {
+        match self {
+            Self::Whole(values) => values,
+            Self::Packed(halves) => halves.values(),
+        }
+    }
+}
+
+impl Halves {
+    /// `values` in 16 bits, where this thread's [`keeping`] says so. Two operations that keep the same values share them.
+    pub fn shared(values: &[f32]) -> Option<Arc<Self>> {
+        let precision = PRECISION.get();
+        if precision == Precision::F32 {
+            return None;
+        }
+        PACKED.with_borrow_mut(|packed| {
+            packed.retain(|halves| halves.strong_count() > 0);
+            let mut there = packed.iter().filter_map(Weak::upgrade);
+            if let Some(same) = there.find(|halves| halves.are_of(values, precision)) {
+                return Some(same);
+            }
+            let halves = Arc::new(Self::of(values, precision));
+            packed.truncate(LATEST - 1);
+            packed.push_front(Arc::downgrade(&halves));
+            Some(halves)
+        })
+    }
+
+    fn of(values: &[f32], precision: Precision) -> Self {
+        let mut bits = vec![0; values.len()];
+        let chunks = bits.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK));
+        chunks.for_each(|(bits, values)| pack(precision, values, bits));
+        Self { precision, bits }
+    }
+
+    fn are_of(&self, values: &[f32], precision: Precision) -> bool {
+        let is_same = |(bits, values): (&[u16], &[f32])| {
+            let mut found = [0; 256];
+            let parts = bits.chunks(found.len()).zip(values.chunks(found.len()));
+            parts.into_iter().all(|(bits, values)| {
+                let found = &mut found[..values.len()];
+                pack(precision, values, found);
+                found == bits
+            })
+        };
+        self.precision == precision
+            && self.bits.len() == values.len()
+            && self.bits.chunks(CHUNK).zip(values.chunks(CHUNK)).all(is_same)
+    }
+
+    /// The numbers, rounded as they are.
+    pub fn values(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.bits.len()];
+        let chunks = values.par_chunks_mut(CHUNK).zip(self.bits.par_chunks(CHUNK));
+        chunks.for_each(|(values, bits)| match self.precision {
+            Precision::F16 => bits.reinterpret_cast::<f16>().convert_to_f32_slice(values),
+            Precision::Bf16 | Precision::F32 => bits.reinterpret_cast::<bf16>().convert_to_f32_slice(values),
+        });
+        values
+    }
+}
+
+fn pack(precision: Precision, values: &[f32], bits: &mut [u16]) {
+    match precision {
+        Precision::F16 => {
+            bits.reinterpret_cast_mut::<f16>().convert_from_f32_slice(values);
+            for (bits, value) in bits.iter_mut().zip(values) {
+                // What became infinite only by being too large is the largest number.
+                if *bits & 0x7fff == 0x7c00 && value.is_finite() {
+                    *bits -= 1;
+                }
+            }
+        }
+        Precision::Bf16 | Precision::F32 => bits.reinterpret_cast_mut::<bf16>().convert_from_f32_slice(values),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn halves(precision: Precision, values: &[f32]) -> Vec<f32> {
+    keeping(precision, || Halves::shared(values).unwrap().values())
+}
+
+proptest! {
+    #[test]
+    fn numbers_come_back_to_within_half_a_step(values in prop::collection::vec(-6e4_f32..6e4, 1..700)) {
+        for (precision, step) in [(Precision::F16, 1.0 / 2048.0), (Precision::Bf16, 1.0 / 256.0)] {
+            for (before, after) in values.iter().zip(halves(precision, &values)) {
+                prop_assert!((before - after).abs() <= before.abs() * step + 3e-8, "{before} {after}");
+                prop_assert!(after == 0.0 || before.signum() == after.signum());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_edges_of_the_range_stay_numbers() {
+    assert_eq!(
+        halves(Precision::F16, &[1e9, -1e9, 65504.0, 0.0]),
+        [65504.0, -65504.0, 65504.0, 0.0]
+    );
+    assert_eq!(
+        halves(Precision::Bf16, &[2.0_f32.powi(100), -1.0]),
+        [2.0_f32.powi(100), -1.0]
+    );
+    for precision in [Precision::F16, Precision::Bf16] {
+        let found = halves(precision, &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+        assert!(found[0].is_nan());
+        assert_eq!(found[1..], [f32::INFINITY, f32::NEG_INFINITY]);
+    }
+}
+
+#[test]
+fn the_same_values_are_kept_once_as_long_as_they_are_kept() {
+    assert!(Halves::shared(&[1.0]).is_none());
+    keeping(Precision::Bf16, || {
+        let values: Vec<f32> = (0..40_000).map(|value| value as f32).collect();
+        let first = Halves::shared(&values).unwrap();
+        assert!(Arc::ptr_eq(&first, &Halves::shared(&values.clone()).unwrap()));
+        let mut others = values.clone();
+        others[39_999] = 7.0;
+        let second = Halves::shared(&others).unwrap();
+        assert!(!Arc::ptr_eq(&first, &second));
+        assert_eq!(second.values()[39_999], 7.0);
+        let weak = Arc::downgrade(&first);
+        drop(first);
+        assert!(weak.upgrade().is_none());
+        assert_eq!(Halves::shared(&values).unwrap().values()[..3], [0.0, 1.0, 2.0]);
+    });
+    assert!(matches!(Kept::new(vec![1.0]), Kept::Whole(_)));
+    assert_eq!(
+        keeping(Precision::F16, || Kept::new(vec![0.1])).into_values(),
+        [0.099_975_586]
+    );
+}
