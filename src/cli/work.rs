@@ -528,7 +528,7 @@ impl Desk {
                 Some(Message::Found { finding, .. }) => found(*finding),
                 Some(Message::Closed { outcome, .. }) => return Ok(outcome?),
                 Some(Message::Opened { run, .. }) => opened(run),
-                None => {}
+                Some(Message::Begun { .. }) | None => {}
             }
         }
     }

@@ -46,8 +46,10 @@ pub struct Ticket {
 /// What the worker says.
 #[derive(Debug)]
 pub enum Message {
+    /// The worker has taken this job up: it waits no longer.
+    Begun { job: JobId },
     /// A run came into being for this job, or was taken up again; its events follow.
-    Opened { job: JobId, run: RunId },
+    Opened { job: JobId, run: RunId, name: String },
     /// Recorded in the store already.
     Event(Envelope),
     /// How far a job is that is no run's: `done` of `total` parts.
@@ -206,8 +208,9 @@ impl Engine {
     }
 }
 
-impl Drop for Engine {
-    fn drop(&mut self) {
+impl Engine {
+    /// Asks what runs to stop and takes no more, without waiting for its end.
+    pub(super) fn shut(&mut self) {
         let controls = std::mem::take(&mut *self.controls.lock().unwrap_or_else(PoisonError::into_inner));
         for control in controls.iter().filter_map(Weak::upgrade) {
             control.request(Command::Stop);
@@ -215,6 +218,12 @@ impl Drop for Engine {
         // Without a reader the worker does not wait for one; with its queue closed it ends after its job.
         self.messages = None;
         self.jobs.close();
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.shut();
         if let Some(thread) = self.thread.take() {
             // Panics are caught on the thread itself.
             let _ = thread.join();
@@ -260,6 +269,7 @@ fn remove(waiting: &mut VecDeque<Submitted>, job: JobId) -> Option<Submitted> {
 /// The thread's life: one job after another, until the queue is closed.
 fn work(store: &Store, queue: &Queue<Submitted>, outbox: &Outbox) {
     while let Some(Submitted { id, job, control }) = queue.take() {
+        outbox.send(Message::Begun { job: id });
         let worker = Worker {
             store,
             outbox,

@@ -9,12 +9,12 @@ use crate::data;
 use crate::spec::{Command, Ended, Event, EventSink, Failure, MemoryLedger, Metrics, RunControl, RunStatus, Wanted};
 use crate::store::{NewRun, Store};
 
-/// The work of a planted run.
+/// A planted job.
 pub struct Plant(Box<dyn Work>);
 
-trait Work: FnOnce(&dyn EventSink, &RunControl) -> Result<Ended, Failure> + Send {}
+trait Work: FnOnce(&Worker<'_>) -> Result<Vec<RunId>, JobError> + Send {}
 
-impl<F: FnOnce(&dyn EventSink, &RunControl) -> Result<Ended, Failure> + Send> Work for F {}
+impl<F: FnOnce(&Worker<'_>) -> Result<Vec<RunId>, JobError> + Send> Work for F {}
 
 impl std::fmt::Debug for Plant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -24,6 +24,13 @@ impl std::fmt::Debug for Plant {
 
 impl Worker<'_> {
     pub fn planted(&self, Plant(work): Plant) -> Result<Vec<RunId>, JobError> {
+        work(self)
+    }
+
+    fn planted_run(
+        &self,
+        work: impl FnOnce(&dyn EventSink, &RunControl) -> Result<Ended, Failure>,
+    ) -> Result<Vec<RunId>, JobError> {
         let config = RunConfig::default();
         let dataset = data::load(&config.data)?;
         let plan = config.check(&dataset.summary).map_err(JobError::Config)?;
@@ -38,8 +45,19 @@ impl Worker<'_> {
     }
 }
 
+/// A job of one run, which does what the test says.
 pub fn planted(work: impl FnOnce(&dyn EventSink, &RunControl) -> Result<Ended, Failure> + Send + 'static) -> Job {
-    Job::Planted(Plant(Box::new(work)))
+    Job::Planted(Plant(Box::new(move |worker: &Worker<'_>| worker.planted_run(work))))
+}
+
+/// A job that says nothing until it is stopped, as one that reads its data.
+pub fn silent() -> Job {
+    Job::Planted(Plant(Box::new(|worker: &Worker<'_>| {
+        while worker.control.requested() != Command::Stop {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err(JobError::Stopped)
+    })))
 }
 
 fn engine() -> (tempfile::TempDir, Arc<Store>, Engine) {
@@ -244,7 +262,8 @@ fn an_event_is_in_the_store_before_it_is_seen_and_the_waker_is_called() {
     }
     assert_eq!(next, 52);
     drop(engine);
-    assert_eq!(*wakes.lock().unwrap(), 54);
+    // Begun, Opened and Closed besides.
+    assert_eq!(*wakes.lock().unwrap(), 55);
 }
 
 #[test]
@@ -261,4 +280,48 @@ fn a_pause_does_not_count_as_work() {
         .unwrap();
     let run = closed(&engine, &ticket).unwrap()[0];
     assert!(store.run(run).unwrap().run.elapsed_secs < 0.25);
+}
+
+#[test]
+fn a_desk_that_closes_stops_what_runs_before_it_waits_for_an_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let (stopped, told) = crossbeam_channel::bounded(1);
+    let (came, outcome) = crossbeam_channel::bounded(1);
+    // Who answers is kept until the job was stopped, as by a large set that is being read.
+    let waker = move || {
+        if std::thread::current().name() == Some("trimtab-answers") {
+            let _ = came.try_send(told.recv_timeout(Duration::from_secs(20)));
+        }
+    };
+    let desk = Desk::open(Some(directory.path()), waker).unwrap();
+    let job = planted(move |_, control| {
+        while control.requested() != Command::Stop {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        stopped.send(()).unwrap();
+        Ok(Ended::Stopped { step: 0 })
+    });
+    desk.submit(job).unwrap();
+    while desk.message().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(desk.ask(Question::Runs));
+    while desk.answer().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    drop(desk);
+    outcome.recv().unwrap().unwrap();
+}
+
+#[test]
+fn a_job_that_is_taken_up_says_so_before_it_says_anything_else() {
+    let (_directory, _, engine) = engine();
+    let ticket = engine.submit(silent()).unwrap();
+    let first = engine.next_within(Duration::from_mins(1)).unwrap();
+    assert!(
+        matches!(first, Message::Begun { job } if job == ticket.job),
+        "{first:?}"
+    );
+    ticket.control.request(Command::Stop);
+    assert!(matches!(closed(&engine, &ticket), Err(JobError::Stopped)));
 }

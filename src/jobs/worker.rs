@@ -37,7 +37,7 @@ impl<'a> Worker<'a> {
     /// Enters a new run.
     pub fn create(&self, new: &NewRun<'_>) -> Result<StoreSink<'a>, JobError> {
         let lock = self.store.create_run(new)?;
-        let sink = self.open(StoreSink::open(self.store, lock, self.outbox)?);
+        let sink = self.open(StoreSink::open(self.store, lock, self.outbox)?, new.name);
         describe_model(&sink, new.plan)?;
         Ok(sink)
     }
@@ -49,14 +49,15 @@ impl<'a> Worker<'a> {
         if record.run.status == RunStatus::Finished {
             return Err(Failure::new(format!("run {run}"), "has finished", "train its configuration anew").into());
         }
-        let sink = self.open(StoreSink::open(self.store, lock, self.outbox)?);
+        let sink = self.open(StoreSink::open(self.store, lock, self.outbox)?, &record.run.name);
         Ok((sink, record))
     }
 
-    fn open(&self, sink: StoreSink<'a>) -> StoreSink<'a> {
+    fn open(&self, sink: StoreSink<'a>, name: &str) -> StoreSink<'a> {
         self.outbox.send(Message::Opened {
             job: self.job,
             run: sink.run(),
+            name: name.to_owned(),
         });
         sink
     }

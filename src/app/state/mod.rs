@@ -19,7 +19,8 @@ use super::pages::{
 use super::shell::ShellView;
 use crate::jobs::{Augmented, Fetchable, Finding, JobId, Probe, RunRow, Tried, WrittenFile};
 use crate::spec::{
-    Command, DataConfig, Ladder, LayerChange, RunConfig, RunControl, RunId, RunStatus, SampleView, Sensitivity, units,
+    Command, DataConfig, Ended, Ladder, LayerChange, RunConfig, RunControl, RunId, RunStatus, SampleView, Sensitivity,
+    units,
 };
 
 /// The truth as far as the window knows it.
@@ -75,14 +76,23 @@ pub struct QueuedJob {
     pub what: String,
     pub kind: JobKind,
     pub control: Arc<RunControl>,
-    /// The worker has said something about it.
+    /// The worker has taken it up.
     pub is_begun: bool,
-    /// The run it works on now.
-    pub run: Option<RunId>,
+    /// Its runs, the one that it works on now at the end.
+    pub runs: Vec<JobRun>,
     /// The configuration that a probe is of.
     pub probed: Option<Box<RunConfig>>,
     /// What it does, `done` of `total`, while it does not train.
     pub progress: Option<(String, usize, usize)>,
+}
+
+/// A run that a job has opened.
+#[derive(Debug)]
+pub struct JobRun {
+    pub run: RunId,
+    pub name: String,
+    /// How it ended, if it has: the list of runs says so only later.
+    pub ended: Option<Ended>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -186,6 +196,13 @@ pub struct Views {
     pub shell: ShellView,
 }
 
+impl QueuedJob {
+    /// The run that it works on now.
+    pub fn run(&self) -> Option<RunId> {
+        self.runs.last().map(|own| own.run)
+    }
+}
+
 impl Notices {
     /// Takes the notice at this place off the screen; it stays in the history.
     pub fn dismiss(&mut self, place: usize) {
@@ -224,7 +241,7 @@ impl Model {
 
     /// The run that is being trained or compressed now.
     pub fn live_run(&self) -> Option<RunId> {
-        self.current_job().and_then(|job| job.run)
+        self.current_job().and_then(QueuedJob::run)
     }
 
     /// A run that another process works on.
@@ -258,7 +275,7 @@ impl Model {
         if let Some((what, done, total)) = &job.progress {
             return (said(what.clone()), share(*done, *total));
         }
-        match job.run.and_then(|run| self.progress_of_run(run)) {
+        match job.run().and_then(|run| self.progress_of_run(run)) {
             Some((words, share)) => (said(words), Some(share)),
             None => (word.map(str::to_owned), None),
         }

@@ -133,17 +133,19 @@ impl Runs {
         }
     }
 
-    /// Marks a run as asked for; false if it is at hand or asked for already.
-    pub fn begin_open(&mut self, run: RunId) -> bool {
-        if self.opened.contains_key(&run) {
-            return false;
-        }
-        self.opened.insert(run, Opened::Loading(Vec::new()));
-        true
+    /// Whether a run was neither read nor asked for.
+    pub fn is_unread(&self, run: RunId) -> bool {
+        !self.opened.contains_key(&run)
     }
 
-    /// Asks for a run again, because more was recorded than was told.
-    pub fn reopen(&mut self, run: RunId) {
+    /// How many runs were asked for and are not at hand yet.
+    pub fn loading(&self) -> usize {
+        let is_loading = |opened: &&Opened| matches!(opened, Opened::Loading(_));
+        self.opened.values().filter(is_loading).count()
+    }
+
+    /// Marks a run as asked for, for the first time or again because more was recorded than was told.
+    pub fn begin_open(&mut self, run: RunId) {
         self.opened.insert(run, Opened::Loading(Vec::new()));
     }
 

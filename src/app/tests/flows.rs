@@ -7,9 +7,10 @@ use egui_kittest::kittest::Queryable as _;
 use super::{Action, RunStatus, Stage, open};
 use crate::app::action::Page;
 use crate::app::state::{PreviewState, RowExt, Tone};
+use crate::app::tests::models::row;
 use crate::cost;
-use crate::jobs::tests::planted;
-use crate::spec::Architecture;
+use crate::jobs::tests::{planted, silent};
+use crate::spec::{Architecture, RunId};
 
 fn quick(stage: &mut Stage) {
     stage.configure(|config| {
@@ -169,8 +170,82 @@ fn a_panic_of_the_worker_is_a_crashed_run_and_the_next_run_works() {
         "{row:?}"
     );
     assert!(stage.says("the tensor is on fire"));
+    let said = |stage: &Stage| -> Vec<(Tone, String)> {
+        let notices = &stage.model().notices.all;
+        notices
+            .iter()
+            .map(|notice| (notice.tone, notice.text.clone()))
+            .collect()
+    };
+    // It ended before the list of runs knew of it.
+    let words = "planted (r1) crashed: planted: the tensor is on fire".to_owned();
+    assert_eq!(said(&stage), [(Tone::Bad, words)]);
     let run = stage.train();
     assert_eq!(stage.status(run), Some(RunStatus::Finished));
+    assert_eq!(said(&stage)[1], (Tone::Good, "Done: iris-mlp (r2)".to_owned()));
+
+    // Depth is taken from networks of equal blocks.
+    let recipes = vec!["blocks:0.5".parse().unwrap(), "fp16".parse().unwrap()];
+    stage.act(Action::Compress { run, recipes });
+    stage.until("both recipes are over", |model| model.queue.is_empty());
+    let (tone, words) = said(&stage).pop().unwrap();
+    assert_eq!(tone, Tone::Bad);
+    assert!(words.starts_with("iris-mlp-blocks:0.5 (r3) failed: "), "{words}");
+}
+
+#[test]
+fn a_job_that_reads_its_data_is_the_one_at_work() {
+    let mut stage = Stage::new();
+    for _ in 0..3 {
+        stage.harness.state_mut().plant(silent());
+    }
+    let ids: Vec<_> = stage.model().queue.iter().map(|job| job.id).collect();
+    let order = |stage: &Stage| -> Vec<_> { stage.model().queue.iter().map(|job| job.id).collect() };
+    stage.until("the first is taken up", |model| model.current_job().is_some());
+    assert_eq!(stage.model().current_job().map(|job| job.id), Some(ids[0]));
+    stage.act(Action::MoveJob(ids[2], 0));
+    assert_eq!(order(&stage), [ids[0], ids[2], ids[1]]);
+    stage.act(Action::Stop);
+    stage.until("the third is at work", |model| {
+        model.current_job().is_some_and(|job| job.id == ids[2])
+    });
+    assert_eq!(order(&stage), [ids[2], ids[1]]);
+    stage.act(Action::Stop);
+    stage.until("the second is at work", |model| {
+        model.current_job().is_some_and(|job| job.id == ids[1])
+    });
+    stage.act(Action::Stop);
+    stage.until("nothing waits", |model| model.queue.is_empty());
+}
+
+#[test]
+fn more_runs_than_can_be_asked_for_at_once_are_all_read() {
+    let mut stage = Stage::new();
+    let runs = &mut stage.harness.state_mut().model.runs;
+    // None of them is in the store: each is answered by why.
+    runs.set_rows((1..=600).map(|number| row(number, "many")).collect());
+    runs.shown.extend((1..=600).map(RunId));
+    stage.until("each is answered", |model| {
+        (1..=600).all(|number| model.runs.failure(RunId(number)).is_some())
+    });
+    assert!(stage.model().notices.all.is_empty(), "{:?}", stage.model().notices.all);
+}
+
+#[test]
+fn runs_that_do_not_fit_the_queue_are_not_said_to_be_on_it() {
+    let mut stage = Stage::new();
+    stage.harness.state_mut().plant(silent());
+    stage.until("it is taken up", |model| model.current_job().is_some());
+    let configs = vec![stage.model().form.config.clone(); 70];
+    stage.act(Action::TrainAll(configs));
+    let notices = &stage.model().notices.all;
+    let words: Vec<&str> = notices.iter().map(|notice| notice.text.as_str()).collect();
+    assert_eq!(
+        (words.len(), words[1]),
+        (2, "64 of 70 runs are on the queue"),
+        "{words:?}"
+    );
+    assert!(words[0].contains("64 jobs are waiting"), "{words:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use egui::Ui;
 use egui_kittest::{Harness, HarnessBuilder};
 
 use crate::app::action::{Action, Actions};
-use crate::app::state::{JobKind, Model, QueuedJob};
+use crate::app::state::{JobKind, JobRun, Model, QueuedJob};
 use crate::app::theme;
 use crate::jobs::{JobId, OpenedRun, RunRecord, RunRow};
 use crate::spec::{
@@ -188,9 +188,17 @@ pub fn enqueue(model: &mut Model, number: u64, what: &str, kind: JobKind) -> Job
         kind,
         control: std::sync::Arc::default(),
         is_begun: false,
-        run: None,
+        runs: Vec::new(),
         probed: None,
         progress: None,
     });
     id
+}
+
+/// The first job is at work on this run.
+pub fn begin(model: &mut Model, run: RunId) {
+    let name = model.runs.row(run).map_or_else(String::new, |row| row.run.name.clone());
+    let job = &mut model.queue[0];
+    job.is_begun = true;
+    job.runs.push(JobRun { run, name, ended: None });
 }

@@ -1,12 +1,13 @@
 //! The one place where the model changes: by actions after drawing, by the worker's messages and by answers before it.
 
+mod asking;
 mod news;
 
 use std::path::PathBuf;
 
 use egui::{Context, Ui};
 
-use super::action::{Action, Actions, Dialog, Page, Panel};
+use super::action::{Action, Actions, Dialog, Page};
 use super::dialogs::{Chosen, Dialogs};
 use super::pages::train::setup::issue_words;
 use super::state::{Exported, JobKind, Model, PreviewState, QueuedJob, Samples, Seen, Tone};
@@ -99,6 +100,10 @@ impl Updater {
             Page::Compress => model.parent().map(|row| row.run.run),
             _ => None,
         };
+        if self.previewed.is_none() {
+            // There was no room for the question.
+            self.check_form(model);
+        }
         self.open_what_is_shown(model);
         self.augment_what_is_shown(model);
     }
@@ -177,12 +182,21 @@ impl Updater {
                 self.ask(model, Question::Seeds(Box::new(model.form.config.clone())));
             }
             Action::TrainAll(configs) => {
-                let count = configs.len();
+                let (count, before) = (configs.len(), model.queue.len());
                 show_what_begins(model);
                 for config in configs {
-                    self.enqueue(model, config);
+                    // One that is refused says why, and so would all after it.
+                    if !self.enqueue(model, config) {
+                        break;
+                    }
                 }
-                model.notices.say(Tone::Info, format!("{count} runs are on the queue"));
+                let taken = model.queue.len() - before;
+                let words = if taken == count {
+                    format!("{count} runs are on the queue")
+                } else {
+                    format!("{taken} of {count} runs are on the queue")
+                };
+                model.notices.say(Tone::Info, words);
             }
             Action::Probe(probe) => {
                 let config = model.form.config.clone();
@@ -195,10 +209,10 @@ impl Updater {
                     Probe::LearningCurve { .. } => "draw the learning curve",
                 };
                 let probed = Box::new(config.clone());
-                let waiting = model.queue.len();
                 let job = Job::Probe { config, probe };
-                self.submit(model, what.to_owned(), JobKind::Probe(probe), job);
-                if let Some(queued) = model.queue.get_mut(waiting) {
+                if self.submit(model, what.to_owned(), JobKind::Probe(probe), job)
+                    && let Some(queued) = model.queue.last_mut()
+                {
                     queued.probed = Some(probed);
                 }
             }
@@ -278,12 +292,19 @@ impl Updater {
             Action::Recolour(run, colour) => {
                 model.runs.colours.insert(run, colour);
             }
-            Action::Rename(run, name) => self.ask(model, Question::Rename { run, name }),
-            Action::Delete(runs) => self.ask(model, Question::Delete(runs)),
-            Action::Restore(runs) => self.ask(model, Question::Restore(runs)),
+            Action::Rename(run, name) => {
+                self.ask(model, Question::Rename { run, name });
+            }
+            Action::Delete(runs) => {
+                self.ask(model, Question::Delete(runs));
+            }
+            Action::Restore(runs) => {
+                self.ask(model, Question::Restore(runs));
+            }
             Action::Inspect(run, wanted) => {
-                model.runs.set_seen(run, Seen::Loading);
-                self.ask(model, Question::Inspect(run, wanted));
+                if self.ask(model, Question::Inspect(run, wanted)) {
+                    model.runs.set_seen(run, Seen::Loading);
+                }
             }
             Action::Samples {
                 title,
@@ -291,13 +312,13 @@ impl Updater {
                 part,
                 rows,
             } => {
-                model.samples = Some(Samples { title, samples: None });
-                self.ask(model, Question::Samples { data, part, rows });
+                if self.ask(model, Question::Samples { data, part, rows }) {
+                    model.samples = Some(Samples { title, samples: None });
+                }
             }
             Action::CloseSamples => model.samples = None,
             Action::Try { runs, input } => {
-                model.trial.is_waiting = true;
-                self.ask(model, Question::Try { runs, input });
+                model.trial.is_waiting = self.ask(model, Question::Try { runs, input });
             }
             Action::ChooseExportFolder => {
                 model.export.chosen = None;
@@ -325,8 +346,12 @@ impl Updater {
         match chosen {
             Chosen::DataFile(path) => self.use_data_file(model, &path),
             Chosen::ExportFolder(path) => model.export.chosen = Some(path),
-            Chosen::Ladder(path) => self.ask(model, Question::Ladder(path)),
-            Chosen::Save { path, bytes } => self.ask(model, Question::Write { path, bytes }),
+            Chosen::Ladder(path) => {
+                self.ask(model, Question::Ladder(path));
+            }
+            Chosen::Save { path, bytes } => {
+                self.ask(model, Question::Write { path, bytes });
+            }
             Chosen::Picture { name, bytes } => self.dialogs.save(name, bytes),
             Chosen::Failed(why) => model.notices.say(Tone::Bad, why),
         }
@@ -345,23 +370,6 @@ impl Updater {
     fn fill_form(&mut self, model: &mut Model, config: RunConfig) {
         model.form.edit(config, false);
         self.check_form(model);
-    }
-
-    /// Checks the form against its data, and asks for the data's preview where it is missing.
-    fn check_form(&mut self, model: &mut Model) {
-        let data = model.form.config.data.unaugmented();
-        if self.previewed.as_ref() != Some(&data) {
-            let before = self.previewed.replace(data.clone());
-            model
-                .form
-                .wait(before.is_some_and(|before| before.source == data.source));
-            self.ask(model, Question::Preview(data));
-        }
-        let form = &mut model.form;
-        form.checked = match &form.preview {
-            PreviewState::Ready(preview) => crate::jobs::check(&form.config, &preview.summary).map(Box::new),
-            PreviewState::Waiting | PreviewState::Failed(_) => Err(form.config.data.issues()),
-        };
     }
 
     fn train(&mut self, model: &mut Model, config: RunConfig) {
@@ -386,26 +394,34 @@ impl Updater {
         self.enqueue(model, config);
     }
 
-    fn enqueue(&mut self, model: &mut Model, config: RunConfig) {
-        model.given_seeds.push((config.without_seed(), config.run.seed));
+    /// Whether it was taken.
+    fn enqueue(&mut self, model: &mut Model, config: RunConfig) -> bool {
+        let given = (config.without_seed(), config.run.seed);
         let what = config.run_name(&short(&config.data.source));
-        self.submit(model, what, JobKind::Train, Job::Train { config });
+        let is_taken = self.submit(model, what, JobKind::Train, Job::Train { config });
+        if is_taken {
+            model.given_seeds.push(given);
+        }
+        is_taken
     }
 
-    fn submit(&mut self, model: &mut Model, what: String, kind: JobKind, job: Job) {
-        match self.desk.submit(job) {
+    /// Whether it was taken; where not, the person is told why.
+    fn submit(&mut self, model: &mut Model, what: String, kind: JobKind, job: Job) -> bool {
+        let submitted = self.desk.submit(job);
+        match &submitted {
             Ok(ticket) => model.queue.push(QueuedJob {
                 id: ticket.job,
                 what,
                 kind,
-                control: ticket.control,
+                control: std::sync::Arc::clone(&ticket.control),
                 is_begun: false,
-                run: None,
+                runs: Vec::new(),
                 probed: None,
                 progress: None,
             }),
             Err(error) => model.notices.say(Tone::Bad, format!("Not taken: {error}")),
         }
+        submitted.is_ok()
     }
 
     #[cfg(test)]
@@ -425,61 +441,11 @@ impl Updater {
         if !self.desk.reorder(job, place) {
             return;
         }
-        let first_waiting = usize::from(model.queue.first().is_some_and(|queued| queued.is_begun));
-        if let Some(from) = model.queue.iter().position(|queued| queued.id == job) {
-            let queued = model.queue.remove(from);
-            let to = (first_waiting + place).min(model.queue.len());
-            model.queue.insert(to, queued);
-        }
-    }
-
-    /// Reads the events of every run that is drawn, and forgets those of runs that are not.
-    fn open_what_is_shown(&mut self, model: &mut Model) {
-        let mut wanted: Vec<RunId> = model.runs.visible().map(|row| row.run.run).collect();
-        let focus = model.focus();
-        wanted.extend(focus);
-        wanted.extend(focus.and_then(|run| model.runs.baseline_of(run)).map(|row| row.run.run));
-        wanted.extend(model.live_run());
-        wanted.extend(model.held_parent);
-        if let Some(Dialog::Export(run)) = model.dialog {
-            wanted.push(run);
-        }
-        for &run in &wanted {
-            self.open_run(model, run);
-        }
-        model.runs.retain_open(|run| wanted.contains(&run));
-    }
-
-    /// Asks for samples before and after augmentation while they are looked at.
-    fn augment_what_is_shown(&mut self, model: &mut Model) {
-        let config = &model.form.config;
-        let wanted = (config.data.clone(), config.run.seed);
-        let is_right = config.data.issues().is_empty() && model.form.preview().is_some();
-        let is_shown = model.panel == Some(Panel::Augmentation) && model.page == Page::Train;
-        if !is_shown || !is_right || model.augmented.asked.as_ref() == Some(&wanted) {
-            return;
-        }
-        let (data, seed) = wanted.clone();
-        // What was seen of the same source stays until the new samples come.
-        let before = model.augmented.asked.replace(wanted);
-        if before.is_none_or(|(before, _)| before.source != data.source) {
-            model.augmented.samples = None;
-        }
-        self.ask(model, Question::Augment { data, seed });
-    }
-
-    fn open_run(&mut self, model: &mut Model, run: RunId) {
-        if model.runs.begin_open(run) {
-            self.ask(model, Question::Run(run));
-        }
-    }
-
-    fn ask(&mut self, model: &mut Model, question: Question) {
-        if !self.desk.ask(question) {
-            model
-                .notices
-                .say(Tone::Warn, "Too much was asked at once; try again in a moment");
-        }
+        // What no longer waits comes first, whether the worker has said so by now or not.
+        let waiting = self.desk.waiting();
+        model
+            .queue
+            .sort_by_key(|queued| waiting.iter().position(|&job| job == queued.id));
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::{Updater, name_of};
 use crate::app::action::Action;
-use crate::app::state::{Found, JobKind, Model, PreviewState, QueuedJob, Seen, Tone};
+use crate::app::state::{Found, JobKind, JobRun, Model, PreviewState, QueuedJob, Seen, Tone};
 use crate::jobs::{Answer, Finding, JobError, JobId, Message, Question};
-use crate::spec::{Event, RunId, RunStatus};
+use crate::spec::{Ended, Event, RunId};
 
 /// Runs whose curves are kept at hand beside the shown ones.
 const SHOWN_AT_START: usize = 8;
@@ -12,28 +12,38 @@ const SHOWN_AT_START: usize = 8;
 impl Updater {
     pub(super) fn hear(&mut self, model: &mut Model, message: Message) {
         match message {
-            Message::Opened { job, run } => {
-                if let Some(queued) = begun(model, job) {
-                    if queued.kind == JobKind::Train && queued.run.is_none() {
+            Message::Begun { job } => {
+                if let Some(queued) = queued(model, job) {
+                    queued.is_begun = true;
+                }
+            }
+            Message::Opened { job, run, name } => {
+                if let Some(queued) = queued(model, job) {
+                    if queued.kind == JobKind::Train {
                         queued.what = format!("{} ({run})", queued.what);
                     }
-                    queued.run = Some(run);
+                    queued.runs.push(JobRun { run, name, ended: None });
                     queued.progress = None;
                 }
                 model.runs.shown.insert(run);
                 model.runs.begin(run);
-                model.runs.reopen(run);
-                self.ask(model, Question::Run(run));
+                if self.ask(model, Question::Run(run)) {
+                    model.runs.begin_open(run);
+                }
                 self.ask(model, Question::Runs);
             }
             Message::Event(envelope) => {
-                if let Event::Ended { .. } = envelope.event {
+                if let Event::Ended { ended } = &envelope.event {
                     model.runs.end(envelope.run);
+                    let mut runs = model.queue.iter_mut().flat_map(|queued| &mut queued.runs);
+                    if let Some(own) = runs.find(|own| own.run == envelope.run) {
+                        own.ended = Some(ended.clone());
+                    }
                 }
                 model.runs.apply(envelope);
             }
             Message::Progress { job, what, done, total } => {
-                if let Some(queued) = begun(model, job) {
+                if let Some(queued) = queued(model, job) {
                     queued.progress = Some((what, done, total));
                 }
             }
@@ -44,8 +54,7 @@ impl Updater {
                     known.push((run, sensitivity));
                     return;
                 }
-                let queued = model.queue.iter_mut().find(|queued| queued.id == job);
-                if let Some(config) = queued.and_then(|queued| queued.probed.take()) {
+                if let Some(config) = queued(model, job).and_then(|queued| queued.probed.take()) {
                     let kind = std::mem::discriminant(&*finding);
                     model
                         .found
@@ -66,8 +75,9 @@ impl Updater {
         };
         let queued = model.queue.remove(place);
         self.ask(model, Question::Runs);
-        let runs = match outcome {
-            Ok(runs) => runs,
+        self.read_anew(model, &queued);
+        match outcome {
+            Ok(_) => {}
             Err(JobError::Stopped) => {
                 model.notices.say(Tone::Info, format!("Stopped: {}", queued.what));
                 return;
@@ -80,14 +90,6 @@ impl Updater {
                     model.export.files = Some(Err(error.to_string()));
                 }
                 return;
-            }
-        };
-        // Another network than the one that it was entered with is read anew.
-        for &run in &runs {
-            let open = model.runs.open(run);
-            let is_pruned = open.is_some_and(|open| open.record.plan.config.train.prune.is_some());
-            if open.is_some() && (is_pruned || matches!(queued.kind, JobKind::Compress { .. })) {
-                self.ask(model, Question::Run(run));
             }
         }
         if let JobKind::Get(name) = &queued.kind {
@@ -105,26 +107,21 @@ impl Updater {
             self.ask(model, Question::Folder(to));
             return;
         }
-        let failed = runs.iter().copied().find_map(|run| {
-            let row = model.runs.row(run)?;
-            let failed = matches!(row.run.status, RunStatus::Failed | RunStatus::Crashed);
-            failed.then(|| (name_of(model, run), row.run.status, row.run.failure.clone()))
-        });
-        if let Some((name, status, failure)) = failed {
-            let why = failure.unwrap_or_default();
-            model.notices.say(Tone::Bad, format!("{name} {status}: {why}"));
-            return;
+        let (tone, words) = verdict(model, &queued);
+        model.notices.say(tone, words);
+    }
+
+    /// Asks for the runs of a job that has ended with another network than the one that they were entered with.
+    fn read_anew(&mut self, model: &mut Model, queued: &QueuedJob) {
+        for own in &queued.runs {
+            let keeps_network = model.runs.open(own.run).is_some_and(|open| {
+                let record = &open.record;
+                record.origin.is_none() && record.plan.config.train.prune.is_none()
+            });
+            if !keeps_network {
+                self.ask(model, Question::Run(own.run));
+            }
         }
-        let has_stopped = |run: &RunId| {
-            let row = model.runs.row(*run);
-            row.is_some_and(|row| row.run.status == RunStatus::Stopped)
-        };
-        let (tone, word) = if runs.iter().any(has_stopped) {
-            (Tone::Info, "Stopped")
-        } else {
-            (Tone::Good, "Done")
-        };
-        model.notices.say(tone, format!("{word}: {}", queued.what));
     }
 
     pub(super) fn learn(&mut self, model: &mut Model, answer: Answer) {
@@ -219,9 +216,27 @@ impl Updater {
     }
 }
 
-/// Marks a job as begun.
-fn begun(model: &mut Model, job: JobId) -> Option<&mut QueuedJob> {
-    let queued = model.queue.iter_mut().find(|queued| queued.id == job)?;
-    queued.is_begun = true;
-    Some(queued)
+/// What is said of a job that was done to its end, by how its runs ended.
+fn verdict(model: &Model, queued: &QueuedJob) -> (Tone, String) {
+    for own in &queued.runs {
+        let why = match &own.ended {
+            Some(Ended::Failed { failure }) => failure.to_string(),
+            Some(Ended::Crashed { message }) => message.clone(),
+            Some(Ended::Finished { .. } | Ended::Stopped { .. }) | None => continue,
+        };
+        // It may have another name by now, and may not be in the list yet.
+        let name = model.runs.row(own.run).map_or(&own.name, |row| &row.run.name);
+        let status = own.ended.as_ref().map_or("", |ended| ended.status().name());
+        return (Tone::Bad, format!("{name} ({}) {status}: {why}", own.run));
+    }
+    let is_stopped = |own: &JobRun| matches!(own.ended, Some(Ended::Stopped { .. }));
+    if queued.runs.iter().any(is_stopped) {
+        (Tone::Info, format!("Stopped: {}", queued.what))
+    } else {
+        (Tone::Good, format!("Done: {}", queued.what))
+    }
+}
+
+fn queued(model: &mut Model, job: JobId) -> Option<&mut QueuedJob> {
+    model.queue.iter_mut().find(|queued| queued.id == job)
 }

@@ -141,6 +141,8 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
+        // What is trained need not go on until an answer under way is there.
+        self.engine.shut();
         // Without a reader the thread does not wait for one.
         self.answers = None;
         self.questions.close();

@@ -226,7 +226,7 @@ fn without_figures_ui(ui: &mut Ui, model: &Model, row: &RunRow, parent: &RunRow,
     };
     match row.run.status {
         RunStatus::Queued | RunStatus::Running | RunStatus::Paused => {
-            let job = model.current_job().filter(|job| job.run == Some(run));
+            let job = model.current_job().filter(|job| job.run() == Some(run));
             let (words, share) = job.map_or((None, None), |job| model.progress_of(job));
             waiting::progress_ui(ui, words.as_deref().or(Some(row.run.status.name())), share);
         }

@@ -7,7 +7,7 @@ use egui_kittest::kittest::Queryable as _;
 use super::{CompressView, compress_ui};
 use crate::app::action::{Action, Dialog, Page};
 use crate::app::state::{JobKind, Model};
-use crate::app::tests::models::{Scene, child, enqueue, measured, open, row, scene, with_runs};
+use crate::app::tests::models::{Scene, begin, child, enqueue, measured, open, row, scene, with_runs};
 use crate::jobs::RunRow;
 use crate::spec::{
     Activations, Ladder, LayerChange, LayerSensitivity, Mix, Range, RunId, RunStatus, Sensitivity, Verdict,
@@ -248,8 +248,7 @@ fn recipes_at_work_show_their_progress_and_can_be_cancelled() {
         recipes: ["units:0.3", "fp16", "int8-static"].map(str::to_owned).to_vec(),
     };
     let id = enqueue(&mut model, 1, "compress digits-cnn by three", kind.clone());
-    model.queue[0].is_begun = true;
-    model.queue[0].run = Some(RunId(9));
+    begin(&mut model, RunId(9));
     enqueue(&mut model, 2, "compress digits-cnn again", kind);
     let mut stage = stage(model);
     assert!(says(&stage, "units 30 %") && says(&stage, "digits-cnn · waiting"));

@@ -119,7 +119,7 @@ pub fn progress_ui(ui: &mut Ui, words: Option<&str>, share: Option<f32>) {
 
 /// The recipe that is at work; their number while what came of them is measured, none before the first.
 fn place_of(model: &Model, job: &QueuedJob, recipes: &[String]) -> Option<usize> {
-    let row = job.run.and_then(|run| model.runs.row(run));
+    let row = job.run().and_then(|run| model.runs.row(run));
     if job.progress.is_some() {
         return Some(recipes.len());
     }

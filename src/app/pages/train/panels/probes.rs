@@ -61,7 +61,7 @@ fn begin_ui(ui: &mut Ui, model: &Model, probe: Probe, button: &str, about: &str,
                 let share = share.unwrap_or(0.0);
                 bar_ui(ui, share, [120.0, 8.0], tokens.accent, "Progress of the measurement");
                 let words = if job.is_begun {
-                    words.unwrap_or_default()
+                    words.unwrap_or_else(|| "at work".to_owned())
                 } else {
                     "waiting for its turn".to_owned()
                 };

@@ -92,7 +92,7 @@ fn is_busy(model: &Model, row: &RunRow) -> bool {
     model
         .queue
         .iter()
-        .any(|job| job.run == Some(row.run.run) || job.kind == resumes)
+        .any(|job| job.run() == Some(row.run.run) || job.kind == resumes)
 }
 
 /// Why a run did not come to its end.

@@ -31,8 +31,7 @@ fn attentive(snapshot: Snapshot) -> Model {
 fn live(model: &mut Model) {
     model.runs.change(RUN, |row| row.run.status = RunStatus::Running);
     enqueue(model, 1, "digits-cnn", JobKind::Train);
-    let job = model.queue.last_mut().unwrap();
-    (job.is_begun, job.run) = (true, Some(RUN));
+    begin(model, RUN);
 }
 
 #[test]

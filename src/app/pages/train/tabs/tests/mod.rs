@@ -12,7 +12,7 @@ use egui_kittest::kittest::Queryable as _;
 use super::{Tab, TabsView, tabs_ui};
 use crate::app::action::Action;
 use crate::app::state::{JobKind, Model, Samples, Seen};
-use crate::app::tests::models::{Scene, child, enqueue, open, row, scene, with_runs};
+use crate::app::tests::models::{Scene, begin, child, enqueue, open, row, scene, with_runs};
 use crate::app::widgets::samples::asked_samples_ui;
 use crate::jobs::Part;
 use crate::spec::{
@@ -216,8 +216,7 @@ fn pictures_are_asked_for_once_and_only_of_runs_that_are_not_at_work() {
     model.runs.end(RUN);
     model.runs.change(RUN, |row| row.run.status = RunStatus::Running);
     enqueue(model, 1, "digits-cnn", JobKind::Train);
-    let job = model.queue.last_mut().unwrap();
-    (job.is_begun, job.run) = (true, Some(RUN));
+    begin(model, RUN);
     stage.run();
     assert!(says(&stage, "It comes when an epoch of this run ends") && stage.state().asked.is_empty());
 }
