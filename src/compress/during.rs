@@ -92,10 +92,13 @@ impl Pruner for Curve<'_> {
             }
             Pruning::Weights(step) => {
                 let step = step.at(*reached);
-                let mask = match &self.began {
-                    Some(began) => weights::mask(model, weights, &step, &evidence, began)?,
-                    None => weights::mask(model, weights, &step, &evidence, &first_weights(self.plan)?)?,
+                let first = match &self.began {
+                    None if step.criterion == WeightCriterion::Movement => Some(first_weights(self.plan)?),
+                    _ => None,
                 };
+                // Only movement looks at where the weights began.
+                let began = self.began.as_ref().or(first.as_ref()).unwrap_or(weights);
+                let mask = weights::mask(model, weights, &step, &evidence, began)?;
                 Ok(Some(Pruned::Masked(mask)))
             }
             Pruning::Units(step) => {

@@ -113,16 +113,18 @@ fn taylor(model: &ModelSpec, weights: &Weights, evidence: &Evidence<'_>, scores:
 /// Zero for `fraction` of all scores, the lowest first.
 fn lowest(scores: &Weights, fraction: f64) -> Weights {
     let mut mask = scores.clone();
-    let mut order: Vec<(f32, usize, usize)> = scores
+    // Where each tensor ends, all of them counted as one list.
+    let ends: Vec<usize> = scores
         .tensors
         .iter()
-        .enumerate()
-        .flat_map(|(tensor, values)| {
-            let scores = values.data.iter().enumerate();
-            scores.map(move |(index, value)| (*value, tensor, index))
+        .scan(0, |end, tensor| {
+            *end += tensor.data.len();
+            Some(*end)
         })
         .collect();
-    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+    let all = scores.tensors.iter().flat_map(|tensor| &tensor.data);
+    let mut order: Vec<(f32, u32)> = all.copied().zip(0..).collect();
+    order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let mut left = ((order.len() as f64 * fraction).round() as usize).min(order.len());
     let is_one = scores.tensors.len() == 1;
     let removable = |values: &NamedTensor| {
@@ -136,9 +138,12 @@ fn lowest(scores: &Weights, fraction: f64) -> Weights {
     for tensor in &mut mask.tensors {
         tensor.data.fill(1.0);
     }
-    for (_, tensor, index) in order {
+    for place in order.into_iter().map(|(_, place)| place as usize) {
+        let tensor = ends.partition_point(|&end| end <= place);
         if left > 0 && removable[tensor] > 0 {
-            mask.tensors[tensor].data[index] = 0.0;
+            let data = &mut mask.tensors[tensor].data;
+            let start = ends[tensor] - data.len();
+            data[place - start] = 0.0;
             removable[tensor] -= 1;
             left -= 1;
         }

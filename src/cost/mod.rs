@@ -8,7 +8,7 @@ mod units;
 
 pub use classical::{Cost, cost};
 pub use expected::{Expected, as_trained, expected};
-pub use memory::memory;
+pub use memory::{memory, memory_holding};
 pub use together::{LARGEST_POOL, Together};
 pub use units::{UnitError, UnitPlan, kept_units, plan_units, removable_blocks, removed_blocks, without_layers};
 

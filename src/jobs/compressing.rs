@@ -4,7 +4,6 @@ use super::proof::Subject;
 use super::worker::{Worker, describe_model, require_network, sit};
 use super::{JobError, StoreSink};
 use crate::compress::{self, Applied, Kept, Origin};
-use crate::cost;
 use crate::data::{self, Dataset};
 use crate::spec::{
     ArtifactKind, Command, Ended, Event, EventSink, Failure, MemoryLedger, Recipe, RecipeStep, RunId, RunPlan,
@@ -120,11 +119,8 @@ impl Worker<'_> {
             first_step: kept.step(),
             total_steps: steps,
             steps_per_epoch: plan.steps_per_epoch,
-            predicted: if trains {
-                cost::memory(plan)
-            } else {
-                MemoryLedger::default()
-            },
+            // Each of its trainings says what it will take.
+            predicted: MemoryLedger::default(),
         })?;
         let origin = Origin {
             plan,

@@ -37,20 +37,22 @@ impl Metrics {
     pub fn classification(logits: &[f32], classes: &[u32]) -> Self {
         let rows = classes.len().max(1) as f64;
         let width = logits.len() / classes.len().max(1);
-        let mut loss = 0.0;
-        let mut answers = Vec::with_capacity(classes.len());
-        for (row, &class) in logits.chunks_exact(width.max(1)).zip(classes) {
+        let (mut loss, mut correct) = (0.0, 0_usize);
+        // Counted on the way: there may be very many rows.
+        let answers = logits.chunks_exact(width.max(1)).zip(classes).map(|(row, &class)| {
             let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let sum: f64 = row.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
             let truth = row.get(class as usize).copied().unwrap_or(f32::NEG_INFINITY);
             loss += sum.ln() - f64::from(truth - largest);
-            answers.push((class as usize, class_of(row)));
-        }
-        let correct = answers.iter().filter(|(truth, answer)| truth == answer).count();
+            let (truth, answer) = (class as usize, class_of(row));
+            correct += usize::from(truth == answer);
+            (truth, answer)
+        });
+        let scores = ClassScore::all(answers, width);
         Self {
             loss: loss / rows,
             accuracy: Some(correct as f64 / rows),
-            f1: ClassScore::macro_f1(&ClassScore::all(answers, width)),
+            f1: ClassScore::macro_f1(&scores),
             ..Self::default()
         }
     }
@@ -62,14 +64,11 @@ impl Metrics {
         let rows = (values.len() / targets).max(1) as f64;
         let (mut loss, mut r2, mut square) = (0.0, 0.0, 0.0);
         for target in 0..targets {
-            let column = |all: &[f32]| -> Vec<f64> {
-                let own = all.iter().skip(target).step_by(targets);
-                own.map(|&value| f64::from(value)).collect()
-            };
-            let (predicted, truth) = (column(predictions), column(values));
-            let mean = truth.iter().sum::<f64>() / rows;
-            let residual: f64 = predicted.iter().zip(&truth).map(|(p, v)| (p - v).powi(2)).sum();
-            let total: f64 = truth.iter().map(|value| (value - mean).powi(2)).sum();
+            let column = |all| own(all, target, targets);
+            let mean = column(values).sum::<f64>() / rows;
+            let pairs = column(predictions).zip(column(values));
+            let residual: f64 = pairs.map(|(p, v)| (p - v).powi(2)).sum();
+            let total: f64 = column(values).map(|value| (value - mean).powi(2)).sum();
             let deviation = deviations.get(target).copied().unwrap_or(1.0);
             loss += residual / rows;
             r2 += if total > 0.0 { 1.0 - residual / total } else { 0.0 };
@@ -83,6 +82,11 @@ impl Metrics {
             ..Self::default()
         }
     }
+}
+
+/// Every `targets`-th value from `target` on.
+fn own(all: &[f32], target: usize, targets: usize) -> impl Iterator<Item = f64> {
+    all.iter().skip(target).step_by(targets).map(|&value| f64::from(value))
 }
 
 /// Index of the largest logit; of equal ones the first.

@@ -125,7 +125,10 @@ impl RunView {
                 self.step = *first_step;
                 self.total_steps = *total_steps;
                 self.steps_per_epoch = *steps_per_epoch;
-                self.predicted = *predicted;
+                // Of several trainings in one run, the one that takes most; none where one of them is not predicted.
+                if predicted.total() == 0 || predicted.total() > self.predicted.total() {
+                    self.predicted = *predicted;
+                }
                 self.sitting = (*first_step, envelope.elapsed_secs);
             }
             Event::Steps {

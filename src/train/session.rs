@@ -16,6 +16,7 @@ use super::stepper::{self, Stepper, Strided};
 use super::{Outcome, Start, TrainJob, Trained, ending};
 use crate::cost;
 use crate::data::{Batches, DataError, Dataset, Loader, Samples};
+use crate::meter::alloc;
 use crate::nn::{self, Network, WeightError};
 use crate::spec::{
     ArtifactKind, Command, Event, EventSink, Failure, MemoryLedger, Metrics, RunControl, RunPlan, ScheduleKind,
@@ -113,7 +114,7 @@ impl<'a> Session<'a> {
         let predicted = if job.grids.is_some() {
             MemoryLedger::default()
         } else {
-            cost::memory(&plan)
+            cost::memory_holding(&plan, job.pruner.is_some() || stepper.mask.is_some())
         };
         let config = &plan.config;
         let (seed, batch_size) = (config.run.seed, config.train.batch_size);
@@ -390,7 +391,12 @@ impl<'a> Session<'a> {
 
     fn save_weights(&self, weights: &Weights) -> Result<(), Failure> {
         let bytes = weights_to_bytes(weights).map_err(|error| damaged(&error))?;
-        self.sink.save(ArtifactKind::Weights, &bytes)
+        self.save(ArtifactKind::Weights, &bytes)
+    }
+
+    /// What is done with the bytes is no memory of the training.
+    fn save(&self, kind: ArtifactKind, bytes: &[u8]) -> Result<(), Failure> {
+        alloc::uncounted(|| self.sink.save(kind, bytes))
     }
 
     /// Keeps all that a resumed run needs; the steps up to here are emitted first, so that none is ever missing.
@@ -406,8 +412,7 @@ impl<'a> Session<'a> {
             mask: self.stepper.mask.as_deref(),
             average: average.map(|average| [&average.parameters[..], &average.statistics[..]]),
         });
-        self.sink
-            .save(ArtifactKind::Checkpoint, &bytes.map_err(|error| damaged(&error))?)?;
+        self.save(ArtifactKind::Checkpoint, &bytes.map_err(|error| damaged(&error))?)?;
         self.checkpointed = Some(Instant::now());
         Ok(())
     }

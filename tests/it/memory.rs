@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use rand_chacha::rand_core::Rng;
+use trimtab::compress;
 use trimtab::data::{Dataset, Samples, Targets};
 use trimtab::meter::alloc;
 use trimtab::nn::{self, DropoutKey, Network};
@@ -14,7 +15,7 @@ use trimtab::spec::{
     ModelConfig, OptimizerKind, Precision, Preprocessing, PresetSize, RunConfig, RunControl, RunPlan, Shape, SplitRows,
     TargetTransform, Task, stream,
 };
-use trimtab::train::{self, Optimizer, Start, TrainJob};
+use trimtab::train::{self, Optimizer, Pruner, Start, TrainJob};
 
 use super::command_line::Desk;
 
@@ -92,7 +93,8 @@ fn activations_in_16_bits_take_less_memory_and_the_network_learns_as_well() {
 #[test]
 #[ignore = "alone in its process, started by the test above"]
 fn measure_architectures() {
-    hold(architectures().chain([many_rows()]), 0.1);
+    hold(architectures().chain(many_rows()), 0.1);
+    hold(held_beside(), 0.15);
     // How much workers do at the same moment is for the machine to say: the ledger has all of it.
     hold(together(), 0.4);
 }
@@ -134,16 +136,35 @@ fn architectures() -> impl Iterator<Item = (RunPlan, Dataset)> {
     })
 }
 
-/// A small network on many rows, whose scores take more than its steps.
-fn many_rows() -> (RunPlan, Dataset) {
-    let mut config = RunConfig::digits_cnn();
-    "glyphs".clone_into(&mut config.data.source);
-    config.data.samples = 8000;
-    config.model.filters = vec![4];
-    config.model.hidden = Vec::new();
-    (config.train.epochs, config.train.batch_size) = (1, 8);
-    let dataset = trimtab::data::load(&config.data).unwrap();
-    (config.check(&dataset.summary).unwrap(), dataset)
+/// Small networks on many rows, whose scores take more than their steps.
+fn many_rows() -> impl Iterator<Item = (RunPlan, Dataset)> {
+    let cases = [
+        ("glyphs", Architecture::Cnn, 8000),
+        ("moons", Architecture::Mlp, 40_000),
+        ("adding", Architecture::Linear, 20_000),
+    ];
+    cases.into_iter().map(|(source, architecture, samples)| {
+        let mut config = RunConfig::digits_cnn();
+        source.clone_into(&mut config.data.source);
+        config.data.samples = samples;
+        let dataset = trimtab::data::load(&config.data).unwrap();
+        config.model = ModelConfig::preset(architecture, PresetSize::Tiny, dataset.summary.input);
+        (config.model.filters, config.model.hidden) = (vec![4], Vec::new());
+        (config.train.epochs, config.train.batch_size) = (1, 8);
+        (config.check(&dataset.summary).unwrap(), dataset)
+    })
+}
+
+/// What is held beside the weights: their average, and the mask of those that are pruned.
+fn held_beside() -> impl Iterator<Item = (RunPlan, Dataset)> {
+    let architectures = [Architecture::Mlp, Architecture::Cnn, Architecture::Transformer];
+    architectures.into_iter().flat_map(|architecture| {
+        let average = preset("digits", architecture, |config| config.train.average = Some(0.99));
+        let pruned = preset("digits", architecture, |config| {
+            config.train.prune = Some("weights:0.8".parse().unwrap());
+        });
+        [average, pruned]
+    })
 }
 
 /// Two workers on the digits.
@@ -191,7 +212,9 @@ fn hold(cases: impl Iterator<Item = (RunPlan, Dataset)>, tolerance: f64) {
         train::take_part();
         let measured = phases(&plan, &dataset);
         let before = alloc::live_bytes();
-        let job = TrainJob::new(&plan, &dataset, Start::Fresh);
+        let pruner = compress::in_training(&plan, &dataset);
+        let pruner = pruner.as_ref().map(|pruner| pruner as &dyn Pruner);
+        let job = TrainJob::new(&plan, &dataset, Start::Fresh).pruned_by(pruner);
         let began = Instant::now();
         let outcome = train::train(job, &RunControl::default(), &Nowhere).unwrap();
         let peak = alloc::peak_bytes() - before;

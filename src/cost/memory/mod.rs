@@ -14,14 +14,22 @@ const SESSION: u64 = 7 << 10;
 const TENSOR: u64 = 2048;
 const OPERATION: u64 = 1200;
 const BATCH_NORM: u64 = 12 << 10;
+/// Copies of the weights while it is decided which of them go: themselves, scores, their order, masks, and a network.
+const PRUNING: u64 = 6;
 
 /// Where the memory of a training run goes, in bytes.
 ///
 /// `activations` are those kept when the forward pass ends, `gradients` those that the backward pass leaves, and `weights`
-/// hold the best epoch's copy too where early stopping keeps one. `workspace` is what the widest moment takes above all the
-/// others: the backward pass of one layer, the writing of a checkpoint, or the scoring of the training split, with what burn
-/// keeps to itself. Of a model with wrong shapes no tensor is counted.
+/// hold the best epoch's copy too where early stopping keeps one, the moving average, and the mask of what is pruned.
+/// `workspace` is what the widest moment takes above all the others: the backward pass of one layer, the writing of a
+/// checkpoint, or the scoring of the training split, with what burn keeps to itself. Of a model with wrong shapes no tensor is
+/// counted.
 pub fn memory(plan: &RunPlan) -> MemoryLedger {
+    memory_holding(plan, plan.config.train.prune.is_some())
+}
+
+/// The same, of a training that holds pruned weights at zero, or does not.
+pub fn memory_holding(plan: &RunPlan, mask: bool) -> MemoryLedger {
     if plan.config.model.architecture.is_classical() {
         return super::classical::memory(plan);
     }
@@ -30,6 +38,13 @@ pub fn memory(plan: &RunPlan) -> MemoryLedger {
     let model = weight_bytes(&plan.model);
     let trainable = 4 * parameters(&plan.model);
     let best = if train.early_stopping.is_some() { model } else { 0 };
+    // The average, and the network that is made of it to be scored and kept.
+    let (average, averaged) = if train.average.is_some() {
+        (model, model + TENSOR * tensors(&plan.model))
+    } else {
+        (0, 0)
+    };
+    let (mask, pruning) = if mask { (trainable, PRUNING * model) } else { (0, 0) };
     let optimizer = trainable * train.optimizer_slots() as u64;
     // One 4-byte target a row, whatever the task.
     let batch = 4 * rows * (plan.model.input.len() as u64 + 1);
@@ -42,18 +57,26 @@ pub fn memory(plan: &RunPlan) -> MemoryLedger {
     } else {
         (0, 0, 0)
     };
-    let resting = model + best + optimizer + replicas;
+    let resting = model + best + average + mask + optimizer + replicas;
     // The bytes of the file, a copy of the weights, and of the tensor that is being written.
-    let checkpoint = 2 * resting + model + largest(&plan.model);
-    let scores = 4 * (plan.dataset.split.train * plan.model.outputs().unwrap_or(0)) as u64;
-    let scoring = resting + model + scores + step::step(&plan.model, rows, train).scoring;
-    // The rows in the order of the epoch, 8 bytes each.
-    let order = 8 * plan.dataset.split.train as u64;
-    let training = checkpoint.max(resting + batch + shares + own_gradients + step.peak);
-    let peak = SESSION + workers * bookkeeping(&plan.model, train.recompute) + order + training.max(scoring);
+    let checkpoint = 2 * resting + model + averaged + largest(&plan.model);
+    let passing = step::step(&plan.model, rows, train).scoring;
+    let scores =
+        |rows: usize| resting + model + averaged + 4 * (rows * plan.model.outputs().unwrap_or(0)) as u64 + passing;
+    let training = checkpoint
+        .max(resting + pruning)
+        .max(resting + batch + shares + own_gradients + step.peak);
+    // The loader has the targets of all rows, 4 bytes each, and while an epoch goes on their order, 8 bytes each.
+    let split = &plan.dataset.split;
+    let task = &plan.dataset.task;
+    let targets = if task.is_regression() { task.outputs() } else { 1 };
+    let targets = 4 * (split.train * targets) as u64;
+    let order = 8 * split.train as u64;
+    let widest = (order + training.max(scores(split.validation))).max(scores(split.train));
+    let peak = SESSION + workers * bookkeeping(&plan.model, train.recompute) + targets + widest;
     let kept = resting + batch + step.activations + workers * trainable;
     MemoryLedger {
-        weights: model + best + replicas,
+        weights: model + best + average + mask + replicas,
         gradients: workers * trainable,
         optimizer,
         activations: step.activations,
@@ -66,7 +89,6 @@ pub fn memory(plan: &RunPlan) -> MemoryLedger {
 /// computed again.
 fn bookkeeping(model: &ModelSpec, recompute: bool) -> u64 {
     let walk = model.walk().unwrap_or_default();
-    let tensors: usize = walk.iter().map(|placed| placed.tensors().len()).sum();
     let graph = |placed: &Placed| match placed.layer {
         LayerSpec::BatchNorm => BATCH_NORM,
         _ => operations(placed) * OPERATION,
@@ -77,7 +99,12 @@ fn bookkeeping(model: &ModelSpec, recompute: bool) -> u64 {
     } else {
         walk.iter().map(graph).sum::<u64>()
     };
-    tensors as u64 * TENSOR + nodes
+    tensors(model) * TENSOR + nodes
+}
+
+/// Tensors of weights and running statistics.
+fn tensors(model: &ModelSpec) -> u64 {
+    super::sum(model, |placed| placed.tensors().len() as u64)
 }
 
 /// Nodes of the graph that autodiff keeps for a layer.
