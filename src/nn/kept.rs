@@ -7,8 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 
+use half::f16;
 use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
-use half::{bf16, f16};
 use rayon::prelude::*;
 
 use crate::spec::Precision;
@@ -116,7 +116,11 @@ impl Halves {
         let chunks = values.par_chunks_mut(CHUNK).zip(self.bits.par_chunks(CHUNK));
         chunks.for_each(|(values, bits)| match self.precision {
             Precision::F16 => bits.reinterpret_cast::<f16>().convert_to_f32_slice(values),
-            Precision::Bf16 | Precision::F32 => bits.reinterpret_cast::<bf16>().convert_to_f32_slice(values),
+            Precision::Bf16 | Precision::F32 => {
+                for (value, &bits) in values.iter_mut().zip(bits) {
+                    *value = f32::from_bits(u32::from(bits) << 16);
+                }
+            }
         });
         values
     }
@@ -133,8 +137,21 @@ fn pack(precision: Precision, values: &[f32], bits: &mut [u16]) {
                 }
             }
         }
-        Precision::Bf16 | Precision::F32 => bits.reinterpret_cast_mut::<bf16>().convert_from_f32_slice(values),
+        Precision::Bf16 | Precision::F32 => {
+            for (bits, value) in bits.iter_mut().zip(values) {
+                *bits = bf16_of(*value);
+            }
+        }
     }
+}
+
+/// The nearest `bf16`, of two as near the even one; the loop over many becomes a few instructions for several at once, which that
+/// of the crate `half` does not.
+fn bf16_of(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+    let is_nan = bits & 0x7fff_ffff > 0x7f80_0000;
+    (if is_nan { bits >> 16 | 0x40 } else { rounded }) as u16
 }
 
 #[cfg(test)]

@@ -19,6 +19,28 @@ proptest! {
 }
 
 #[test]
+fn bf16_is_that_of_the_crate() {
+    // Ties to even, both ways, denormal numbers, the ends, and a stretch of everything between.
+    let edges = [
+        0x3f80_8000,
+        0x3f81_8000,
+        0x0000_0001,
+        0x007f_ffff,
+        0x7f7f_ffff,
+        0xff80_0000,
+        0x8000_0000,
+    ];
+    for bits in (0..u32::MAX).step_by(65_521).chain(edges) {
+        let value = f32::from_bits(bits);
+        let (found, expected) = (half::bf16::from_bits(bf16_of(value)), half::bf16::from_f32(value));
+        assert!(
+            found.to_bits() == expected.to_bits() || (found.is_nan() && expected.is_nan()),
+            "{value}"
+        );
+    }
+}
+
+#[test]
 fn the_edges_of_the_range_stay_numbers() {
     assert_eq!(
         halves(Precision::F16, &[1e9, -1e9, 65504.0, 0.0]),
