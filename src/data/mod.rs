@@ -79,7 +79,7 @@ pub use predict::{NewRows, cell_names, encode_cells, read_rows};
 pub use preprocess::MAX_INPUTS;
 pub use raw::Part;
 pub use records::{MAX_COLUMNS, MAX_RECORD_BYTES};
-pub use restore::{restore_cells, restore_number};
+pub use restore::{restore_cells, restore_number, restore_value};
 pub use samples::{Dataset, Samples, Targets, epoch_order};
 pub use table::{MAX_CATEGORIES, MAX_CELLS};
 pub use target::MAX_CLASSES;

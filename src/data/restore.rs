@@ -56,8 +56,13 @@ fn restore_row(preprocessing: &Preprocessing, inputs: &[f32]) -> Vec<String> {
         .collect()
 }
 
-/// The shortest decimal number that is standardised to `input`: nearly always the very one that stood in the file.
+/// The text of [`restore_value`].
 pub fn restore_number(input: f32, mean: f64, deviation: f64) -> String {
+    restore_value(input, mean, deviation).to_string()
+}
+
+/// The shortest decimal number that is standardised to `input`: nearly always the very one that stood in the file.
+pub fn restore_value(input: f32, mean: f64, deviation: f64) -> f64 {
     const DECIMALS: usize = 12;
     let value = mean + deviation * f64::from(input);
     let fixed = (0..=DECIMALS).map(|decimals| format!("{value:.decimals$}"));
@@ -68,7 +73,7 @@ pub fn restore_number(input: f32, mean: f64, deviation: f64) -> String {
         .find(|&number| standardise(number, mean, deviation) == input)
         .unwrap_or(value);
     // Adding zero takes the sign from a negative zero.
-    (shortest + 0.0).to_string()
+    shortest + 0.0
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Samples as a person can look at them: cells as in the file, or pixels between paper and ink.
 
 use super::Viewer;
-use crate::data::{Dataset, Samples, Targets, restore_cells, restore_number};
-use crate::spec::{Range, SampleView, Shape, TargetTransform, Task};
+use crate::data::{Dataset, Samples, Targets, restore_cells, restore_value};
+use crate::spec::{Range, SampleView, Shape, TargetScale, TargetTransform, Task};
 
 /// Most example images.
 const PICTURES: usize = 60;
@@ -92,12 +92,26 @@ impl Viewer<'_> {
     fn truth(&self, targets: &Targets, row: usize) -> String {
         match (targets, &self.dataset.preprocessing.target) {
             (Targets::Classes(classes), _) => classes.get(row).map_or_else(String::new, |&class| self.class(class)),
-            (Targets::Values { values, width }, TargetTransform::Values { targets }) => {
-                let own = values.iter().skip(row * width).zip(targets);
-                let numbers = own.map(|(&value, target)| restore_number(value, target.mean, target.deviation));
+            (Targets::Values { .. }, _) => {
+                let values = self.values(targets, row);
+                let numbers = values.iter().map(|(_, value)| value.to_string());
                 numbers.collect::<Vec<_>>().join(", ")
             }
-            (Targets::Values { .. }, TargetTransform::Classes { .. }) => String::new(),
+        }
+    }
+
+    /// Of a regression, each target's name with the row's own value, in the target's unit; nothing for classes.
+    pub fn values(&self, targets: &Targets, row: usize) -> Vec<(String, f64)> {
+        match (targets, &self.dataset.preprocessing.target) {
+            (Targets::Values { values, width }, TargetTransform::Values { targets }) => {
+                let own = values.iter().skip(row * width).zip(targets);
+                let value = |(&value, target): (&f32, &TargetScale)| {
+                    let restored = restore_value(value, target.mean, target.deviation);
+                    (target.name.clone(), restored)
+                };
+                own.map(value).collect()
+            }
+            _ => Vec::new(),
         }
     }
 

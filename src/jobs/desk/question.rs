@@ -125,6 +125,8 @@ pub struct Augmented {
 pub struct Tried {
     /// The truth, where the input was a test row.
     pub truth: Option<String>,
+    /// The same as numbers, each with its target's name; empty for classes.
+    pub true_values: Vec<(String, f64)>,
     /// What was asked, as a picture or as cells, so that a chosen test row can be shown.
     pub sample: SampleView,
     pub trials: Vec<(RunId, Result<Trial, String>)>,
@@ -133,8 +135,10 @@ pub struct Tried {
 /// What one exported network said.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
-    /// The class, or the value with three significant digits.
+    /// The class, or the values with three significant digits.
     pub answer: String,
+    /// Of a regression, every target's name with the value, in the target's own unit; empty for classes.
+    pub values: Vec<(String, f64)>,
     /// Every class with its probability, in the task's order; empty for a regression.
     pub probabilities: Vec<(String, f32)>,
     /// Median of a few calls with this one row, in microseconds.

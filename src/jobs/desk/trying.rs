@@ -8,6 +8,9 @@ use crate::inspect::Viewer;
 use crate::jobs::JobError;
 use crate::spec::{Failure, RunId, SampleView, TargetTransform, units};
 
+/// What was asked, and of a test row of a regression the true values.
+type Asked = (SampleView, Vec<(String, f64)>);
+
 impl Clerk {
     /// The answers of all runs; an error where the input fits none of them.
     pub fn attempt(&mut self, runs: &[RunId], input: &TryInput) -> Result<Tried, JobError> {
@@ -16,8 +19,8 @@ impl Clerk {
         let mut trials = Vec::with_capacity(runs.len());
         for &run in runs {
             let trial = match self.trial(run, input) {
-                Ok((sample, trial)) => {
-                    shown.get_or_insert(sample);
+                Ok((asked, trial)) => {
+                    shown.get_or_insert(asked);
                     Ok(trial)
                 }
                 Err(error) => {
@@ -29,8 +32,9 @@ impl Clerk {
             trials.push((run, trial));
         }
         match (shown, first_error) {
-            (Some(sample), _) => Ok(Tried {
+            (Some((sample, true_values)), _) => Ok(Tried {
                 truth: matches!(input, TryInput::TestRow(_)).then(|| sample.truth.clone()),
+                true_values,
                 sample,
                 trials,
             }),
@@ -39,12 +43,13 @@ impl Clerk {
         }
     }
 
-    fn trial(&mut self, run: RunId, input: &TryInput) -> Result<(SampleView, Trial), JobError> {
+    fn trial(&mut self, run: RunId, input: &TryInput) -> Result<(Asked, Trial), JobError> {
         let record = self.store.run(run)?;
         let exported = self.exported(run)?;
         let dataset = self.dataset_of(&record)?;
         let viewer = Viewer::new(&dataset);
         let preprocessing = &dataset.preprocessing;
+        let mut true_values = Vec::new();
         let (inputs, sample) = match input {
             TryInput::Pixels(pixels) => {
                 let inputs = viewer.inputs_of_pixels(pixels).ok_or_else(|| {
@@ -79,29 +84,48 @@ impl Clerk {
                     return Err(Failure::new(format!("test row {row}"), what, "choose one of them").into());
                 }
                 let sample = viewer.sample(&dataset.test, row, String::new());
+                true_values = viewer.values(&dataset.test.targets, row);
                 (dataset.test.row(row).to_vec(), sample)
             }
         };
         let prediction = Prediction::of(&exported.outputs(&inputs)?, &preprocessing.target);
-        let (answer, probabilities) = match (prediction, &preprocessing.target) {
-            (
-                Prediction::Class {
-                    label, probabilities, ..
-                },
-                TargetTransform::Classes { classes },
-            ) => (label, classes.iter().cloned().zip(probabilities).collect()),
-            (Prediction::Class { label, .. }, TargetTransform::Values { .. }) => (label, Vec::new()),
-            (Prediction::Value { value }, _) => (units::significant(value), Vec::new()),
-            (Prediction::Values { values }, _) => {
-                let values: Vec<String> = values.iter().map(|&value| units::significant(value)).collect();
-                (values.join(", "), Vec::new())
+        let microseconds = exported.time(&inputs)?;
+        let trial = match prediction {
+            Prediction::Class {
+                label, probabilities, ..
+            } => {
+                let classes = match &preprocessing.target {
+                    TargetTransform::Classes { classes } => &classes[..],
+                    TargetTransform::Values { .. } => &[],
+                };
+                Trial {
+                    answer: label,
+                    values: Vec::new(),
+                    probabilities: classes.iter().cloned().zip(probabilities).collect(),
+                    microseconds,
+                }
             }
+            Prediction::Value { value } => of_values(&[value], &preprocessing.target, microseconds),
+            Prediction::Values { values } => of_values(&values, &preprocessing.target, microseconds),
         };
-        let trial = Trial {
-            answer,
-            probabilities,
-            microseconds: exported.time(&inputs)?,
-        };
-        Ok((sample, trial))
+        Ok(((sample, true_values), trial))
+    }
+}
+
+fn of_values(values: &[f64], target: &TargetTransform, microseconds: f64) -> Trial {
+    let names = match target {
+        TargetTransform::Classes { .. } => &[],
+        TargetTransform::Values { targets } => &targets[..],
+    };
+    let answer: Vec<String> = values.iter().map(|&value| units::significant(value)).collect();
+    Trial {
+        answer: answer.join(", "),
+        values: names
+            .iter()
+            .map(|target| target.name.clone())
+            .zip(values.iter().copied())
+            .collect(),
+        probabilities: Vec::new(),
+        microseconds,
     }
 }

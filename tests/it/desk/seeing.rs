@@ -336,4 +336,8 @@ fn typed_cells_are_answered_and_what_is_no_number_is_named() {
     let tried = attempt(&desk, &[diabetes], TryInput::TestRow(0)).unwrap();
     let trial = tried.trials[0].1.as_ref().unwrap();
     assert!(trial.answer.parse::<f64>().is_ok() && trial.probabilities.is_empty());
+    let [(name, value)] = &trial.values[..] else { panic!() };
+    assert!(*value != trial.answer.parse::<f64>().unwrap() && !name.is_empty());
+    let truth: f64 = tried.truth.unwrap().parse().unwrap();
+    assert_eq!(tried.true_values, [(name.clone(), truth)]);
 }

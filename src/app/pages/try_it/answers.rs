@@ -14,8 +14,11 @@ use crate::spec::{RunId, units};
 
 /// Least and most width of a card, in points.
 const WIDTH: [f32; 2] = [182.0, 300.0];
-/// Classes whose probabilities have room on a card.
+/// Classes whose probabilities, or values, have room on a card.
 const CLASSES: usize = 12;
+/// Width of one of several values, and height of its line.
+const VALUE: f32 = 62.0;
+const VALUE_LINE: f32 = 18.0;
 /// Height of a bar with its words, and the width of a class's name and of the percents.
 const BAR: f32 = 17.0;
 const BAR_STEP: f32 = BAR + 4.0;
@@ -44,6 +47,13 @@ impl<'a> Answers<'a> {
 
     fn truth(&self) -> Option<&'a str> {
         self.result?.ok()?.truth.as_deref()
+    }
+
+    fn true_values(&self) -> &'a [(String, f64)] {
+        match self.result {
+            Some(Ok(tried)) => &tried.true_values,
+            _ => &[],
+        }
     }
 
     fn baseline(&self) -> Option<&'a Trial> {
@@ -146,12 +156,20 @@ fn head_ui(ui: &mut Ui, row: &RunRow, model: &Model) {
 
 fn trial_ui(ui: &mut Ui, row: &RunRow, trial: &Trial, answers: &Answers<'_>) {
     let is_baseline = answers.family.baseline().run.run == row.run.run;
-    ui.horizontal(|ui| {
-        ui.add(Label::new(theme::big_number(&trial.answer)).truncate());
-        if let Some(truth) = answers.truth() {
-            truth_ui(ui, trial, truth);
-        }
-    });
+    let true_values = answers.true_values();
+    if trial.values.len() > 1 {
+        values_ui(ui, trial, true_values);
+    } else {
+        ui.horizontal(|ui| {
+            let number = ui.add(Label::new(theme::big_number(&trial.answer)).truncate());
+            if let [(name, value)] = &trial.values[..] {
+                number.on_hover_text(format!("{name} {value}"));
+            }
+            if let Some(truth) = answers.truth() {
+                truth_ui(ui, trial, truth, true_values);
+            }
+        });
+    }
     if let Some(baseline) = answers.baseline()
         && answers.chosen.len() > 1
     {
@@ -184,17 +202,55 @@ fn trial_ui(ui: &mut Ui, row: &RunRow, trial: &Trial, answers: &Answers<'_>) {
     figure_ui(ui, "file", &text, ratio, hover);
 }
 
+/// Each value of several, and how far it is off where the truth is known.
+fn values_ui(ui: &mut Ui, trial: &Trial, true_values: &[(String, f64)]) {
+    let right = Layout::right_to_left(Align::Center);
+    let number_ui = |ui: &mut Ui, words: RichText| {
+        ui.allocate_ui_with_layout(vec2(VALUE, VALUE_LINE), right, |ui| ui.label(words));
+    };
+    let line_ui = |ui: &mut Ui, name: RichText, value: RichText, off: Option<RichText>| {
+        ui.allocate_ui_with_layout(vec2(ui.available_width(), VALUE_LINE), right, |ui| {
+            ui.spacing_mut().item_spacing.x = 0.0;
+            if let Some(off) = off {
+                number_ui(ui, off);
+            }
+            number_ui(ui, value);
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                ui.add(Label::new(name).truncate());
+            });
+        })
+        .response
+    };
+    if !true_values.is_empty() {
+        let off = theme::hint(ui, "off by");
+        line_ui(ui, theme::hint(ui, ""), theme::hint(ui, "answer"), Some(off));
+    }
+    for (name, value) in trial.values.iter().take(CLASSES) {
+        let truth = value_of(true_values, name);
+        let off = truth.map(|truth| theme::hint(ui, units::significant((value - truth).abs())).monospace());
+        let label = theme::label(ui, name);
+        let response = line_ui(ui, label, theme::number(units::significant(*value)), off);
+        let truth = truth.map_or_else(String::new, |truth| format!(", truth {truth}"));
+        response.on_hover_text(format!("{name} {value}{truth}"));
+    }
+    if trial.values.len() > CLASSES {
+        let rest = trial.values.len() - CLASSES;
+        ui.label(theme::hint(ui, format!("and {rest} more values")));
+    }
+}
+
+fn value_of(values: &[(String, f64)], name: &str) -> Option<f64> {
+    let (_, value) = values.iter().find(|(other, _)| other == name)?;
+    Some(*value)
+}
+
 /// Whether the answer is the truth; how far it is off, for a value.
-fn truth_ui(ui: &mut Ui, trial: &Trial, truth: &str) {
+fn truth_ui(ui: &mut Ui, trial: &Trial, truth: &str, true_values: &[(String, f64)]) {
     let tokens = Tokens::of(ui);
-    if trial.probabilities.is_empty() {
-        if let (Ok(answer), Ok(value)) = (trial.answer.parse::<f64>(), truth.parse::<f64>()) {
-            let words = format!(
-                "truth {} · off by {}",
-                truth,
-                units::significant((answer - value).abs())
-            );
-            ui.label(theme::label(ui, words));
+    if let [(name, value)] = &trial.values[..] {
+        if let Some(true_value) = value_of(true_values, name) {
+            let off = units::significant((value - true_value).abs());
+            ui.label(theme::label(ui, format!("truth {truth} · off by {off}")));
         }
     } else if trial.answer == truth {
         word_ui(ui, icons::ICON_CHECK, tokens.good, "right");
@@ -206,16 +262,28 @@ fn truth_ui(ui: &mut Ui, trial: &Trial, truth: &str) {
 /// Whether a network says what the baseline says.
 fn agreement_ui(ui: &mut Ui, trial: &Trial, baseline: &Trial) {
     let tokens = Tokens::of(ui);
-    if trial.answer == baseline.answer {
+    let agrees = match trial.values.is_empty() {
+        true => trial.answer == baseline.answer,
+        false => trial.values == baseline.values,
+    };
+    if agrees {
         return word_ui(ui, icons::ICON_CHECK, tokens.good, "agrees with baseline");
     }
-    let (colour, words) = match (trial.answer.parse::<f64>(), baseline.answer.parse::<f64>()) {
-        (Ok(answer), Ok(other)) if trial.probabilities.is_empty() => {
-            let sign = if answer > other { "above" } else { "below" };
-            let words = format!("{} {sign} the baseline", units::significant((answer - other).abs()));
+    let pairs = trial.values.iter();
+    let pairs = pairs.filter_map(|(name, value)| Some((*value, value_of(&baseline.values, name)?)));
+    let pairs: Vec<(f64, f64)> = pairs.collect();
+    let (colour, words) = match pairs[..] {
+        [] => (tokens.warn, format!("the baseline says {}", baseline.answer)),
+        [(value, other)] => {
+            let sign = if value > other { "above" } else { "below" };
+            let words = format!("{} {sign} the baseline", units::significant((value - other).abs()));
             (tokens.text_soft, words)
         }
-        _ => (tokens.warn, format!("the baseline says {}", baseline.answer)),
+        _ => {
+            let most = pairs.iter().map(|(value, other)| (value - other).abs());
+            let most = units::significant(most.fold(0.0, f64::max));
+            (tokens.text_soft, format!("within {most} of the baseline"))
+        }
     };
     word_ui(ui, icons::ICON_DIFFERENCE, colour, &words);
 }

@@ -107,6 +107,7 @@ fn trial(answer: &str, microseconds: f64) -> Trial {
     let of = |class: usize| if class.to_string() == answer { 0.91 } else { 0.01 };
     Trial {
         answer: answer.to_owned(),
+        values: Vec::new(),
         probabilities: (0..10).map(|class| (class.to_string(), of(class))).collect(),
         microseconds,
     }
@@ -188,6 +189,7 @@ fn answers_stand_side_by_side_with_truth_agreement_and_cost() {
     asked(&mut stage);
     stage.state_mut().model.trial.result = Some(Ok(Tried {
         truth: Some("3".to_owned()),
+        true_values: Vec::new(),
         sample: sample("3", &[], Some(digit())),
         trials: vec![(BASELINE, Ok(trial("3", 40.0))), (SMALLER, Ok(trial("5", 10.0)))],
     }));
@@ -212,6 +214,7 @@ fn answers_stand_side_by_side_with_truth_agreement_and_cost() {
     assert_eq!(questions.last().unwrap().0, [BASELINE, SMALLER, NOT_MEASURED]);
     stage.state_mut().model.trial.result = Some(Ok(Tried {
         truth: Some("3".to_owned()),
+        true_values: Vec::new(),
         sample: sample("3", &[], Some(digit())),
         trials: vec![
             (BASELINE, Ok(trial("3", 40.0))),
@@ -232,6 +235,7 @@ fn a_table_s_fields_start_from_a_test_row_and_a_changed_one_is_asked() {
     let cells = [("petal length", "4.9"), ("petal width", "1.5")];
     stage.state_mut().model.trial.result = Some(Ok(Tried {
         truth: Some("versicolor".to_owned()),
+        true_values: Vec::new(),
         sample: sample("versicolor", &cells, None),
         trials: vec![(RunId(7), Ok(trial("versicolor", 2.0)))],
     }));
@@ -250,6 +254,70 @@ fn a_table_s_fields_start_from_a_test_row_and_a_changed_one_is_asked() {
     assert!(says(&stage, "is no number; type one"));
     press(&mut stage, "Use it");
     assert_eq!(asked(&mut stage), [(vec![RunId(7)], TryInput::TestRow(0))]);
+}
+
+fn of_values(values: &[(&str, f64)]) -> Trial {
+    let texts = values.iter().map(|(_, value)| crate::spec::units::significant(*value));
+    Trial {
+        answer: texts.collect::<Vec<_>>().join(", "),
+        values: named(values),
+        probabilities: Vec::new(),
+        microseconds: 2.0,
+    }
+}
+
+fn named(values: &[(&str, f64)]) -> Vec<(String, f64)> {
+    values
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), *value))
+        .collect()
+}
+
+#[test]
+fn differences_of_values_are_those_of_the_numbers_and_not_of_the_rounded_texts() {
+    let mut stage = stage(digits());
+    asked(&mut stage);
+    let tried = |baseline: f64, smaller: f64| Tried {
+        truth: Some("114397".to_owned()),
+        true_values: named(&[("price", 114_397.0)]),
+        sample: sample("114397", &[("area", "36.8")], None),
+        trials: vec![
+            (BASELINE, Ok(of_values(&[("price", baseline)]))),
+            (SMALLER, Ok(of_values(&[("price", smaller)]))),
+        ],
+    };
+    stage.state_mut().model.trial.result = Some(Ok(tried(104_351.05, 113_974.46)));
+    stage.run();
+    for words in ["off by 10000", "off by 423", "9620 above the baseline"] {
+        assert!(says(&stage, words), "{words}");
+    }
+    // Both are 104000 in three digits.
+    stage.state_mut().model.trial.result = Some(Ok(tried(104_351.0, 104_229.0)));
+    stage.run();
+    assert!(says(&stage, "122 below the baseline") && !says(&stage, "agrees with baseline"));
+    stage.state_mut().model.trial.result = Some(Ok(tried(104_351.0, 104_351.0)));
+    stage.run();
+    assert!(says(&stage, "agrees with baseline"));
+}
+
+#[test]
+fn several_values_stand_in_lines_of_their_own() {
+    let mut stage = stage(digits());
+    asked(&mut stage);
+    stage.state_mut().model.trial.result = Some(Ok(Tried {
+        truth: Some("1.51, 1.09".to_owned()),
+        true_values: named(&[("value +1", 1.51), ("value +2", 1.09)]),
+        sample: sample("1.51, 1.09", &[("value_0", "1.35")], None),
+        trials: vec![
+            (BASELINE, Ok(of_values(&[("value +1", 1.33), ("value +2", 0.82)]))),
+            (SMALLER, Ok(of_values(&[("value +1", 1.325), ("value +2", 0.84)]))),
+        ],
+    }));
+    stage.run();
+    for words in ["value +2", "0.820", "0.180", "0.250", "within 0.0200 of the baseline"] {
+        assert!(says(&stage, words), "{words}");
+    }
+    assert!(!says(&stage, "the baseline says"));
 }
 
 #[test]
