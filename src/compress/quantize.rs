@@ -88,6 +88,36 @@ pub fn quantize(
     Ok(on_grids)
 }
 
+impl OnGrids {
+    /// Whether no layer's weights are put on a grid.
+    pub fn is_empty(&self) -> bool {
+        with_grid(&self.model).all(|layer| self.ranges.protected.contains(&layer))
+    }
+}
+
+/// The layers whose weights are put on a grid.
+fn with_grid(model: &ModelSpec) -> impl Iterator<Item = usize> {
+    let layers = model.layers.iter().enumerate().filter(|(_, kind)| has_grid(kind));
+    layers.map(|(layer, _)| layer)
+}
+
+/// Layers with weights to protect, in words.
+fn protectable(model: &ModelSpec) -> String {
+    let known: Vec<String> = with_grid(model).map(|layer| layer.to_string()).collect();
+    format!("protect any of {}", known.join(", "))
+}
+
+/// All `layers` are layers of the network.
+pub fn require_layers(model: &ModelSpec, layers: &[usize]) -> Result<(), Failure> {
+    match layers.iter().find(|&&layer| layer >= model.layers.len()) {
+        None => Ok(()),
+        Some(layer) => {
+            let what = format!("there is no layer {layer}; the network has {}", model.layers.len());
+            Err(Failure::new("protect", what, protectable(model)))
+        }
+    }
+}
+
 /// Whether the layer's weights are put on a grid.
 fn has_grid(layer: &LayerSpec) -> bool {
     layer.multiplies() || matches!(layer, LayerSpec::Recurrent { .. })
@@ -98,21 +128,24 @@ pub fn protected(model: &ModelSpec, protect: &Protect) -> Result<Option<Vec<usiz
     let Protect::Layers(layers) = protect else {
         return Ok(None);
     };
+    require_layers(model, layers)?;
     let folded = folded_layers(model);
     let place = |&layer: &usize| {
-        let kind = model.layers.get(layer).filter(|kind| has_grid(kind));
         let place = folded.iter().position(|&kept| kept == layer);
-        kind.and(place).ok_or_else(|| {
-            let what = match model.layers.get(layer) {
-                Some(kind) => format!("layer {layer} ({}) is not quantized", kind.name()),
-                None => format!("there is no layer {layer}; the network has {}", model.layers.len()),
-            };
-            let with_weights = model.layers.iter().enumerate().filter(|(_, kind)| has_grid(kind));
-            let known: Vec<String> = with_weights.map(|(layer, _)| layer.to_string()).collect();
-            Failure::new("protect", what, format!("protect any of {}", known.join(", ")))
+        place.filter(|_| has_grid(&model.layers[layer])).ok_or_else(|| {
+            let what = format!("layer {layer} ({}) is not quantized", model.layers[layer].name());
+            Failure::new("protect", what, protectable(model))
         })
     };
-    layers.iter().map(place).collect::<Result<_, _>>().map(Some)
+    let places = layers.iter().map(place).collect::<Result<_, _>>()?;
+    if with_grid(model).all(|layer| layers.contains(&layer)) {
+        return Err(Failure::new(
+            "protect",
+            "every layer is protected, nothing is quantized",
+            "protect fewer layers",
+        ));
+    }
+    Ok(Some(places))
 }
 
 #[cfg(test)]
@@ -133,12 +166,14 @@ mod tests {
             ],
         };
         let of = |layers: &[usize]| protected(&model, &Protect::Layers(layers.to_vec()));
-        assert_eq!(of(&[0, 4]).unwrap(), Some(vec![0, 2]));
+        assert_eq!(of(&[4]).unwrap(), Some(vec![2]));
         assert_eq!(of(&[]).unwrap(), Some(Vec::new()));
         for (layer, word) in [(1, "batch norm"), (9, "no layer 9")] {
             let failure = of(&[layer]).unwrap_err();
             assert!(failure.to_string().contains(word), "{failure}");
             assert!(failure.to_string().contains("0, 4"), "{failure}");
         }
+        let failure = of(&[4, 0]).unwrap_err().to_string();
+        assert!(failure.contains("nothing is quantized"), "{failure}");
     }
 }

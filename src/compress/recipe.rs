@@ -154,6 +154,7 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     /// The step before which the person asked to stop, if so.
     fn apply(&mut self, step: &RecipeStep) -> Result<Option<usize>, Failure> {
+        quantize::require_layers(&self.plan.model, step.protected())?;
         match step {
             RecipeStep::Units(step) => self.units(step),
             RecipeStep::Weights(step) => self.weights(step),
@@ -195,6 +196,11 @@ impl Work<'_> {
     ) -> Result<Option<usize>, Failure> {
         let on_grids = quantize::quantize(&self.plan, &self.weights, self.dataset, options, dense, self.control)?;
         let plan = on_grids.plan()?;
+        if on_grids.is_empty() {
+            let text = "Every layer stays in floating point: no fewer would keep the score; tolerate more points, or train on \
+                        the grids with int8-qat";
+            self.sink.emit(Event::Note { text: text.to_owned() })?;
+        }
         self.form = on_grids.form();
         self.replace(on_grids.model, on_grids.weights);
         if epochs == 0 {

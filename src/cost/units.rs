@@ -1,6 +1,7 @@
 //! How many units of each group stay: by arithmetic alone, so that what a recipe will leave is known before anything is removed.
 
 use super::{model_bytes, multiply_adds};
+use crate::spec::units::significant;
 use crate::spec::{Coupling, LayerSpec, ModelSpec, PruneUnits, ShapeError, UnitKind, UnitTarget};
 
 /// The network that is left when units are removed: their number in each group of the network's coupling.
@@ -20,7 +21,7 @@ pub enum UnitError {
     #[error("no layer has units that can be removed; {0}")]
     Nothing(&'static str),
     #[error(
-        "{what} can't be brought to {asked} of what they were: {least:.3} is left where every layer keeps a single unit"
+        "{what} can't be brought to {asked} of what they were: {least} is left where every layer keeps a single unit"
     )]
     Unreachable {
         what: &'static str,
@@ -108,7 +109,7 @@ fn reach(
         return Err(UnitError::Unreachable {
             what,
             asked: share.to_string(),
-            least: format!("{least:.3}"),
+            least: significant(least),
         });
     }
     while high - low > 1 {

@@ -250,9 +250,35 @@ fn layers_are_protected_by_hand_and_by_themselves() {
         other => panic!("{other:?}"),
     };
     assert_eq!(protected("int8-static:protect=2"), [2]);
-    assert_eq!(protected("int8-dynamic:protect=0,2"), [0, 2]);
+    assert_eq!(protected("int8-dynamic:protect=0"), [0]);
     // Anything may be lost, so nothing is protected.
     assert!(protected("int4:tolerate=100").is_empty());
+}
+
+#[test]
+fn what_is_to_be_protected_is_there_and_something_is_left_to_do() {
+    for (recipe, word) in [
+        ("weights:0.8:protect=77", "no layer 77; the network has 3"),
+        ("units:0.4:protect=0,999", "no layer 999"),
+        ("lowrank:rank=0.2:protect=3", "no layer 3"),
+        ("blocks:0.5:protect=3", "no layer 3"),
+        ("int8-static:protect=3", "no layer 3"),
+        ("int8-static:protect=0,2", "nothing is quantized"),
+        ("int8-dynamic:protect=2,0", "nothing is quantized"),
+        ("int8-qat:epochs=1:protect=0,2", "nothing is quantized"),
+        ("int4:protect=0,2", "nothing is quantized"),
+    ] {
+        let sink = Recorder::default();
+        let applied = apply(
+            &recipe.parse().unwrap(),
+            origin(&parent()),
+            Kept::default(),
+            &sink.control,
+            &sink,
+        );
+        let failure = applied.unwrap_err().to_string();
+        assert!(failure.contains(word), "{recipe}: {failure}");
+    }
 }
 
 #[test]

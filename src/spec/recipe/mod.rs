@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Quantization;
+use super::{Protect, Quantization};
 
 pub use distil::Lesson;
 pub use knob::{Choice, FLAG, Knob, KnobKind, Values};
@@ -130,6 +130,24 @@ impl RecipeStep {
             Self::Finetune { epochs } | Self::Int8Qat { epochs, .. } | Self::Int4 { epochs, .. } => *epochs,
             Self::Distil(lesson) => lesson.epochs,
             Self::Fp16 | Self::Int8Static(_) | Self::Int8Dynamic { .. } => 0,
+        }
+    }
+
+    /// The layers that it is told to leave as they are.
+    pub fn protected(&self) -> &[usize] {
+        match self {
+            Self::Weights(weights) => &weights.protect,
+            Self::Units(units) => &units.protect,
+            Self::Blocks(blocks) => &blocks.protect,
+            Self::LowRank(step) => &step.protect,
+            Self::Int8Dynamic { protect } => protect,
+            Self::Int8Static(options) | Self::Int8Qat { options, .. } | Self::Int4 { options, .. } => {
+                match &options.protect {
+                    Protect::Layers(layers) => layers,
+                    Protect::Auto { .. } => &[],
+                }
+            }
+            Self::Fp16 | Self::Finetune { .. } | Self::Distil(_) => &[],
         }
     }
 
