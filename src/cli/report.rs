@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
-use crate::spec::{DatasetSummary, Finding, MemoryLedger, Metrics, Run, RunPlan, Task, units};
+use crate::spec::{DatasetSummary, Finding, MemoryLedger, Metrics, Recipe, Run, RunId, RunPlan, Task, units};
 
 /// Rows under titles, columns two spaces apart; columns that hold figures are right-aligned.
 pub fn table(titles: &[&str], rows: &[Vec<String>]) -> String {
@@ -70,14 +70,14 @@ pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Runs as objects: `score` and `metric` of the exported file, which is called `accuracy` too where it is one.
-pub fn objects(runs: &[Run]) -> Result<Vec<Value>, serde_json::Error> {
-    runs.iter().map(object).collect()
-}
-
-/// One run of [`objects`].
-pub fn object(run: &Run) -> Result<Value, serde_json::Error> {
+/// A run as an object: `score` and `metric` of the exported file, which is called `accuracy` too where it is one; of a
+/// compression `recipe` and `parent`, whether it came to be measured or not.
+pub fn object(run: &Run, origin: Option<&(RunId, Recipe)>) -> Result<Value, serde_json::Error> {
     let mut value = serde_json::to_value(run)?;
+    if let (Some(fields), Some((parent, recipe))) = (value.as_object_mut(), origin) {
+        fields.insert("recipe".to_owned(), recipe.to_string().into());
+        fields.insert("parent".to_owned(), serde_json::to_value(parent)?);
+    }
     if let (Some(fields), Some(deployed)) = (value.as_object_mut(), &run.deployed) {
         fields.insert("score".to_owned(), deployed.accuracy.into());
         fields.insert("metric".to_owned(), run.metric().into());
@@ -85,7 +85,7 @@ pub fn object(run: &Run) -> Result<Value, serde_json::Error> {
             fields.remove("accuracy");
         }
         // The run that the others are held against is against nothing.
-        if deployed.against.or(deployed.parent).is_none() {
+        if run.timed_beside().is_none() {
             fields.insert("verdict".to_owned(), Value::Null);
             fields.insert("verdict_batch1".to_owned(), Value::Null);
         }
@@ -94,8 +94,11 @@ pub fn object(run: &Run) -> Result<Value, serde_json::Error> {
 }
 
 /// A run's outcome in a few lines.
-pub fn run(run: &Run, is_classical: bool) -> String {
+pub fn run(run: &Run, origin: Option<&(RunId, Recipe)>, is_classical: bool) -> String {
     let mut lines = vec![format!("{} {}: {}", run.run, run.name, run.status)];
+    if let Some((parent, recipe)) = origin {
+        lines.push(format!("  {parent} compressed by {recipe}"));
+    }
     if let Some(failure) = &run.failure {
         lines.push(format!("  {failure}"));
     }

@@ -34,7 +34,7 @@ pub fn demo(store: Store, seed: u64, json: bool) -> Result<String, CommandError>
     })?;
     let rows = desk.runs(&[baseline, variants.clone()].concat())?;
     let output = if json {
-        to_json(&report::objects(&rows)?)?
+        to_json(&desk.objects(&rows)?)?
     } else {
         comparison(&rows)
     };
@@ -174,10 +174,11 @@ pub fn train(store: Store, options: TrainArguments) -> Result<String, CommandErr
         return Err("the job made no run".into());
     };
     let output = if options.json {
-        to_json(&report::object(run)?)?
+        to_json(&desk.objects(&runs)?.first())?
     } else {
-        let plan = desk.store.run(run.run)?.plan;
-        report::run(run, plan.config.model.architecture.is_classical())
+        let record = desk.store.run(run.run)?;
+        let is_classical = record.plan.config.model.architecture.is_classical();
+        report::run(run, record.origin.as_ref(), is_classical)
     };
     desk.complete(&made, output)
 }
@@ -188,12 +189,24 @@ pub fn compress(store: Store, run: &str, recipes: &[String], json: bool) -> Resu
         .map(|recipe| recipe.parse::<Recipe>())
         .collect::<Result<Vec<_>, _>>()?;
     let run = store.find(run)?;
+    for row in store.rows()? {
+        let is_cut_short = matches!(row.run.status, RunStatus::Interrupted | RunStatus::Stopped);
+        if is_cut_short && recipes.iter().any(|recipe| row.came_of(run, recipe)) {
+            let Run { run, name, status, .. } = row.run;
+            report::tell(&format!(
+                "note: {run} ({name}) is {status}; `trimtab train --resume {run}` goes on with it"
+            ));
+        }
+    }
     let desk = Desk::open(store)?;
     let made = desk.perform(Job::Compress { run, recipes })?;
+    let children = desk.runs(&made)?;
     let output = if json {
-        to_json(&report::objects(&desk.runs(&made)?)?)?
+        to_json(&desk.objects(&children)?)?
     } else {
-        comparison(&desk.runs(&[vec![run], made.clone()].concat())?)
+        // It may have been deleted meanwhile.
+        let parent = desk.store.run(run).ok().map(|record| record.run);
+        comparison(&parent.into_iter().chain(children).collect::<Vec<_>>())
     };
     desk.complete(&made, output)
 }
@@ -216,7 +229,7 @@ pub fn compare(store: Store, runs: &[String], json: bool, csv: Option<PathBuf>) 
     let made = desk.perform(Job::Measure { runs: chosen })?;
     let rows = desk.runs(&made)?;
     if json {
-        return to_json(&report::objects(&rows)?);
+        return to_json(&desk.objects(&rows)?);
     }
     let mut described: Vec<(Run, RunPlan)> = Vec::with_capacity(rows.len());
     for row in rows {
@@ -315,19 +328,26 @@ pub fn predict(folder: &Path, csv: &Path, json: bool) -> Result<String, CommandE
                     class,
                     probabilities,
                 } => vec![label.clone(), units::percent(f64::from(probabilities[*class]))],
-                Prediction::Value { value } => vec![value.to_string()],
-                Prediction::Values { values } => values.iter().map(ToString::to_string).collect(),
+                Prediction::Value { value } => vec![digits(*value)],
+                Prediction::Values { values } => values.iter().copied().map(digits).collect(),
             };
             [vec![name(row)], cells].concat()
         })
         .collect();
     let mut titles = vec![if answers.names.is_empty() { "row" } else { "file" }];
     match answers.predictions.first() {
-        Some(Prediction::Value { .. }) => titles.push("value"),
-        Some(Prediction::Values { .. }) => titles.extend(answers.targets.iter().map(String::as_str)),
+        Some(Prediction::Value { .. } | Prediction::Values { .. }) => {
+            titles.extend(answers.targets.iter().map(String::as_str))
+        }
         _ => titles.extend(["label", "probability"]),
     }
     Ok(report::table(&titles, &rows))
+}
+
+/// A value with as many digits as the 32-bit output that it was made from holds.
+fn digits(value: f64) -> String {
+    let rounded: f64 = format!("{value:.6e}").parse().unwrap_or(value);
+    rounded.to_string()
 }
 
 /// The predictions, each with the name of its file where it has one, and of several values with their names.
@@ -535,6 +555,12 @@ impl Desk {
 
     pub fn runs(&self, runs: &[RunId]) -> Result<Vec<Run>, CommandError> {
         runs.iter().map(|&run| Ok(self.store.run(run)?.run)).collect()
+    }
+
+    /// Runs as [`report::object`]s.
+    pub fn objects(&self, runs: &[Run]) -> Result<Vec<serde_json::Value>, CommandError> {
+        let object = |run: &Run| Ok(report::object(run, self.store.run(run.run)?.origin.as_ref())?);
+        runs.iter().map(object).collect()
     }
 
     fn require_success(&self, runs: &[RunId]) -> Result<(), CommandError> {

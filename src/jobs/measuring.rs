@@ -78,9 +78,13 @@ impl Worker<'_> {
                 .map_or(Speed::Measured, |(_, recipe)| compress::speed(recipe));
             let (parent, recipe) = origin.unzip();
             let mut deployed = figures.deployed(recipe, parent, &contender.test, speed);
-            deployed.against = Some(baseline.record.run.run).filter(|&run| run != contender.record.run.run);
             let lock = self.store.lock_run(contender.record.run.run)?;
             let mut run = self.store.run(lock.run())?.run;
+            if run.run == baseline.record.run.run {
+                deployed.keep_verdicts(run.run, run.deployed.as_ref());
+            } else {
+                deployed.against = Some(baseline.record.run.run);
+            }
             run.deployed = Some(deployed);
             self.store.update_run(&lock, &run)?;
         }
@@ -104,6 +108,10 @@ impl Worker<'_> {
         let Some(deployed) = &record.run.deployed else {
             return Ok(Vec::new());
         };
+        let beside = record.run.timed_beside().map(|beside| bundle::Beside {
+            run: beside,
+            name: self.store.run(beside).ok().map(|record| record.run.name),
+        });
         let kind = classical::answering_file(self.store, run)?;
         let bytes = self.store.read_artifact(run, kind)?;
         let weights = match kind {
@@ -139,6 +147,7 @@ impl Worker<'_> {
                     run: &record.run,
                     compressions: &compressions,
                     deployed,
+                    beside: beside.as_ref(),
                     dataset: &record.plan.dataset,
                     model: &record.plan.model,
                 },

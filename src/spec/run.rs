@@ -174,6 +174,14 @@ impl Run {
             "accuracy"
         }
     }
+
+    /// The run that its verdicts are against; none where it has been timed beside no other, but as the one that those are held
+    /// against.
+    pub fn timed_beside(&self) -> Option<RunId> {
+        let deployed = self.deployed.as_ref()?;
+        let beside = deployed.against.or(deployed.parent);
+        beside.filter(|&beside| beside != self.run)
+    }
 }
 
 /// What a network costs and achieves where it is used: measured on its exported bytes, and only there.
@@ -197,7 +205,9 @@ pub struct Deployed {
     pub int8_layers: usize,
     /// Of the exported bytes.
     pub sha256: String,
-    /// The run that it was timed in turn with, and that the verdicts are against; none for that run itself.
+    /// The run that it was timed in turn with, and that the verdicts are against: its own number where it has been the first
+    /// of its measurements alone. None of a trained run that was that, and of a row of an older program, which is against its
+    /// parent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub against: Option<RunId>,
     /// At batch 64.
@@ -214,6 +224,23 @@ impl Deployed {
         self.recipe
             .as_ref()
             .map_or_else(|| "baseline".to_owned(), ToString::to_string)
+    }
+
+    /// Of the row of `run`, the first of a measurement, which is judged by none of the others: what its `former` row says of
+    /// it still holds.
+    pub fn keep_verdicts(&mut self, run: RunId, former: Option<&Self>) {
+        let is_judged = |former: &&Self| {
+            let verdicts = [former.verdict, former.verdict_batch1];
+            former.against.is_some() || verdicts != [Verdict::CannotTell; 2]
+        };
+        match former.filter(is_judged) {
+            Some(former) => {
+                self.against = former.against;
+                self.verdict = former.verdict;
+                self.verdict_batch1 = former.verdict_batch1;
+            }
+            None => self.against = self.parent.map(|_| run),
+        }
     }
 }
 

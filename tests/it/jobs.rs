@@ -346,6 +346,9 @@ fn a_finished_network_can_be_compressed_and_what_comes_of_it_further() {
     let child = run(&engine, by(parent, "weights:0.8")).unwrap()[0];
     let further = run(&engine, by(child, "finetune:2+int8-static")).unwrap()[0];
     let of = |run| store.run(run).unwrap();
+    // What it was found to be beside its parent still holds where others were held against it.
+    assert_eq!(of(child).run.timed_beside(), Some(parent));
+    assert_eq!(of(further).run.timed_beside(), Some(child));
     assert_eq!(
         of(further).origin,
         Some((child, "finetune:2+int8-static".parse().unwrap()))

@@ -9,7 +9,8 @@ use crate::spec::{
 
 use crate::deploy::score::BATCH;
 
-use super::write::{Contents, text_encoding};
+use super::encoding::encoding;
+use super::write::Contents;
 use super::{CLASSIC_FILE, CONFIG_FILE, LABELS_FILE, MODEL_FILE, PREPROCESSING_FILE, WEIGHTS_FILE};
 
 /// Where the network comes from.
@@ -19,9 +20,19 @@ pub struct Lineage<'a> {
     /// How it was made from the run that was trained, the first first; empty for that run itself.
     pub compressions: &'a [Compression],
     pub deployed: &'a Deployed,
+    /// What the verdicts on its times are against.
+    pub beside: Option<&'a Beside>,
     pub dataset: &'a DatasetSummary,
     /// The network as exported.
     pub model: &'a ModelSpec,
+}
+
+/// A run that another was timed in turn with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Beside {
+    pub run: RunId,
+    /// None where it has been deleted.
+    pub name: Option<String>,
 }
 
 /// One step on the way from a trained run to a compressed one.
@@ -36,10 +47,14 @@ pub struct Compression {
 
 impl Compression {
     fn run(&self) -> String {
-        match &self.name {
-            Some(name) => format!("run {} ({name})", self.of),
-            None => format!("run {}, which has been deleted", self.of),
-        }
+        named(self.of, self.name.as_deref())
+    }
+}
+
+fn named(run: RunId, name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("run {run} ({name})"),
+        None => format!("run {run}, which has been deleted"),
     }
 }
 
@@ -224,7 +239,7 @@ fn again(compressions: &[Compression]) -> Vec<String> {
 }
 
 fn figures(contents: &Contents<'_>) -> Vec<String> {
-    let Lineage { deployed, .. } = contents.lineage;
+    let Lineage { deployed, beside, .. } = contents.lineage;
     let score = contents.score;
     let mut items = Vec::new();
     if let Some(accuracy) = score.accuracy {
@@ -247,14 +262,11 @@ fn figures(contents: &Contents<'_>) -> Vec<String> {
         "Size: {} bytes, {} after zstd",
         deployed.size_bytes, deployed.zstd_bytes
     ));
-    // The run that the others are held against is against nothing.
-    let is_against = deployed.against.or(deployed.parent).is_some();
     let latency = |batch: usize, time: LatencySummary, verdict: Verdict| {
-        let against = if is_against {
-            format!(", against the baseline: {verdict}")
-        } else {
-            String::new()
-        };
+        // The run that the others are held against is against nothing.
+        let against = beside.map_or_else(String::new, |Beside { run, name }| {
+            format!("; timed in turn with {}: {verdict}", named(*run, name.as_deref()))
+        });
         let [median, p10, p90] = [time.median, time.p10, time.p90].map(units::significant);
         let rounds = time.n;
         format!("Latency at batch {batch}: median {median} µs (p10 {p10}, p90 {p90}, {rounds} rounds){against}")
@@ -269,8 +281,14 @@ fn figures(contents: &Contents<'_>) -> Vec<String> {
         format!("{}, one thread; there is no ONNX form", deployed.engine)
     } else {
         format!(
-            "Trimtab's runtime on {}, one thread, {} layers in int8",
-            deployed.engine, deployed.int8_layers
+            "Trimtab's runtime on {}, one thread{}, {} layers in int8",
+            deployed.engine,
+            if in_nibbles(deployed) {
+                ", weights of dense layers in 4 bits"
+            } else {
+                ""
+            },
+            deployed.int8_layers
         )
     });
     if deployed.speed == Speed::Simulated {
@@ -279,6 +297,12 @@ fn figures(contents: &Contents<'_>) -> Vec<String> {
         );
     }
     items
+}
+
+/// Whether dense layers are stored in 4 bits.
+fn in_nibbles(deployed: &Deployed) -> bool {
+    let steps = deployed.recipe.iter().flat_map(|recipe| &recipe.steps);
+    steps.into_iter().any(|step| matches!(step, RecipeStep::Int4 { .. }))
 }
 
 /// Whether layers find the range of what they read in each batch.
@@ -307,10 +331,11 @@ fn usage(contents: &Contents<'_>) -> Vec<String> {
         InputForm::Window { .. } => "a CSV file of steps in their order, whose last ones say what follows",
         InputForm::Text { .. } => "a CSV file of texts, or a folder of .txt files",
     };
+    let encoded = encoding(contents.preprocessing);
     let predict = format!("`trimtab predict THIS_FOLDER ROWS` needs this folder and nothing else; ROWS is {rows}");
     if contents.config.model.architecture.is_classical() {
         let arrays = format!("`{CLASSIC_FILE}`: the model as plain arrays, which Python's safetensors reads");
-        return vec![predict, arrays];
+        return vec![predict, arrays, encoded];
     }
     let mut items = vec![
         predict,
@@ -330,8 +355,8 @@ fn usage(contents: &Contents<'_>) -> Vec<String> {
                 .join(", ")
         ),
         format!("`{WEIGHTS_FILE}`: the weights in floating point, in PyTorch's layout and names"),
+        encoded,
     ];
-    items.extend(text_encoding(contents.preprocessing));
     if deployed.int8_layers > 0 {
         items.push(
             "ONNX Runtime on x86 processors without VNNI saturates 8-bit sums: set its session option \

@@ -3,10 +3,11 @@
 //! needs.
 
 mod card;
+mod encoding;
 mod open;
 mod write;
 
-pub use card::{Compression, Lineage};
+pub use card::{Beside, Compression, Lineage};
 pub use open::{Answers, Bundle, Loader, Prediction, no_baseline, open, predict};
 pub use write::{Contents, Model, write};
 

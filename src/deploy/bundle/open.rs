@@ -107,7 +107,13 @@ pub fn open(dir: &Path, baseline: Loader) -> Result<Bundle, BundleError> {
     let model_path = dir.join(model_file);
     let model_bytes = read(&model_path)?;
     let exported = if is_network {
-        Exported::load(&model_bytes).map_err(|error| error.to_string())
+        Exported::load(&model_bytes).map_err(|error| {
+            let text = error.to_string();
+            // What the runtime proposes of any model, the folder says in its own words.
+            text.strip_suffix("; export the model again")
+                .unwrap_or(&text)
+                .to_owned()
+        })
     } else {
         baseline(&model_bytes)
     };

@@ -152,6 +152,7 @@ impl Trained {
                 run: &self.run,
                 compressions: &self.compressions,
                 deployed: &self.deployed,
+                beside: None,
                 dataset: &self.dataset,
                 model: &self.model,
             },
@@ -252,6 +253,20 @@ fn the_card_tells_what_how_and_how_well() {
     ] {
         assert!(text.contains(word), "{word} is not in:\n{text}");
     }
+    assert!(!text.contains("timed in turn"), "{text}");
+    let beside = |name: Option<&str>| Beside {
+        run: RunId(9),
+        name: name.map(str::to_owned),
+    };
+    for (beside, words) in [
+        (beside(Some("other")), "timed in turn with run r9 (other): "),
+        (beside(None), "timed in turn with run r9, which has been deleted: "),
+    ] {
+        let mut contents = trained.contents();
+        contents.lineage.beside = Some(&beside);
+        let text = card::card(&contents, "00ff");
+        assert_eq!(text.matches(words).count(), 2, "{text}");
+    }
 }
 
 #[test]
@@ -307,6 +322,9 @@ fn an_empty_folder_is_filled_and_a_full_one_refused() {
     let dir = home.path().join("export");
     fs::create_dir(&dir).unwrap();
     write(&dir, &trained.contents()).unwrap();
+    // No name is too long for the folder that it is made in.
+    write(&home.path().join("n".repeat(255)), &trained.contents()).unwrap();
+    fs::remove_dir_all(home.path().join("n".repeat(255))).unwrap();
     let before = entries(&dir);
     let error = write(&dir, &trained.contents()).unwrap_err().to_string();
     assert!(error.contains("exists already"), "{error}");

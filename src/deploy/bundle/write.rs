@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::data::Samples;
-use crate::spec::{InputForm, Metrics, Preprocessing, RunConfig, TargetTransform, Vocabulary, annotated_toml};
+use crate::spec::{Metrics, Preprocessing, RunConfig, TargetTransform, annotated_toml};
 
 use super::card::{Lineage, card};
+use super::encoding::encoding;
 use super::{
     CARD_FILE, CLASSIC_FILE, CONFIG_FILE, LABELS_FILE, Loader, MODEL_FILE, PREPROCESSING_FILE, WEIGHTS_FILE,
     label_line, no_baseline, open,
@@ -90,18 +91,19 @@ pub fn write(dir: &Path, contents: &Contents<'_>) -> Result<(), BundleError> {
 }
 
 fn temporary_beside(dir: &Path) -> Result<PathBuf, BundleError> {
-    let Some(name) = dir.file_name() else {
+    if dir.file_name().is_none() {
         return Err(BundleError::File {
             path: dir.to_owned(),
             problem: "is not a name for a new folder".to_owned(),
             remedy: "name a new folder",
         });
-    };
+    }
     let parent = match dir.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     };
-    let temporary = parent.join(format!(".{}.{}.partial", name.to_string_lossy(), std::process::id()));
+    // Without the folder's name, which may be as long as names can be.
+    let temporary = parent.join(format!(".{}.partial", std::process::id()));
     fs::create_dir_all(&temporary).map_err(cannot(&temporary))?;
     Ok(temporary)
 }
@@ -134,40 +136,19 @@ fn fill(dir: &Path, contents: &Contents<'_>) -> Result<(), BundleError> {
     save(CARD_FILE, card(contents, &sha256(contents.model.bytes())).as_bytes())
 }
 
-/// The preprocessing as JSON; of texts with a sentence on how they are encoded, which only people read.
+/// The preprocessing as JSON, with its meaning in words, which only people read.
 fn preprocessing_text(preprocessing: &Preprocessing) -> Result<String, serde_json::Error> {
     #[derive(Serialize)]
     struct Written<'a> {
         #[serde(flatten)]
         preprocessing: &'a Preprocessing,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        encoding: Option<String>,
+        encoding: String,
     }
-    let encoding = text_encoding(preprocessing);
+    let encoding = encoding(preprocessing);
     Ok(serde_json::to_string_pretty(&Written {
         preprocessing,
         encoding,
     })? + "\n")
-}
-
-/// How a text becomes the network's input, for who does it without this program.
-pub(super) fn text_encoding(preprocessing: &Preprocessing) -> Option<String> {
-    let InputForm::Text { vocabulary, .. } = &preprocessing.form else {
-        return None;
-    };
-    let steps = preprocessing.shape.positions();
-    let tokens = match vocabulary {
-        Vocabulary::Bytes => "a byte of its UTF-8 is the token byte + 1".to_owned(),
-        Vocabulary::Words { .. } => {
-            "in lower case, every run of letters and digits is a word, as is every other character that is no blank; \
-             the word at place p of the list, from 0, is the token p + 2, any other word the token 1"
-                .to_owned()
-        }
-    };
-    Some(format!(
-        "A text is taken without blanks at its ends; {tokens}. The first {steps} tokens are kept, and a shorter text has \
-         zeros in front, to {steps} tokens in all"
-    ))
 }
 
 /// Reads the folder back and scores it: what is given away must be what was measured.
