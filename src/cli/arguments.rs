@@ -251,7 +251,7 @@ pub enum BenchPart {
         /// Only the files whose name contains this
         #[arg(long, value_name = "NAME")]
         only: Option<String>,
-        /// Leave the files there, with inputs and what the runtime makes of them (NAME.onnx, NAME.inputs, NAME.outputs: f32, little endian)
+        /// Leave the files there, and time them with --json alone: with inputs and what the runtime makes of them (NAME.onnx, NAME.inputs, NAME.outputs: f32, little endian)
         #[arg(long, value_name = "DIR")]
         files: Option<PathBuf>,
         /// For each line `NAME BATCH` of standard input, run one round of that file and print microseconds a call and calls

@@ -85,8 +85,12 @@ pub fn runtime(part: &BenchPart) -> Result<String, CommandError> {
         take_turns(&files)?;
         return Ok(String::new());
     }
-    if folder.is_some() && !json {
-        return Ok(String::new());
+    if let (Some(folder), false) = (folder, json) {
+        let count = files.len();
+        return Ok(format!(
+            "wrote {count} files with their inputs and outputs into {}\n",
+            folder.display()
+        ));
     }
     let mut lines = String::new();
     let mut rows = Vec::new();

@@ -41,16 +41,28 @@ pub fn climb(
     let run = store.find(run)?;
     let rows = store.rows()?;
     let known = |recipe: &Recipe| {
-        let mut rungs = rows.iter().rev();
-        let found = rungs.find(|row| row.came_of(run, recipe) && row.run.status == RunStatus::Finished);
-        found.map(|row| row.run.run)
+        let rungs = || rows.iter().rev().filter(|row| row.came_of(run, recipe));
+        let finished = rungs().find(|row| row.run.status == RunStatus::Finished);
+        finished.or_else(|| rungs().next()).map(|row| &row.run)
     };
-    let (there, missing): (Vec<_>, Vec<_>) = ladder.rungs.into_iter().partition(|recipe| known(recipe).is_some());
-    let there: Vec<RunId> = there.iter().filter_map(known).collect();
+    let mut there = Vec::new();
+    let mut begun = Vec::new();
+    let mut missing = Vec::new();
+    for recipe in ladder.rungs {
+        match known(&recipe) {
+            Some(rung) if rung.status == RunStatus::Finished => there.push(rung.run),
+            Some(rung) => begun.push(rung.run),
+            None => missing.push(recipe),
+        }
+    }
     let desk = Desk::open(store)?;
     let mut made = Vec::new();
+    // What was cut short or failed is the same run again.
+    for rung in begun {
+        made.extend(desk.perform(Job::Resume { run: rung })?);
+    }
     if !missing.is_empty() {
-        made = desk.perform(Job::Compress { run, recipes: missing })?;
+        made.extend(desk.perform(Job::Compress { run, recipes: missing })?);
     }
     let finished = desk.runs(&made)?;
     let finished = finished.iter().filter(|run| run.status == RunStatus::Finished);
@@ -66,7 +78,7 @@ pub fn climb(
     let recommended = compare::recommend(baseline, &rows, &budget, options.save);
     let output = if json {
         to_json(&Climbed {
-            runs: report::objects(&rows)?,
+            runs: desk.objects(&rows)?,
             recommended,
         })?
     } else {

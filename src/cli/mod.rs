@@ -98,7 +98,7 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
             change,
             tolerate,
             json,
-        } => sensitivity::run(store(place)?, &run, (change, tolerate), json),
+        } => sensitivity::run(reading(place)?, &run, (change, tolerate), json),
         Command::Ladder { run: None, .. } => ladder::print(),
         Command::Ladder {
             run: Some(run),
@@ -107,33 +107,33 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
             json,
         } => ladder::climb(store(place)?, &run, file.as_deref(), &budget, json),
         Command::Compare { runs, json, csv } => work::compare(store(place)?, &runs, json, csv),
-        Command::Export { run, to } => work::export(store(place)?, &run, &to),
+        Command::Export { run, to } => work::export(reading(place)?, &run, &to),
         Command::Get { name } => work::get(store(place)?, name.as_deref()),
         Command::Predict { folder, csv, json } => work::predict(&folder, &csv, json),
         Command::Runs { json } => runs::list(&reading(place)?, json),
         Command::Show { run, json } => runs::show(&reading(place)?, &run, json),
         Command::Curves { run, csv } => runs::curves(&reading(place)?, &run, csv),
-        Command::Delete { runs } => runs::delete(&store(place)?, &runs),
+        Command::Delete { runs } => runs::delete(&directory(place)?, &runs),
         Command::Datasets {
             dataset,
             rows,
             set,
             json,
         } => work::datasets(dataset, rows, &set, json),
-        Command::FindRate(options) => probe::run(store(place)?, &options, Probe::LearningRate),
+        Command::FindRate(options) => probe::run(reading(place)?, &options, Probe::LearningRate),
         Command::FindBatch { options, budget } => {
             let probe = Probe::LargestBatch { budget_bytes: budget };
-            probe::run(store(place)?, &options, probe)
+            probe::run(reading(place)?, &options, probe)
         }
-        Command::Throughput(options) => probe::run(store(place)?, &options, Probe::Throughput),
-        Command::Workers(options) => probe::run(store(place)?, &options, Probe::Workers),
+        Command::Throughput(options) => probe::run(reading(place)?, &options, Probe::Throughput),
+        Command::Workers(options) => probe::run(reading(place)?, &options, Probe::Workers),
         Command::Profile { options, steps } => {
             let steps = steps as usize;
-            probe::run(store(place)?, &options, Probe::Profile { steps })
+            probe::run(reading(place)?, &options, Probe::Profile { steps })
         }
         Command::LearningCurve { options, points, folds } => {
             let (points, folds) = (points as usize, folds as usize);
-            probe::run(store(place)?, &options, Probe::LearningCurve { points, folds })
+            probe::run(reading(place)?, &options, Probe::LearningCurve { points, folds })
         }
         Command::Bench { part: Some(part), .. } => bench::runtime(&part),
         Command::Bench {
@@ -149,16 +149,21 @@ fn run(arguments: Arguments, open_window: OpenWindow) -> Result<String, CommandE
     }
 }
 
+fn directory(place: Option<PathBuf>) -> Result<PathBuf, StoreError> {
+    place.map_or_else(Store::default_dir, Ok)
+}
+
 fn store(place: Option<PathBuf>) -> Result<Store, CommandError> {
-    let place = place.map_or_else(Store::default_dir, Ok)?;
-    Ok(Store::open(&place)?)
+    Ok(Store::open(&directory(place)?)?)
 }
 
 /// The store of a command that changes nothing: one that cannot be written will do.
 fn reading(place: Option<PathBuf>) -> Result<Store, CommandError> {
-    let place = place.map_or_else(Store::default_dir, Ok)?;
+    let place = directory(place)?;
     match Store::open(&place) {
-        Err(read_only @ StoreError::ReadOnly { .. }) => Ok(Store::open_to_read(&place).map_err(|_| read_only)?),
+        Err(error @ (StoreError::ReadOnly { .. } | StoreError::Full { .. })) => {
+            Ok(Store::open_to_read(&place).map_err(|_| error)?)
+        }
         other => Ok(other?),
     }
 }

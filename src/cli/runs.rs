@@ -1,17 +1,19 @@
 //! Looking at what is in the store, and deleting it.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use super::{CommandError, report, to_json};
 use crate::advice;
-use crate::spec::{Run, RunId, annotated_toml, units};
-use crate::store::Store;
+use crate::spec::{Run, RunId, RunStatus, annotated_toml, units};
+use crate::store::{RunRow, Store, StoreError};
 use crate::timeline::RunView;
 
 pub fn list(store: &Store, json: bool) -> Result<String, CommandError> {
-    let runs = store.runs()?;
+    let runs = store.rows()?;
     if json {
-        return to_json(&report::objects(&runs)?);
+        let objects = runs.iter().map(|row| report::object(&row.run, row.origin.as_ref()));
+        return to_json(&objects.collect::<Result<Vec<_>, _>>()?);
     }
     if runs.is_empty() {
         return Ok(format!(
@@ -28,16 +30,15 @@ pub fn list(store: &Store, json: bool) -> Result<String, CommandError> {
     ))
 }
 
-fn row(run: &Run) -> Vec<String> {
+fn row(row: &RunRow) -> Vec<String> {
+    let run = &row.run;
     let deployed = run.deployed.as_ref();
     let dash = || "-".to_owned();
     vec![
         run.run.to_string(),
         run.name.clone(),
         run.status.to_string(),
-        deployed
-            .and_then(|deployed| deployed.recipe.as_ref())
-            .map_or_else(dash, ToString::to_string),
+        row.origin.as_ref().map_or_else(dash, |(_, recipe)| recipe.to_string()),
         run.epochs.to_string(),
         deployed
             .map(|deployed| deployed.accuracy)
@@ -58,10 +59,10 @@ fn row(run: &Run) -> Vec<String> {
 pub fn show(store: &Store, run: &str, json: bool) -> Result<String, CommandError> {
     let record = store.run(store.find(run)?)?;
     if json {
-        return to_json(&report::object(&record.run)?);
+        return to_json(&report::object(&record.run, record.origin.as_ref())?);
     }
     let is_classical = record.plan.config.model.architecture.is_classical();
-    let mut text = report::run(&record.run, is_classical);
+    let mut text = report::run(&record.run, record.origin.as_ref(), is_classical);
     for note in &record.plan.dataset.notes {
         let _ = writeln!(text, "  data: {note}");
     }
@@ -108,8 +109,40 @@ pub fn curves(store: &Store, run: &str, csv: bool) -> Result<String, CommandErro
     Ok(report::table(&titles, &cells.map(Vec::from).collect::<Vec<_>>()))
 }
 
-pub fn delete(store: &Store, runs: &[String]) -> Result<String, CommandError> {
-    // All names are looked up before the first run goes, so that a slip of the pen deletes nothing.
+pub fn delete(directory: &Path, runs: &[String]) -> Result<String, CommandError> {
+    let (store, found) = match Store::open(directory) {
+        Ok(store) => {
+            let found = to_delete(&store, runs)?;
+            (store, found)
+        }
+        Err(full @ StoreError::Full { .. }) => {
+            let Ok(store) = Store::open_to_read(directory) else {
+                return Err(full.into());
+            };
+            let found = to_delete(&store, runs)?;
+            for (run, _) in &found {
+                store.make_room(*run)?;
+            }
+            drop(store);
+            let store = Store::open(directory).map_err(|error| match error {
+                StoreError::Full { path } => StoreError::NoRoomToDelete { path },
+                other => other,
+            })?;
+            (store, found)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut text = String::new();
+    for (run, name) in found {
+        store.delete_run(run)?;
+        let _ = writeln!(text, "deleted {run} ({name})");
+    }
+    Ok(text)
+}
+
+/// The runs that are meant, with their names, and a word on what is lost with them. All are looked up before the first one goes, so that a
+/// slip of the pen deletes nothing.
+fn to_delete(store: &Store, runs: &[String]) -> Result<Vec<(RunId, String)>, CommandError> {
     let mut found: Vec<(RunId, String)> = Vec::with_capacity(runs.len());
     for run in runs {
         let run = store.find_exactly(run)?;
@@ -117,10 +150,19 @@ pub fn delete(store: &Store, runs: &[String]) -> Result<String, CommandError> {
             found.push((run, store.run(run)?.run.name));
         }
     }
-    let mut text = String::new();
-    for (run, name) in found {
-        store.delete_run(run)?;
-        let _ = writeln!(text, "deleted {run} ({name})");
+    let is_found = |run: RunId| found.iter().any(|(known, _)| *known == run);
+    for row in store.rows()? {
+        let Run { run, name, status, .. } = &row.run;
+        let is_cut_short = matches!(status, RunStatus::Interrupted | RunStatus::Stopped);
+        if let Some((of, _)) = row.origin
+            && is_cut_short
+            && is_found(of)
+            && !is_found(*run)
+        {
+            report::tell(&format!(
+                "note: {run} ({name}), which is {status}, can't be taken to its end without {of}"
+            ));
+        }
     }
-    Ok(text)
+    Ok(found)
 }

@@ -13,6 +13,7 @@ pub fn run(
     json: bool,
 ) -> Result<String, CommandError> {
     let run = store.find(run)?;
+    let metric = store.run(run)?.run.metric();
     let job = Job::Sensitivity { run, change, tolerated };
     let Finding::Sensitivity { sensitivity, .. } = Desk::open(store)?.find(job)? else {
         return Err("the answer was to another question".into());
@@ -20,10 +21,10 @@ pub fn run(
     if json {
         return to_json(&sensitivity);
     }
-    Ok(table(&sensitivity))
+    Ok(table(&sensitivity, metric))
 }
 
-fn table(sensitivity: &Sensitivity) -> String {
+fn table(sensitivity: &Sensitivity, metric: &str) -> String {
     let ranked = sensitivity.ranked();
     let rows: Vec<Vec<String>> = sensitivity
         .layers
@@ -46,13 +47,13 @@ fn table(sensitivity: &Sensitivity) -> String {
         "layer",
         "kind",
         "parameters",
-        "score",
+        metric,
         "points",
         "signal to noise",
         "rank",
     ];
     format!(
-        "{} one layer at a time, on the validation split; {:.4} as trained, {:.4} with all layers changed\n",
+        "{} one layer at a time, on the validation split; {metric} {:.4} as trained, {:.4} with all layers changed\n",
         sensitivity.change, sensitivity.baseline, sensitivity.all
     ) + &report::table(&titles, &rows)
         + "\nprotect=LAYER,... keeps layers as they were trained; rank 1 suffers most\n"

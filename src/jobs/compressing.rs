@@ -9,7 +9,7 @@ use crate::spec::{
     ArtifactKind, Command, Ended, Event, EventSink, Failure, MemoryLedger, Recipe, RecipeStep, RunId, RunPlan,
     RunStatus, Weights,
 };
-use crate::store::NewRun;
+use crate::store::{NewRun, StoreError};
 use crate::train;
 
 /// A finished run, ready to be compressed.
@@ -54,6 +54,10 @@ impl Worker<'_> {
     /// parent it comes to the same end.
     pub fn compress_again(&self, origin: (RunId, &Recipe), sink: StoreSink<'_>) -> Result<Vec<RunId>, JobError> {
         let (run, recipe) = origin;
+        if !self.is_there(run)? {
+            let what = format!("the run that it compresses, {run}, has been deleted");
+            return Err(Failure::new(format!("run {}", sink.run()), what, "compress another").into());
+        }
         let parent = self.parent(run)?;
         let kept = match self.store.find_artifact(sink.run(), ArtifactKind::Checkpoint)? {
             Some(bytes) => Kept::from_bytes(&bytes)?,
@@ -154,17 +158,29 @@ impl Worker<'_> {
         })
     }
 
-    /// Measures those of `children` that finished beside their parent.
+    /// Measures those of `children` that finished beside their parent, if that is still there.
     fn measure_finished(&self, parent: RunId, children: &[RunId]) -> Result<(), JobError> {
-        let mut runs = vec![parent];
+        let mut finished = Vec::with_capacity(children.len());
         for &child in children {
             if self.store.run(child)?.run.status == RunStatus::Finished {
-                runs.push(child);
+                finished.push(child);
             }
         }
-        if runs.len() > 1 {
-            self.measure(&runs)?;
+        if finished.is_empty() {
+            return Ok(());
         }
+        if self.is_there(parent)? {
+            finished.insert(0, parent);
+        }
+        self.measure(&finished)?;
         Ok(())
+    }
+
+    fn is_there(&self, run: RunId) -> Result<bool, JobError> {
+        match self.store.run(run) {
+            Ok(_) => Ok(true),
+            Err(StoreError::NoRun { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }

@@ -47,7 +47,11 @@ impl<'a> Worker<'a> {
         let lock = self.store.lock_run(run)?;
         let record = self.store.run(run)?;
         if record.run.status == RunStatus::Finished {
-            return Err(Failure::new(format!("run {run}"), "has finished", "train its configuration anew").into());
+            let remedy = match &record.origin {
+                None => "train its configuration anew".to_owned(),
+                Some((parent, _)) => format!("`trimtab compare {parent} {run}` measures it"),
+            };
+            return Err(Failure::new(format!("run {run}"), "has finished", remedy).into());
         }
         let sink = self.open(StoreSink::open(self.store, lock, self.outbox)?, &record.run.name);
         Ok((sink, record))
@@ -87,7 +91,11 @@ pub(super) fn require_network(record: &RunRecord) -> Result<(), Failure> {
     }
     if record.run.status != RunStatus::Finished {
         let what = format!("is {}, not finished", record.run.status);
-        let remedy = format!("`trimtab train --resume {}` takes it to its end", record.run.run);
+        let remedy = if record.run.status.is_open() {
+            "wait for its end".to_owned()
+        } else {
+            format!("`trimtab train --resume {}` takes it to its end", record.run.run)
+        };
         return Err(Failure::new(place, what, remedy));
     }
     Ok(())

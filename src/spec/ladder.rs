@@ -34,12 +34,18 @@ impl Ladder {
         Ok(Self { rungs })
     }
 
-    /// Reads `rungs = ["fp16", ...]`. The message names the line and what is wrong with it.
+    /// Reads `rungs = ["fp16", ...]`; a rung that stands there twice is one. The message names the line and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let ladder: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
+        let mut ladder: Self = toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?;
         if ladder.rungs.is_empty() {
             return Err("a ladder needs at least one rung, as in rungs = [\"fp16\", \"int8-static\"]".to_owned());
         }
+        let mut known = Vec::with_capacity(ladder.rungs.len());
+        ladder.rungs.retain(|rung| {
+            let is_new = !known.contains(rung);
+            known.extend(is_new.then(|| rung.clone()));
+            is_new
+        });
         Ok(ladder)
     }
 
@@ -62,6 +68,13 @@ mod tests {
         let ladder = Ladder::standard().unwrap();
         assert_eq!(ladder.rungs.len(), STANDARD.len());
         assert_eq!(Ladder::parse(&ladder.to_toml()), Ok(ladder));
+    }
+
+    #[test]
+    fn a_rung_that_stands_twice_is_one() {
+        let ladder = Ladder::parse("rungs = [\"fp16\", \"int8-static\", \"fp16\"]").unwrap();
+        let rungs: Vec<String> = ladder.rungs.iter().map(ToString::to_string).collect();
+        assert_eq!(rungs, ["fp16", "int8-static"]);
     }
 
     #[test]

@@ -34,6 +34,10 @@ pub enum StoreError {
     NoRun { text: String, candidates: Vec<String> },
     #[error("`{text}` could be {}; give the whole name or the number", candidates.join(", "))]
     Ambiguous { text: String, candidates: Vec<String> },
+    #[error("`{text}` is the name of {}; give the number", listed(runs))]
+    SameName { text: String, runs: Vec<RunId> },
+    #[error("run {run} is being compressed, and {child} is not at its end; stop that first")]
+    IsCompressed { run: RunId, child: RunId },
     #[error("run {run} is being worked on, by this program or another; stop it first")]
     Locked { run: RunId },
     #[error("run {run} has no {} file; train or compress it to the end first", kind.name())]
@@ -97,6 +101,11 @@ impl From<StoreError> for Failure {
         let (place, what) = what.split_once(": ").unwrap_or(("store", what));
         Self::new(place, what, remedy)
     }
+}
+
+fn listed(runs: &[RunId]) -> String {
+    let words: Vec<String> = runs.iter().map(ToString::to_string).collect();
+    words.join(" and ")
 }
 
 fn near(candidates: &[String]) -> String {

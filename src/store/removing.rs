@@ -4,7 +4,7 @@ use std::fs;
 
 use rusqlite::params;
 
-use super::{Store, StoreError, unix_secs};
+use super::{RunLock, Store, StoreError, unix_secs};
 use crate::spec::RunId;
 
 /// How long a deleted run can be brought back.
@@ -39,9 +39,9 @@ impl Store {
         })
     }
 
-    /// Removes a run with all that was recorded of it, unless it is being worked on.
+    /// Removes a run with all that was recorded of it, unless it is being worked on or compressed.
     pub fn delete_run(&self, run: RunId) -> Result<(), StoreError> {
-        let _lock = self.lock_run(run)?;
+        let _lock = self.lock_to_delete(run)?;
         let directory = self.run_dir(run);
         let forget = || self.transaction(|transaction| transaction.execute("DELETE FROM runs WHERE id = ?1", [run.0]));
         let remove = || fs::remove_dir_all(&directory).map_err(|source| StoreError::file(&directory, source));
@@ -60,6 +60,32 @@ impl Store {
         }
     }
 
+    /// Removes the files of a run that is to be deleted from a store whose disk is too full to open it for anything but
+    /// [reading](Self::open_to_read). It stays in the list until it is [deleted](Self::delete_run), for which there is room now.
+    pub fn make_room(&self, run: RunId) -> Result<(), StoreError> {
+        let _lock = self.lock_to_delete(run)?;
+        let directory = self.run_dir(run);
+        fs::remove_dir_all(&directory).map_err(|source| StoreError::file(&directory, source))
+    }
+
+    fn lock_to_delete(&self, run: RunId) -> Result<RunLock, StoreError> {
+        let lock = self.lock_run(run)?;
+        match self.open_child(run)? {
+            Some(child) => Err(StoreError::IsCompressed { run, child }),
+            None => Ok(lock),
+        }
+    }
+
+    /// A run that is being made from this one.
+    fn open_child(&self, run: RunId) -> Result<Option<RunId>, StoreError> {
+        for child in self.children(run)? {
+            if self.run(child)?.run.status.is_open() {
+                return Ok(Some(child));
+            }
+        }
+        Ok(None)
+    }
+
     /// Removes for good what was deleted long ago. Files that cannot be removed now are swept later.
     pub(super) fn remove_forgotten(&self) -> Result<(), StoreError> {
         let forgotten: Vec<RunId> = self.query(|connection| {
@@ -69,7 +95,9 @@ impl Store {
                 .collect()
         })?;
         for run in forgotten {
-            if let Ok(_lock) = self.lock_run(run) {
+            if let Ok(_lock) = self.lock_run(run)
+                && self.open_child(run)?.is_none()
+            {
                 self.transaction(|transaction| transaction.execute("DELETE FROM runs WHERE id = ?1", [run.0]))?;
                 let _ = fs::remove_dir_all(self.run_dir(run));
             }

@@ -141,7 +141,7 @@ impl Store {
     /// The run that `text` means: a number such as `r12`, the latest run of that name, or the latest run of the only
     /// name that begins so.
     pub fn find(&self, text: &str) -> Result<RunId, StoreError> {
-        let unknown = match self.find_exactly(text) {
+        let unknown = match self.find_latest(text) {
             Err(unknown @ StoreError::NoRun { .. }) if text.parse::<RunId>().is_err() => unknown,
             other => return other,
         };
@@ -160,8 +160,30 @@ impl Store {
         }
     }
 
-    /// As [`find`](Self::find), but the beginning of a name is not enough: for what cannot be undone.
+    /// As [`find`](Self::find), but neither the beginning of a name is enough nor a name that several runs bear: for what
+    /// cannot be undone.
     pub fn find_exactly(&self, text: &str) -> Result<RunId, StoreError> {
+        let run = self.find_latest(text)?;
+        if text.parse::<RunId>().is_ok() {
+            return Ok(run);
+        }
+        let named: Vec<RunId> = self.query(|connection| {
+            connection
+                .prepare_cached("SELECT id FROM runs WHERE name = ?1 AND deleted IS NULL ORDER BY id")?
+                .query_map([text], |row| row.get(0).map(RunId))?
+                .collect()
+        })?;
+        if named.len() > 1 {
+            return Err(StoreError::SameName {
+                text: text.to_owned(),
+                runs: named,
+            });
+        }
+        Ok(run)
+    }
+
+    /// The run of that number, or the latest of that name.
+    fn find_latest(&self, text: &str) -> Result<RunId, StoreError> {
         if let Ok(run) = text.parse::<RunId>() {
             let is_listed = self.query(|connection| {
                 connection

@@ -57,9 +57,11 @@ fn data_that_have_changed_are_refused_and_a_measured_run_is_exported_without_the
     desk.text(&["export", "first", "--to", "out"]);
     let card = std::fs::read_to_string(desk.path("out/card.md")).unwrap();
     assert!(card.contains("R2 on the test split"), "{card}");
-    assert!(!card.contains("against the baseline"), "{card}");
+    assert!(!card.contains("timed in turn"), "{card}");
     desk.write("new.csv", "size,rooms\n10.5,2\n");
-    assert!(desk.text(&["predict", "out", "new.csv"]).lines().count() == 2);
+    let answers = desk.text(&["predict", "out", "new.csv"]);
+    assert_eq!(answers.lines().count(), 2);
+    assert_eq!(answers.split_whitespace().take(2).collect::<Vec<_>>(), ["row", "price"]);
 }
 
 #[test]
@@ -140,6 +142,56 @@ fn runs_are_deleted_by_number_or_whole_name_and_bear_names_that_fit_a_table() {
         let error = desk.failure(1, &["train", "config.toml", "--name", name]);
         assert!(error.contains("run.name") && error.contains(word), "{error}");
     }
+}
+
+#[test]
+fn on_a_full_disk_runs_are_looked_at_and_make_room() {
+    let desk = Desk::new();
+    train(&desk, "iris", "first", &[]);
+    // The largest file that may be written stands for the disk's end.
+    let full = |arguments: &str| {
+        let script = format!("trap '' XFSZ; ulimit -f 1; exec \"$0\" {arguments}");
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_trimtab")]);
+        command.env("TRIMTAB_HOME", desk.path("store")).output().unwrap()
+    };
+    for arguments in ["runs", "show first", "curves first"] {
+        let output = full(arguments);
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert!(String::from_utf8(full("runs").stdout).unwrap().contains("first"));
+    let files = || std::fs::read_dir(desk.path("store/runs/r1")).map_or(0, Iterator::count);
+    assert!(files() > 2);
+    let error = String::from_utf8(full("delete first").stderr).unwrap();
+    assert!(error.contains("too full to note that the run is deleted"), "{error}");
+    assert_eq!(files(), 0);
+    assert_eq!(desk.text(&["delete", "first"]), "deleted r1 (first)\n");
+}
+
+#[test]
+fn a_run_that_is_compressed_can_be_told_from_a_trained_one_and_says_what_it_lacks() {
+    let desk = Desk::new();
+    train(&desk, "iris", "mlp", &[]);
+    desk.failure(1, &["compress", "mlp", "blocks:0.5"]);
+    for object in [
+        &desk.json(&["runs", "--json"])[1],
+        &desk.json(&["show", "r2", "--json"]),
+    ] {
+        assert_eq!(
+            (&object["recipe"], &object["parent"]),
+            (&"blocks:0.5".into(), &"r1".into())
+        );
+    }
+    assert!(desk.text(&["show", "r2"]).contains("r1 compressed by blocks:0.5"));
+    let list = desk.text(&["runs"]);
+    let line = list.lines().find(|line| line.starts_with("r2")).unwrap();
+    assert!(line.split_whitespace().any(|cell| cell == "blocks:0.5"), "{list}");
+    desk.text(&["delete", "mlp"]);
+    let error = desk.failure(1, &["train", "--resume", "r2"]);
+    assert!(
+        error.contains("run r2: the run that it compresses, r1, has been deleted; compress another"),
+        "{error}"
+    );
 }
 
 #[test]

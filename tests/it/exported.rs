@@ -155,6 +155,9 @@ fn several_values_are_called_by_their_targets() {
         asked.split_whitespace().take(3).collect::<Vec<_>>(),
         ["row", "y1", "y2"]
     );
+    // No more digits than 32 bits hold.
+    let cell = asked.split_whitespace().nth(4).unwrap();
+    assert!(cell.chars().filter(char::is_ascii_digit).count() <= 9, "{asked}");
     let asked = desk.json(&["predict", "both", "two.csv", "--json"]);
     assert_eq!(asked[0]["targets"], serde_json::json!(["y1", "y2"]));
 
@@ -204,6 +207,8 @@ fn a_model_of_arrays_is_asked_with_arrays() {
         // All rows with their truth: the parts' own error lies around it.
         let scored = desk.run(&["predict", "model", "arrays"]);
         assert!(String::from_utf8(scored.stderr).unwrap().contains("RMSE"));
+        let refusal = desk.failure(1, &["predict", "model", "nowhere.npy"]);
+        assert!(refusal.contains("nowhere.npy: cannot be read"), "{refusal}");
         fs::write(desk.path("x.npy"), npy("(2, 5)", &x[..10])).unwrap();
         let refusal = desk.failure(1, &["predict", "model", "x.npy"]);
         assert!(refusal.contains("x.npy") && refusal.contains("[2, 5]"), "{refusal}");

@@ -243,6 +243,18 @@ fn a_ladder_that_was_killed_keeps_its_finished_rungs_and_goes_on_with_the_others
     for (name, rung) in before {
         assert_eq!(after[&name], rung, "{name} was made again");
     }
+    let runs = bench.store.runs().unwrap();
+    assert_eq!(
+        runs.len(),
+        rungs.len() + 1,
+        "the rung that was cut short goes on: {runs:?}"
+    );
+    // One that cannot be climbed is tried again as the run that it was.
+    fs::write(&file, "rungs = [\"blocks:0.5\"]\n").unwrap();
+    for _ in 0..2 {
+        assert!(!climb().status().unwrap().success());
+        assert_eq!(bench.store.runs().unwrap().len(), rungs.len() + 2);
+    }
 }
 
 /// An opening has removed all that was half made.

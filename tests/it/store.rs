@@ -185,6 +185,19 @@ fn a_run_belongs_to_one_handle_and_is_interrupted_when_that_is_gone() {
     let taken = theirs.lock_run(run).unwrap();
     assert_eq!(mine.runs().unwrap()[0].status, RunStatus::Queued);
     drop(taken);
+    // What is being made of a run is measured beside it, and takes it up again after an interruption.
+    let recipe = "fp16".parse().unwrap();
+    let child = mine
+        .create_run(&NewRun {
+            name: "child",
+            plan: &plan(),
+            origin: Some((run, &recipe)),
+            folds: None,
+        })
+        .unwrap();
+    let error = theirs.delete_run(run).unwrap_err();
+    assert!(matches!(error, StoreError::IsCompressed { .. }), "{error}");
+    drop(child);
     mine.delete_run(run).unwrap();
     assert!(matches!(theirs.run(run), Err(StoreError::NoRun { .. })));
     assert!(!directory.path().join("runs").join(run.to_string()).exists());
@@ -256,6 +269,11 @@ fn a_run_is_found_by_number_name_and_beginning() {
     assert_eq!(store.find("r1").unwrap(), first);
     assert_eq!(store.find("digits-cnn").unwrap(), second);
     assert_eq!(store.find("digits-m").unwrap(), third);
+    // What cannot be undone is asked of one run alone.
+    let error = store.find_exactly("digits-cnn").unwrap_err().to_string();
+    assert!(error.contains("the name of r1 and r2; give the number"), "{error}");
+    assert_eq!(store.find_exactly("r1").unwrap(), first);
+    assert_eq!(store.find_exactly("digits-mlp").unwrap(), third);
     let ambiguous = store.find("digits").unwrap_err();
     assert!(matches!(ambiguous, StoreError::Ambiguous { .. }));
     assert!(ambiguous.to_string().contains("digits-mlp (r3)"), "{ambiguous}");

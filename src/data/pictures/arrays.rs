@@ -93,6 +93,10 @@ impl Shelf {
         if !ends(path, "npy") {
             return Ok(None);
         }
+        if let Err(source) = std::fs::metadata(path) {
+            let file = path.display().to_string();
+            return Err(DataError::Io { file, source });
+        }
         let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let files = folder::entries(beside.unwrap_or(Path::new(".")))?;
         Ok(Some(Self::Files(

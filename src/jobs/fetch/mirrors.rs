@@ -116,7 +116,10 @@ impl Mirrors {
             Failure::new(
                 name,
                 "is not in the list of data sets that can be got",
-                format!("use one of {}, or add it to {NAME}", known.join(", ")),
+                format!(
+                    "use one of {}, or add it to {NAME} in the folder of the store",
+                    known.join(", ")
+                ),
             )
         })
     }
