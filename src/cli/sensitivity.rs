@@ -116,7 +116,8 @@ mod tests {
                 protect,
                 score: 0.9,
             });
-            let text = table(&sensitivity);
+            let text = table(&sensitivity, "accuracy");
+            assert!(text.contains("accuracy 0.") && text.contains("as trained"), "{text}");
             assert!(
                 text.contains(words) && text.contains("+0.00") && !text.contains("-0.00"),
                 "{text}"

@@ -337,7 +337,7 @@ pub fn predict(folder: &Path, csv: &Path, json: bool) -> Result<String, CommandE
     let mut titles = vec![if answers.names.is_empty() { "row" } else { "file" }];
     match answers.predictions.first() {
         Some(Prediction::Value { .. } | Prediction::Values { .. }) => {
-            titles.extend(answers.targets.iter().map(String::as_str))
+            titles.extend(answers.targets.iter().map(String::as_str));
         }
         _ => titles.extend(["label", "probability"]),
     }
