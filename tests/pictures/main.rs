@@ -255,9 +255,11 @@ fn main() {
         }
         return;
     }
-    // The folder that an export suggests lies in the person's home.
-    // SAFETY: no other thread is running yet.
-    unsafe { std::env::set_var("HOME", "/home/you") };
+    // The folder that an export suggests lies in the person's home, and what a training takes depends on the threads.
+    for (name, value) in [("HOME", "/home/you"), ("RAYON_NUM_THREADS", "2")] {
+        // SAFETY: no other thread is running yet.
+        unsafe { std::env::set_var(name, value) };
+    }
     let arguments = Arguments::from_args();
     let has_adapter = stage::has_adapter();
     let must = std::env::var("TRIMTAB_PIXELS").is_ok_and(|value| value == "1");

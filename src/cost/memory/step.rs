@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::thread::available_parallelism;
 
 use super::layers::{Terms, Traced};
 use crate::cost::{Together, blocks, weights};
@@ -92,7 +91,7 @@ pub fn step(model: &ModelSpec, rows: u64, train: &TrainConfig) -> Step {
     let Ok(walk) = model.walk() else {
         return Step::default();
     };
-    let threads = available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let threads = rayon::current_num_threads() as u64;
     let first = walk.iter().position(|placed| weights(placed) > 0).unwrap_or(walk.len());
     let layers: Vec<Traced> = walk
         .into_iter()
