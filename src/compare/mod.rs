@@ -13,7 +13,7 @@ pub use differences::{Difference, differences};
 pub use listing::{Field, Line, Sort, order};
 pub use pareto::{Point, front, staircase};
 
-use crate::spec::{self, Deployed, Group, Metrics, Run, RunId, RunPlan, Verdict, Yardstick, units};
+use crate::spec::{self, Deployed, Group, Metrics, Run, RunId, RunPlan, Verdict, Yardstick, push_csv_line, units};
 
 /// Measured rows beside the one they are compared with.
 #[derive(Debug, Clone)]
@@ -203,7 +203,7 @@ pub fn csv(comparison: &Comparison<'_>) -> String {
         let deployed = row.deployed;
         let cells = [
             row.run.run.to_string(),
-            quoted(&row.run.name),
+            row.run.name.clone(),
             deployed.recipe_name(),
             deployed.parent.map_or_else(String::new, |parent| parent.to_string()),
             deployed.accuracy.to_string(),
@@ -219,8 +219,7 @@ pub fn csv(comparison: &Comparison<'_>) -> String {
             // The baseline is not against anything.
             row.delta.map_or_else(String::new, |_| deployed.verdict.to_string()),
         ];
-        text.push_str(&cells.join(","));
-        text.push('\n');
+        push_csv_line(&mut text, cells);
     }
     text
 }
@@ -240,15 +239,6 @@ fn times(ratio: f64) -> String {
         format!("{ratio:.2}x")
     } else {
         format!("{}x", units::significant(ratio))
-    }
-}
-
-/// A CSV cell (RFC 4180): quoted where it must be.
-fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", cell.replace('"', "\"\""))
-    } else {
-        cell.to_owned()
     }
 }
 
@@ -372,11 +362,15 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn csv_quotes_names() {
-        let runs = [run(1, None, 0.98, 1000, 20.0)];
+    fn csv_quotes_whatever_has_commas() {
+        let recipe = "int8-static:protect=0,4";
+        let runs = [run(1, None, 0.98, 1000, 20.0), run(2, Some(recipe), 0.98, 300, 20.0)];
         let text = csv(&compare(&runs).unwrap());
         let mut reader = csv::Reader::from_reader(text.as_bytes());
-        assert_eq!(&reader.records().next().unwrap().unwrap()[1], "a, \"b\"");
+        let titles = reader.headers().unwrap().len();
+        let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().unwrap();
+        assert_eq!((&rows[0][1], &rows[1][2]), ("a, \"b\"", recipe));
+        assert!(rows.iter().all(|row| row.len() == titles));
     }
 
     #[test]

@@ -1,12 +1,10 @@
 //! Digests of what was read, by which data that have changed since a run began are known. Samples in a file are not read
 //! again for it: their bytes are digested as they are written.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 
 use super::samples::{Samples, Targets};
-use crate::spec::{Content, Preprocessing};
+use crate::spec::{Content, Preprocessing, hexadecimal};
 
 /// A digest under way.
 #[derive(Default)]
@@ -61,10 +59,7 @@ impl Digest {
 
     /// In hexadecimal digits.
     pub(super) fn finish(self) -> String {
-        self.0.finalize().iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hexadecimal(&self.0.finalize())
     }
 }
 

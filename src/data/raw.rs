@@ -2,6 +2,7 @@
 
 use super::split::Parts;
 use super::table::{Column, MISSING, Table, Values};
+use crate::spec::push_csv_line;
 
 /// A part of the split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,28 +32,11 @@ pub(super) fn csv(table: &Table, parts: &Parts, part: Part) -> String {
     let rows = parts.rows(part);
     let columns: Vec<&Column> = table.columns.iter().chain(&table.targets).collect();
     let mut text = String::new();
-    push_line(&mut text, columns.iter().map(|column| column.name.clone()));
+    push_csv_line(&mut text, columns.iter().map(|column| &column.name));
     for &row in rows {
-        push_line(&mut text, columns.iter().map(|column| cell(column, row)));
+        push_csv_line(&mut text, columns.iter().map(|column| cell(column, row)));
     }
     text
-}
-
-/// Appends a line of cells, quoted where they must be.
-pub(super) fn push_line(text: &mut String, cells: impl Iterator<Item = String>) {
-    for (place, cell) in cells.enumerate() {
-        if place > 0 {
-            text.push(',');
-        }
-        if cell.contains([',', '"', '\n', '\r', ';', '\t']) || cell.trim() != cell {
-            text.push('"');
-            text.push_str(&cell.replace('"', "\"\""));
-            text.push('"');
-        } else {
-            text.push_str(&cell);
-        }
-    }
-    text.push('\n');
 }
 
 /// A cell as it is written.

@@ -1,14 +1,13 @@
 //! The speed and size of exported files, measured on their very bytes and against each other: all files take turns in every
 //! round, so that a machine that slows down slows all of them.
 
-use std::fmt::Write;
 use std::hint::black_box;
 
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
 use crate::meter::timing::{Contender, Protocol, compare, verdict};
-use crate::spec::{Deployed, Latency, Metrics, Recipe, RunId, Speed, Verdict, stream};
+use crate::spec::{Deployed, Latency, Metrics, Recipe, RunId, Speed, Verdict, hexadecimal, stream};
 
 use super::{DeployError, Exported};
 
@@ -103,11 +102,7 @@ pub fn relative_time(baseline: Candidate<'_>, other: Candidate<'_>) -> Result<f6
 
 /// SHA-256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hexadecimal(&Sha256::digest(bytes))
 }
 
 /// Latency and verdict of each model, the first being the baseline.

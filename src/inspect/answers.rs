@@ -3,7 +3,9 @@
 use super::Viewer;
 use super::roc::curves;
 use crate::data::{Samples, Targets};
-use crate::spec::{AnswersSeen, ClassAnswer, SampleView, TargetAnswers, TargetScale, TargetTransform, class_of, units};
+use crate::spec::{
+    AnswersSeen, ClassAnswer, SampleView, TargetAnswers, TargetScale, TargetTransform, class_of, softmax, units,
+};
 
 /// Rows that are shown as the worst.
 const WORST: usize = 24;
@@ -33,7 +35,7 @@ impl Viewer<'_> {
         let mut rows = Vec::with_capacity(truths.len());
         for (&truth, logits) in truths.iter().zip(outputs.chunks_exact(width)) {
             let start = probabilities.len();
-            softmax(logits, &mut probabilities);
+            probabilities.extend(softmax(logits));
             let own = &probabilities[start..];
             let answer = class_of(logits);
             losses.push(cross_entropy(logits, truth as usize));
@@ -113,17 +115,6 @@ impl Viewer<'_> {
     pub fn answered(&self, samples: &Samples, row: usize, outputs: &[f32]) -> SampleView {
         self.sample(samples, row, self.answer(outputs))
     }
-}
-
-/// Appends the softmax of a row of logits.
-fn softmax(logits: &[f32], into: &mut Vec<f32>) {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
-    into.extend(
-        logits
-            .iter()
-            .map(|&logit| (f64::from(logit - largest).exp() / sum) as f32),
-    );
 }
 
 /// The softmax's value for `class`.

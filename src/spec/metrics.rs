@@ -100,6 +100,14 @@ pub fn class_of(logits: &[f32]) -> usize {
     best
 }
 
+/// The probability of each class by a row of logits: `exp(logit) / sum of exp(logits)`.
+pub fn softmax(logits: &[f32]) -> impl Iterator<Item = f32> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let power = move |logit: &f32| f64::from(logit - largest).exp();
+    let sum: f64 = logits.iter().map(power).sum();
+    logits.iter().map(move |logit| (power(logit) / sum) as f32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +125,15 @@ mod tests {
     fn huge_logits_do_not_overflow() {
         let metrics = Metrics::classification(&[3e38, 0.0], &[0]);
         assert_eq!((metrics.loss, metrics.accuracy), (0.0, Some(1.0)));
+    }
+
+    #[test]
+    fn probabilities_are_those_of_the_logits() {
+        let found: Vec<f32> = softmax(&[2.0_f32.ln(), 0.0, 5.0_f32.ln()]).collect();
+        for (found, expected) in found.iter().zip([0.25, 0.125, 0.625]) {
+            assert!((found - expected).abs() < 1e-6, "{found}");
+        }
+        assert_eq!(softmax(&[3e38, -3e38]).collect::<Vec<_>>(), [1.0, 0.0]);
     }
 
     #[test]

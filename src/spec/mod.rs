@@ -11,6 +11,7 @@ mod finding;
 mod idle;
 mod ladder;
 mod ledger;
+mod median;
 mod metrics;
 mod model;
 mod quantization;
@@ -25,6 +26,7 @@ mod snapshot;
 mod stream;
 pub mod units;
 mod weights;
+mod writing;
 mod yardstick;
 
 pub use check::{ConfigIssue, RunPlan};
@@ -43,7 +45,8 @@ pub use failure::Failure;
 pub use finding::{Finding, FindingKind};
 pub use ladder::Ladder;
 pub use ledger::MemoryLedger;
-pub use metrics::{Metrics, class_of};
+pub use median::median;
+pub use metrics::{Metrics, class_of, softmax};
 pub use model::{
     ActivationKind, Axis, AxisRole, BATCH_NORM_EPSILON, CellKind, Coupling, Cut, KeptUnits, LAYER_NORM_EPSILON,
     LEAKY_SLOPE, LayerSpec, MASKED_SCORE, ModelSpec, Owners, PART_NAMES, Placed, PositionKind, PresetSize, Projection,
@@ -74,4 +77,5 @@ pub use snapshot::{
 };
 pub use stream::stream;
 pub use weights::{NamedTensor, Weights};
+pub use writing::{hexadecimal, push_csv_line};
 pub use yardstick::{Group, Yardstick, groups};

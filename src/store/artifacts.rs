@@ -1,16 +1,15 @@
 //! A run's files. Each is written under a temporary name, brought to the disk, renamed to a name that holds its sha256,
 //! and only then entered in the table: whatever the moment of a kill, the row points at a whole file.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use super::{RunLock, Store, StoreError};
-use crate::spec::{Artifact, ArtifactKind, RunId};
+use crate::spec::{Artifact, ArtifactKind, RunId, hexadecimal};
 
 impl Store {
     /// Keeps `bytes` as the run's artifact of this kind, in place of the earlier ones.
@@ -19,18 +18,7 @@ impl Store {
         let sha256 = sha256(bytes);
         let name = format!("{}-{}.{}", kind.name(), &sha256[..16], kind.extension());
         let path = directory.join(&name);
-        let temporary = directory.join(format!("{name}.part"));
-        let write = || -> io::Result<()> {
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)
-        };
-        if let Err(source) = write() {
-            // The space is given back; the first error is the one that matters.
-            let _ = fs::remove_file(&temporary);
-            return Err(StoreError::file(&path, source));
-        }
+        write_whole(&path, bytes).map_err(|source| StoreError::file(&path, source))?;
         let earlier = self.transaction(|transaction| {
             let earlier: Option<String> = transaction
                 .prepare_cached("SELECT path FROM artifacts WHERE run = ?1 AND kind = ?2")?
@@ -44,7 +32,7 @@ impl Store {
             Ok(earlier)
         })?;
         if let Some(earlier) = earlier.filter(|earlier| *earlier != name) {
-            // What cannot be removed now is swept when the store is next opened.
+            // What cannot be removed now does no harm.
             let _ = fs::remove_file(directory.join(earlier));
         }
         Ok(Artifact {
@@ -125,10 +113,25 @@ impl Store {
     }
 }
 
-/// In lowercase hexadecimal digits.
+/// Writes a file all at once or not at all: under a temporary name beside `path`, brought to the disk, and renamed.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    let write = || {
+        let mut file = File::create(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    let written = write();
+    if written.is_err() {
+        // The space is given back; the first error is the one that matters.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+/// In lower-case hexadecimal digits.
 pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hexadecimal(&Sha256::digest(bytes))
 }

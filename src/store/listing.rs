@@ -110,7 +110,7 @@ impl Store {
                 .query_map([config.model.architecture.to_string()], |row| row.get(0))?
                 .collect()
         })?;
-        // Written and read as those in the store: a number may lose its last digit on the way.
+        // Written and read as those in the store, so that what is left out when it is written makes no difference.
         let text = self.to_json(&config.without_seed())?;
         let wanted: RunConfig = self.parse_json(&text, || "configuration".to_owned())?;
         // A plan that can't be read has no seed to avoid.

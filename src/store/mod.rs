@@ -8,7 +8,7 @@
 //! | `trimtab.sqlite` | runs, events, steps, artifact rows (write-ahead log; a commit survives the process) |
 //! | `opening.lock` | held while a store is being opened: one program at a time migrates and sweeps |
 //! | `runs/r12/lock` | held by the process that run 12 belongs to |
-//! | `runs/r12/weights-<sha256>.safetensors` | an artifact; `.part` while it is being written |
+//! | `runs/r12/weights-<sha256>.safetensors` | an artifact; `.<name>.<process>.part` while it is being written |
 //!
 //! What is deliberately absent: the meaning of a run. The store keeps what it is given.
 
@@ -30,6 +30,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+pub use artifacts::write_whole;
 pub use error::StoreError;
 pub use listing::RunRow;
 pub use lock::RunLock;

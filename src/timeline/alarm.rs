@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{NOTHING_TO_LEARN, RunView};
-use crate::spec::units;
+use crate::spec::{median, units};
 
 /// Something that went wrong, or is about to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -332,12 +332,6 @@ impl Level {
         self.is_high = level > DIVERGENCE_RATIO * self.lowest && level > first;
         (self.is_high && !was_high).then_some((level, self.lowest))
     }
-}
-
-/// The middle value, the upper one of two; values are put in another order, NaN counts as largest.
-fn median(values: &mut [f64]) -> f64 {
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 #[cfg(test)]

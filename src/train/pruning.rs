@@ -10,7 +10,7 @@ use super::failures::unfit;
 use super::stepper::{Stepper, multiply};
 use crate::data::Dataset;
 use crate::nn::{Network, WeightError};
-use crate::spec::{Cut, Failure, ModelSpec, NamedTensor, RunPlan, Weights};
+use crate::spec::{Cut, Failure, ModelSpec, NamedTensor, RunPlan, Weights, median};
 
 /// Prunes a network in training.
 pub trait Pruner: fmt::Debug + Sync {
@@ -58,11 +58,7 @@ impl Pace {
         if self.before.len().min(after.len()) < FEWEST {
             return None;
         }
-        Some([&self.before, after].map(|secs| {
-            let mut sorted = secs.clone();
-            sorted.sort_by(f64::total_cmp);
-            sorted[sorted.len() / 2] * 1e3
-        }))
+        Some([&self.before, after].map(|secs| median(&mut secs.clone()) * 1e3))
     }
 }
 

@@ -12,13 +12,13 @@ pub(super) use ts::{is_ts, read as read_ts};
 
 use super::DataError;
 use super::preprocess::MAX_VALUES;
-use super::raw::{Part, cell, push_line};
+use super::raw::{Part, cell};
 use super::samples::{Dataset, Samples};
 use super::sheet::Sheet;
 use super::source::{About, Division, Source, assemble};
 use super::table::Column;
 use super::target::Target;
-use crate::spec::{DataConfig, DataKind, InputForm, Preprocessing, Shape};
+use crate::spec::{DataConfig, DataKind, InputForm, Preprocessing, Shape, push_csv_line};
 
 /// Most steps of a sample.
 pub(super) const MAX_STEPS: usize = 10_000;
@@ -210,7 +210,7 @@ impl Source for Sequences {
         let (steps, width) = (self.longest(), self.features.len());
         let mut text = String::new();
         let titles = wide_names(&self.features, steps);
-        push_line(
+        push_csv_line(
             &mut text,
             titles.chain(self.labels.iter().map(|label| label.name.clone())),
         );
@@ -222,7 +222,7 @@ impl Source for Sequences {
                 _ => String::new(),
             };
             let cells = (0..width).flat_map(|feature| (0..steps).map(move |step| at(feature, step)));
-            push_line(&mut text, cells.chain(self.labels.iter().map(|label| cell(label, row))));
+            push_csv_line(&mut text, cells.chain(self.labels.iter().map(|label| cell(label, row))));
         }
         Ok(text)
     }

@@ -11,12 +11,14 @@ use std::ops::Range;
 
 use super::DataError;
 use super::preprocess::standardise;
-use super::raw::{Part, push_line};
+use super::raw::Part;
 use super::samples::{Dataset, Samples, Targets};
 use super::sequences::{check_size, encode, scales};
 use super::source::{About, Division, Source, assemble};
 use super::target::{Target, TargetValues};
-use crate::spec::{DataConfig, DataKind, InputForm, Preprocessing, Shape, TargetScale, TargetTransform, Task};
+use crate::spec::{
+    DataConfig, DataKind, InputForm, Preprocessing, Shape, TargetScale, TargetTransform, Task, push_csv_line,
+};
 
 /// A series as read.
 pub(super) struct Series {
@@ -212,7 +214,7 @@ impl Source for Series {
             Part::Test => test,
         };
         let mut text = String::new();
-        push_line(&mut text, self.features.iter().cloned());
+        push_csv_line(&mut text, &self.features);
         for step in self.steps(range).chunks_exact(self.features.len().max(1)) {
             let cells = step.iter().map(|value| {
                 if value.is_nan() {
@@ -221,7 +223,7 @@ impl Source for Series {
                     value.to_string()
                 }
             });
-            push_line(&mut text, cells);
+            push_csv_line(&mut text, cells);
         }
         Ok(text)
     }

@@ -11,13 +11,13 @@ pub(super) use read::{of_csv, text_column};
 pub(super) use tokens::{Tokenizer, restore_text};
 
 use super::DataError;
-use super::raw::{Part, cell, push_line};
+use super::raw::{Part, cell};
 use super::samples::{Dataset, Samples};
 use super::sequences::check_size;
 use super::source::{About, Division, Source, assemble};
 use super::table::Column;
 use super::target::Target;
-use crate::spec::{DataConfig, DataKind, InputForm, Preprocessing, Shape, Vocabulary};
+use crate::spec::{DataConfig, DataKind, InputForm, Preprocessing, Shape, Vocabulary, push_csv_line};
 
 /// Tokens to which long texts are cut when no number of steps is set: attention grows with its square.
 const DEFAULT_STEPS: usize = 256;
@@ -110,10 +110,10 @@ impl Source for Texts {
         let parts = Division::Split.parts(&self.target(config, Division::Split)?, config);
         let mut text = String::new();
         let names = self.labels.iter().map(|label| label.name.clone());
-        push_line(&mut text, std::iter::once(self.column.clone()).chain(names));
+        push_csv_line(&mut text, std::iter::once(self.column.clone()).chain(names));
         for &row in parts.rows(part) {
             let labels = self.labels.iter().map(|label| cell(label, row));
-            push_line(&mut text, std::iter::once(self.texts[row].clone()).chain(labels));
+            push_csv_line(&mut text, std::iter::once(self.texts[row].clone()).chain(labels));
         }
         Ok(text)
     }

@@ -1,12 +1,13 @@
 //! The files that the window asks for: what a folder holds, and one that is written all at once or not at all.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::WrittenFile;
 use crate::deploy;
 use crate::spec::{Failure, Ladder};
+use crate::store;
 
 /// The files of a folder, by name. What is no plain file is left out.
 pub(super) fn list(folder: &Path) -> Result<Vec<WrittenFile>, Failure> {
@@ -38,19 +39,9 @@ pub fn ladder(path: &Path) -> Result<Ladder, Failure> {
     Ladder::parse(&text).map_err(|problem| Failure::new(&place, problem, "`trimtab ladder` prints one to edit"))
 }
 
-/// Writes beside the place, and renames.
+/// Writes the file, or leaves what is there as it is.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-    let fill = || -> io::Result<()> {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    fill().map_err(|error| {
-        // The first error is the one that matters.
-        let _ = fs::remove_file(&temporary);
+    store::write_whole(path, bytes).map_err(|error| {
         let what = format!("cannot be written ({error})");
         Failure::new(
             path.display().to_string(),

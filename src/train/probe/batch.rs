@@ -9,7 +9,7 @@ use crate::cost;
 use crate::data::Dataset;
 use crate::meter::alloc::Growth;
 use crate::meter::process::machine_bytes;
-use crate::spec::{Failure, RunPlan};
+use crate::spec::{Failure, RunPlan, median};
 
 /// Steps before the clock counts.
 const WARM_UP: usize = 2;
@@ -68,10 +68,9 @@ fn measure(plan: &RunPlan, dataset: &Dataset, batch_size: usize, is_timed: bool)
             rates.push(strided.samples as f64 / begun.elapsed().as_secs_f64().max(1e-9));
         }
     }
-    rates.sort_by(f64::total_cmp);
     Ok(BatchMeasure {
         batch_size,
-        samples_per_second: rates[rates.len() / 2],
+        samples_per_second: median(&mut rates),
         peak_bytes: heap.live_and_peak().1,
     })
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Course, Watch, device, stumble};
 use crate::data::{DataError, Dataset};
 use crate::nn::Network;
-use crate::spec::{Failure, RunPlan, StepTimes};
+use crate::spec::{Failure, RunPlan, StepTimes, median};
 
 /// Steps before the clock counts.
 const WARM_UP: usize = 3;
@@ -109,9 +109,4 @@ fn layers(network: &Network, inputs: &[f32], rows: usize) -> Vec<LayerTime> {
             forward_secs: median(secs),
         })
         .collect()
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }

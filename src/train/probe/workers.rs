@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Course, Watch, device, stumble};
 use crate::data::Dataset;
-use crate::spec::{Failure, RunPlan};
+use crate::spec::{Failure, RunPlan, median};
 
 /// Steps before the clock counts.
 const WARM_UP: usize = 2;
@@ -60,13 +60,7 @@ pub fn workers(
         }
     }
     watch.stops(total, total);
-    let medians: Vec<f64> = speeds
-        .iter_mut()
-        .map(|speeds| {
-            speeds.sort_by(f64::total_cmp);
-            speeds[speeds.len() / 2]
-        })
-        .collect();
+    let medians: Vec<f64> = speeds.iter_mut().map(|speeds| median(speeds)).collect();
     let speed = |(&workers, &samples_per_second): (&usize, &f64)| WorkerSpeed {
         workers,
         samples_per_second,
