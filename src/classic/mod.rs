@@ -105,8 +105,8 @@ fn all_inputs<'a>(plan: &RunPlan, samples: &'a Samples) -> Result<Cow<'a, [f32]>
     if config.model.architecture == Architecture::Majority {
         return Ok(Cow::default());
     }
-    let (needed, budget) = (4 * samples.inputs.len(), config.data.memory_mb << 20);
-    if samples.inputs.held_bytes() == 0 && needed > budget {
+    let (needed, budget) = (samples.inputs.decoded_bytes(), config.data.memory_bytes());
+    if needed > budget {
         return Err(Failure::new(
             "data.memory_mb",
             format!(

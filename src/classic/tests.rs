@@ -409,3 +409,32 @@ fn scores() {
         }
     }
 }
+
+#[test]
+fn what_does_not_fit_into_the_budget_is_refused_before_it_is_read() {
+    let source = DataConfig {
+        source: "glyphs".to_owned(),
+        samples: 2_000,
+        memory_mb: 1,
+        ..DataConfig::default()
+    };
+    let dataset = data::load(&source).unwrap();
+    let fit_within = |architecture, memory_mb| {
+        let plan = plan(&dataset, "glyphs", architecture, |config| {
+            config.data = DataConfig {
+                memory_mb,
+                ..source.clone()
+            };
+        });
+        fit(&plan, &dataset, &mut |_, _| Ok(true)).map(|fitted| fitted.is_some())
+    };
+    // 1400 rows of 28 x 28 numbers of four bytes.
+    let failure = fit_within(Architecture::Knn, 4).unwrap_err().to_string();
+    assert!(
+        failure.contains("data.memory_mb") && failure.contains("4.39 MB"),
+        "{failure}"
+    );
+    assert_eq!(fit_within(Architecture::Knn, 5), Ok(true));
+    // It looks at no inputs.
+    assert_eq!(fit_within(Architecture::Majority, 1), Ok(true));
+}

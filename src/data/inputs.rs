@@ -246,6 +246,14 @@ impl Inputs {
         }
     }
 
+    /// Bytes that [`all`](Self::all) values take beside what is held; none where they are held as numbers.
+    pub fn decoded_bytes(&self) -> usize {
+        match &*self.0 {
+            Held::Values(_) => 0,
+            Held::Rows(_) => 4 * self.len(),
+        }
+    }
+
     /// These values, as far as there are such; numbers in memory are lent. Fails when their file can't be read any more.
     pub fn slice(&self, values: Range<usize>) -> Result<Cow<'_, [f32]>, DataError> {
         let end = values.end.min(self.len());

@@ -14,7 +14,7 @@ use csv::StringRecord;
 
 use super::inputs::{Encoded, Encoding, Inputs};
 use super::number::{Cell, read_cell};
-use super::pictures::{budget, malformed};
+use super::pictures::malformed;
 use super::preprocess::MAX_INPUTS;
 use super::profile::Profile;
 use super::raw::Part;
@@ -51,7 +51,7 @@ pub(super) fn open(config: &DataConfig) -> Result<Option<Box<dyn Source>>, DataE
     let source = config.source.trim();
     let path = Path::new(source);
     let is_table = config.task != Some(TaskKind::Forecast) && config.vocabulary.is_none() && config.steps.is_none();
-    let limit = (budget(config) as u64).min(MAX_FILE_BYTES);
+    let limit = (config.memory_bytes() as u64).min(MAX_FILE_BYTES);
     let found = path.metadata();
     if !is_table || !found.is_ok_and(|found| found.is_file() && found.len() > limit) {
         return Ok(None);
@@ -95,7 +95,7 @@ fn read(source: &str, sheet: &Sheet<'_>, targets: &[usize], config: &DataConfig)
     let column = |&place: &usize| Growing::new(&sheet.names[place], &profiles[place]);
     let mut growing: Vec<Growing> = inputs.iter().map(column).collect();
     let mut labels: Vec<Growing> = targets.iter().map(column).collect();
-    let mut rows = RowWriter::new(8 * inputs.len(), budget(config) / 2);
+    let mut rows = RowWriter::new(8 * inputs.len(), config.memory_bytes() / 2);
     let (mut bytes, mut count, mut unlabelled) = (Vec::new(), 0_usize, 0_usize);
     stream.for_each(|_, cells| {
         let cell = |&place: &usize| cells.get(place).unwrap_or_default();
@@ -202,7 +202,12 @@ impl Source for Large {
         };
         let samples = [&parts.train, &parts.validation, &parts.test].map(|rows| Samples {
             shape: preprocessing.shape,
-            inputs: Inputs::encoded(Encoded::new(&self.cells, rows, encoding.clone(), budget(config) / 2)),
+            inputs: Inputs::encoded(Encoded::new(
+                &self.cells,
+                rows,
+                encoding.clone(),
+                config.memory_bytes() / 2,
+            )),
             targets: target.of_rows(&preprocessing.target, rows),
         });
         let about = About {

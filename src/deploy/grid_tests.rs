@@ -46,7 +46,7 @@ fn dense_layers_in_four_bits_compute_what_their_codes_say() {
         let outputs = run(&bytes, &inputs);
         let size = expected.iter().fold(1.0_f32, |size, value| size.max(value.abs()));
         assert!(largest_difference(&outputs, &expected) < 1e-5 * size, "seed {seed}");
-        referee(&bytes, &form, model.input, &inputs, &outputs).unwrap();
+        referee(&bytes, &form, model.input, &inputs.clone().into(), &outputs).unwrap();
         assert!(operators(&bytes).contains(&"MatMulNBits".to_owned()));
         let file = ModelProto::from_bytes(&bytes).unwrap();
         assert_eq!(file.opset_import[1].domain(), "com.microsoft");
@@ -67,7 +67,8 @@ fn every_network_has_every_quantized_form() {
             let bytes = to_onnx(&model, &weights, &classes(3), &form).unwrap();
             let outputs = run(&bytes, &inputs);
             let place = format!("network {seed}, {form:?}: {:?}", model.layers);
-            referee(&bytes, &form, model.input, &inputs, &outputs).unwrap_or_else(|error| panic!("{place}: {error}"));
+            referee(&bytes, &form, model.input, &inputs.clone().into(), &outputs)
+                .unwrap_or_else(|error| panic!("{place}: {error}"));
             let mean = outputs.iter().zip(&expected).map(|(a, b)| (a - b).abs()).sum::<f32>() / outputs.len() as f32;
             assert!(mean < tolerance * span, "{mean} of {span} in {place}");
             let integers = Model::from_onnx(&bytes).unwrap().int8_layers().len();
@@ -113,7 +114,8 @@ fn protected_layers_stay_in_floating_point() {
             let bytes = to_onnx(&model, &weights, &classes(3), &form).unwrap();
             let outputs = run(&bytes, &inputs);
             let place = format!("network {seed}, layer {layer} of {:?}", folded.layers);
-            referee(&bytes, &form, model.input, &inputs, &outputs).unwrap_or_else(|error| panic!("{place}: {error}"));
+            referee(&bytes, &form, model.input, &inputs.clone().into(), &outputs)
+                .unwrap_or_else(|error| panic!("{place}: {error}"));
             let integers = Model::from_onnx(&bytes).unwrap().int8_layers().len();
             let others = products
                 .iter()
@@ -224,7 +226,7 @@ fn recurrent_weights_are_stored_in_bytes() {
             let form = Form::Int8(ranges);
             let bytes = to_onnx(&model, &weights, &classes(3), &form).unwrap();
             let outputs = run(&bytes, &inputs);
-            referee(&bytes, &form, model.input, &inputs, &outputs).unwrap();
+            referee(&bytes, &form, model.input, &inputs.clone().into(), &outputs).unwrap();
             let mean = outputs.iter().zip(&expected).map(|(a, b)| (a - b).abs()).sum::<f32>() / outputs.len() as f32;
             assert!(mean > 0.0 && mean < 0.02 * span, "{cell:?} {seed}: {mean} of {span}");
             let file = ModelProto::from_bytes(&bytes).unwrap().graph.unwrap();

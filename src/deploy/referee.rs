@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rten::{Model, RunOptions, ThreadPool, Value};
 
+use crate::data::Inputs;
 use crate::spec::{ActivationQuantization, Range, Shape, class_of};
 
 use super::{DeployError, Form, twin};
@@ -110,7 +111,7 @@ pub fn referee(
     bytes: &[u8],
     form: &Form,
     shape: Shape,
-    inputs: &[f32],
+    inputs: &Inputs,
     outputs: &[f32],
 ) -> Result<Agreement, DeployError> {
     const BETWEEN: &str = "the runtime and the referee (rten)";
@@ -126,13 +127,14 @@ pub fn referee(
     agreement.require_int8(ActivationQuantization::covering(range).scale, BETWEEN)
 }
 
-/// What rten makes of `inputs` (samples of shape `shape`, row-major) with the file `bytes`: all outputs, row-major.
-pub fn second_opinion(bytes: &[u8], shape: Shape, inputs: &[f32]) -> Result<Vec<f32>, DeployError> {
+/// What rten makes of `inputs` (samples of shape `shape`, a batch of which is read at once) with the file `bytes`: all outputs,
+/// row-major.
+pub fn second_opinion(bytes: &[u8], shape: Shape, inputs: &Inputs) -> Result<Vec<f32>, DeployError> {
     const BATCH: usize = 64;
     let referee = Referee::load(bytes, shape)?;
     let mut outputs = Vec::new();
     for inputs in inputs.chunks(BATCH * shape.len().max(1)) {
-        outputs.extend(referee.batch(inputs)?.run()?);
+        outputs.extend(referee.batch(&inputs?)?.run()?);
     }
     Ok(outputs)
 }
@@ -234,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_none_is_an_error() {
-        let error = second_opinion(b"not a network", Shape::Features { features: 1 }, &[0.0]).unwrap_err();
+        let error = second_opinion(b"not a network", Shape::Features { features: 1 }, &vec![0.0].into()).unwrap_err();
         assert!(matches!(error, DeployError::Referee { .. }), "{error}");
     }
 }

@@ -81,9 +81,13 @@ impl Exported {
 
     /// As [`outputs`](Self::outputs) of all samples, of which no more than some are read at once.
     pub fn sample_outputs(&self, samples: &Samples) -> Result<Vec<f32>, DeployError> {
-        const ROWS: usize = 4096;
+        /// Most batches that are read at once, and most values unless one batch has more.
+        const BATCHES: usize = 64;
+        const VALUES: usize = 1 << 24;
+        let width = samples.shape.len().max(1);
+        let batches = (VALUES / (BATCH * width)).clamp(1, BATCHES);
         let mut outputs = Vec::new();
-        for inputs in samples.inputs.chunks(ROWS * samples.shape.len()) {
+        for inputs in samples.inputs.chunks(batches * BATCH * width) {
             outputs.extend(self.outputs(&inputs?)?);
         }
         Ok(outputs)

@@ -112,7 +112,8 @@ fn both_engines_read_the_same_function_from_the_bytes() {
             let difference = largest_difference(&outputs, &expected);
             let place = format!("network {seed}, {form:?}: {:?}", model.layers);
             assert!(difference < tolerance * size, "{difference} of {size} in {place}");
-            referee(&bytes, &form, model.input, &inputs, &outputs).unwrap_or_else(|error| panic!("{place}: {error}"));
+            referee(&bytes, &form, model.input, &inputs.clone().into(), &outputs)
+                .unwrap_or_else(|error| panic!("{place}: {error}"));
         }
     }
 }
@@ -131,7 +132,8 @@ fn products_of_any_network_run_on_integers() {
             let bytes = to_onnx(&model, &weights, &classes(3), &form).unwrap();
             let outputs = run(&bytes, &inputs);
             let place = format!("{family:?} {seed}: {:?}", model.layers);
-            referee(&bytes, &form, model.input, &inputs, &outputs).unwrap_or_else(|error| panic!("{place}: {error}"));
+            referee(&bytes, &form, model.input, &inputs.clone().into(), &outputs)
+                .unwrap_or_else(|error| panic!("{place}: {error}"));
             let products = model.layers.iter().map(|layer| match layer {
                 LayerSpec::Dense { .. }
                 | LayerSpec::Conv2d { .. }
@@ -178,7 +180,7 @@ fn int8_stays_close_to_the_float_network() {
         let form = Form::Int8(ranges);
         let bytes = to_onnx(&model, &weights, &classes(3), &form).unwrap();
         let outputs = run(&bytes, &inputs);
-        referee(&bytes, &form, model.input, &inputs, &outputs).unwrap();
+        referee(&bytes, &form, model.input, &inputs.clone().into(), &outputs).unwrap();
         let products = model
             .layers
             .iter()

@@ -1,7 +1,7 @@
 //! The answer over the plane of two inputs, in raw units.
 
 use super::Viewer;
-use crate::data::{Dataset, Targets};
+use crate::data::{Dataset, Inputs, Targets};
 use crate::spec::{ColumnKind, Range, Surface, TargetTransform, class_of};
 
 /// Cells along each side of a surface.
@@ -35,13 +35,12 @@ impl Plane {
             return None;
         };
         let train = &dataset.train;
-        let inputs = train.inputs.all().ok()?;
+        let ranges = ranges(&train.inputs)?;
         let axis = |place: usize, name: &str, kind: &ColumnKind| {
             let &ColumnKind::Numeric { mean, deviation, .. } = kind else {
                 return None;
             };
-            let values: Vec<f32> = inputs.iter().skip(place).step_by(2).copied().collect();
-            let Range { min, max } = Range::of(&values);
+            let Range { min, max } = ranges[place];
             let margin = if max > min { MARGIN * (max - min) } else { 1.0 };
             Some(Axis {
                 name: name.to_owned(),
@@ -58,15 +57,16 @@ impl Plane {
         // Evenly from all rows: a file may be sorted by class.
         let rows = (0..shown).map(|place| place * train.len() / shown);
         let points = rows.map(|row| {
-            let [x, y] = [0, 1].map(|place| axes[place].raw(inputs[2 * row + place]));
+            let inputs = train.inputs.slice(2 * row..2 * row + 2).ok()?;
+            let [x, y] = [0, 1].map(|place| axes[place].raw(inputs[place]));
             let class = match &train.targets {
                 Targets::Classes(classes) => classes[row],
                 Targets::Values { .. } => 0,
             };
-            ([x, y], class)
+            Some(([x, y], class))
         });
         Some(Self {
-            points: points.collect(),
+            points: points.collect::<Option<_>>()?,
             axes,
             values: match &train.targets {
                 Targets::Classes(_) => Range { min: 0.0, max: 1.0 },
@@ -74,6 +74,19 @@ impl Plane {
             },
         })
     }
+}
+
+/// Of the even and of the odd ones of all values, of which some are read at once.
+fn ranges(inputs: &Inputs) -> Option<[Range; 2]> {
+    let mut ranges = [Range::of(&[]); 2];
+    for chunk in inputs.chunks(1 << 16) {
+        for pair in chunk.ok()?.as_chunks::<2>().0 {
+            for (range, value) in ranges.iter_mut().zip(pair) {
+                *range = range.union(Range::of(std::slice::from_ref(value)));
+            }
+        }
+    }
+    Some(ranges)
 }
 
 impl Axis {

@@ -39,8 +39,8 @@ impl Subject<'_> {
             deploy::score(&bytes, samples, &preprocessing.target).map_err(DeployError::into_failure)
         };
         let scores = score(test)?;
-        let inputs = test.inputs.all().map_err(DataError::into_failure)?;
-        deploy::referee(&bytes, self.form, test.shape, &inputs, &scores.outputs).map_err(DeployError::into_failure)?;
+        deploy::referee(&bytes, self.form, test.shape, &test.inputs, &scores.outputs)
+            .map_err(DeployError::into_failure)?;
         if matches!(self.form, Form::Fp32) {
             self.require_same_outputs(&scores.outputs)?;
         }

@@ -199,8 +199,7 @@ impl Bench {
             scores.metrics.accuracy.is_some() || scores.metrics.r2.is_some(),
             "{what}"
         );
-        let inputs = test.inputs.all().unwrap();
-        let second = deploy::second_opinion(&bytes, test.shape, &inputs).unwrap();
+        let second = deploy::second_opinion(&bytes, test.shape, &test.inputs).unwrap();
         Agreement::between(&scores.outputs, &second, dataset.summary.task.outputs())
             .require_float(&second, "our runtime and rten")
             .unwrap_or_else(|error| panic!("{what}: {error}"));

@@ -4,6 +4,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use trimtab::data;
+use trimtab::deploy::{self, Form};
+use trimtab::meter::alloc::{self, Growth};
+use trimtab::spec::{Architecture, RunConfig};
+use trimtab::train;
+
 use super::command_line::Desk;
 
 fn config(desk: &Desk, source: &str, arguments: &[&str]) {
@@ -209,8 +215,66 @@ fn a_model_of_arrays_is_asked_with_arrays() {
         assert!(String::from_utf8(scored.stderr).unwrap().contains("RMSE"));
         let refusal = desk.failure(1, &["predict", "model", "nowhere.npy"]);
         assert!(refusal.contains("nowhere.npy: cannot be read"), "{refusal}");
+        #[cfg(target_os = "linux")]
+        {
+            // A full disk behind standard error is no reason to give no answers.
+            let full = fs::File::options().write(true).open("/dev/full").unwrap();
+            let output = desk
+                .command(&["predict", "model", "arrays"])
+                .stderr(full)
+                .output()
+                .unwrap();
+            assert!(output.status.success() && output.stdout.len() > 40, "{output:?}");
+        }
         fs::write(desk.path("x.npy"), npy("(2, 5)", &x[..10])).unwrap();
         let refusal = desk.failure(1, &["predict", "model", "x.npy"]);
         assert!(refusal.contains("x.npy") && refusal.contains("[2, 5]"), "{refusal}");
     }
+}
+
+#[test]
+fn what_is_read_from_a_file_is_scored_and_proved_in_parts() {
+    // The allocator counts the whole process, and the other tests are in this one: measure in a process of its own.
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["exported::measure_parts", "--exact", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("1 passed"), "{output:?}");
+}
+
+#[test]
+#[ignore = "alone in its process, started by the test above"]
+fn measure_parts() {
+    const ROWS: usize = 20_000;
+    let folder = tempfile::tempdir().unwrap();
+    let sides = |dimensions: &[usize]| -> Vec<u8> {
+        let kind = [0, 0, 8, dimensions.len() as u8];
+        let sizes = dimensions.iter().flat_map(|&size| (size as u32).to_be_bytes());
+        kind.into_iter().chain(sizes).collect()
+    };
+    let mut images = sides(&[ROWS, 28, 28]);
+    images.extend((0..ROWS * 784).map(|place| (place * place % 251) as u8));
+    let mut labels = sides(&[ROWS]);
+    labels.extend((0..ROWS).map(|row| (row % 3) as u8));
+    fs::write(folder.path().join("train-images-idx3-ubyte"), images).unwrap();
+    fs::write(folder.path().join("train-labels-idx1-ubyte"), labels).unwrap();
+    let mut config = RunConfig::default();
+    config.data.source = folder.path().display().to_string();
+    config.data.split = [0.1, 0.1, 0.8];
+    config.data.memory_mb = 1;
+    config.model.architecture = Architecture::Linear;
+
+    alloc::count_this_thread();
+    let dataset = data::load(&config.data).unwrap();
+    let plan = config.check(&dataset.summary).unwrap();
+    let weights = train::first_weights(&plan).unwrap();
+    let bytes = deploy::to_onnx(&plan.model, &weights, &plan.dataset.task, &Form::Fp32).unwrap();
+    let heap = Growth::begin();
+    let scores = deploy::score(&bytes, &dataset.test, &dataset.preprocessing.target).unwrap();
+    let test = &dataset.test;
+    deploy::referee(&bytes, &Form::Fp32, test.shape, &test.inputs, &scores.outputs).unwrap();
+    // All of it would be 50 MB.
+    let (_, peak) = heap.live_and_peak();
+    assert!(4 * test.inputs.len() > 50_000_000 && peak < 25_000_000, "{peak}");
 }

@@ -144,12 +144,7 @@ pub(super) fn open(config: &DataConfig) -> Result<Option<Box<dyn Source>>, DataE
 
 /// Rows that are held in memory as far as the configuration allows.
 pub(super) fn writer(config: &DataConfig, frame: Frame) -> RowWriter {
-    RowWriter::new(frame.row_bytes(), budget(config))
-}
-
-/// Most bytes of samples in memory.
-pub(super) fn budget(config: &DataConfig) -> usize {
-    config.memory_mb.saturating_mul(1_000_000)
+    RowWriter::new(frame.row_bytes(), config.memory_bytes())
 }
 
 /// The one target column of classes by their numbers.
@@ -269,7 +264,12 @@ impl Source for Pictures {
         let samples = [&parts.train, &parts.validation, &parts.test].map(|rows| Samples {
             shape: preprocessing.shape,
             // Half of what is allowed, because one group is prepared while another may still be held.
-            inputs: Inputs::encoded(Encoded::new(&self.bytes, rows, encoding.clone(), budget(config) / 2)),
+            inputs: Inputs::encoded(Encoded::new(
+                &self.bytes,
+                rows,
+                encoding.clone(),
+                config.memory_bytes() / 2,
+            )),
             targets: target.of_rows(&preprocessing.target, rows),
         });
         let about = About {

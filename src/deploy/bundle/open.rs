@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::data::read_rows;
-use crate::spec::{Metrics, Preprocessing, TargetTransform, class_of};
+use crate::spec::{Metrics, Preprocessing, TargetTransform, class_of, softmax};
 
 use super::{CLASSIC_FILE, LABELS_FILE, MODEL_FILE, PREPROCESSING_FILE, label_line};
 use crate::deploy::{BundleError, DeployError, Exported, score};
@@ -16,7 +16,7 @@ const AGAIN: &str = "export the run again";
 
 /// An export folder, read and checked.
 pub struct Bundle {
-    exported: Exported,
+    pub(super) exported: Exported,
     /// Name of the file that answers.
     pub model_file: &'static str,
     /// Its bytes.
@@ -183,7 +183,7 @@ impl Prediction {
                 Self::Class {
                     label: classes.get(class).cloned().unwrap_or_default(),
                     class,
-                    probabilities: softmax(outputs),
+                    probabilities: softmax(outputs).collect(),
                 }
             }
             TargetTransform::Values { targets } => {
@@ -208,13 +208,6 @@ fn outputs(target: &TargetTransform) -> usize {
         TargetTransform::Values { targets } => targets.len(),
     }
     .max(1)
-}
-
-fn softmax(logits: &[f32]) -> Vec<f32> {
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - largest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.iter().map(|power| (power / sum) as f32).collect()
 }
 
 fn read(path: &PathBuf) -> Result<Vec<u8>, BundleError> {

@@ -17,7 +17,6 @@ use super::{
 };
 use crate::deploy::BundleError;
 use crate::deploy::measure::sha256;
-use crate::deploy::score::metrics;
 
 /// What goes into the folder.
 #[derive(Debug, Clone, Copy)]
@@ -174,8 +173,7 @@ fn prove(dir: &Path, contents: &Contents<'_>) -> Result<(), BundleError> {
     let Some(test) = contents.test else {
         return Ok(());
     };
-    let outputs = bundle.outputs(&test.inputs.all()?)?;
-    let found = metrics(&outputs, &test.targets, &bundle.preprocessing.target);
+    let found = bundle.exported.score(test, &bundle.preprocessing.target)?.metrics;
     if found != contents.score {
         return Err(differs(
             bundle.model_file,

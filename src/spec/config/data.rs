@@ -65,6 +65,11 @@ impl DataConfig {
             ..self.clone()
         }
     }
+
+    /// Most bytes of samples held in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.memory_mb.saturating_mul(1_000_000)
+    }
 }
 
 impl Default for DataConfig {
