@@ -3,8 +3,8 @@
 use super::{units, weights};
 use crate::cost;
 use crate::data::Dataset;
-use crate::spec::{Failure, ModelSpec, Pruning, RunPlan, WeightCriterion, Weights, When};
-use crate::train::{Evidence, Pruned, Pruner, first_weights};
+use crate::spec::{EventSink, Failure, ModelSpec, Pruning, RunControl, RunPlan, WeightCriterion, Weights, When};
+use crate::train::{Evidence, Outcome, Pruned, Pruner, Start, TrainJob, first_weights, train};
 
 /// Training samples that those criteria see which look at samples.
 pub const SAMPLES: usize = 1024;
@@ -19,8 +19,21 @@ pub struct Curve<'a> {
     began: Option<Weights>,
 }
 
-/// What prunes the network of `plan` while it is trained from the beginning; nothing where its configuration asks for none.
-pub fn in_training<'a>(plan: &'a RunPlan, dataset: &'a Dataset) -> Option<Curve<'a>> {
+/// Trains from `start` as the plan says, with the pruning on the way that its configuration asks for.
+pub fn train_and_prune(
+    plan: &RunPlan,
+    dataset: &Dataset,
+    start: Start<'_>,
+    control: &RunControl,
+    sink: &dyn EventSink,
+) -> Result<Outcome, Failure> {
+    let curve = in_training(plan, dataset);
+    let pruner = curve.as_ref().map(|curve| curve as &dyn Pruner);
+    train(TrainJob::new(plan, dataset, start).pruned_by(pruner), control, sink)
+}
+
+/// What prunes the network of `plan` while it is trained; nothing where its configuration asks for none.
+fn in_training<'a>(plan: &'a RunPlan, dataset: &'a Dataset) -> Option<Curve<'a>> {
     let pruning = plan.config.train.prune.as_ref()?.curved();
     Some(Curve::new(pruning, plan, dataset, None))
 }
@@ -122,10 +135,8 @@ mod tests {
 
     use super::*;
     use crate::data;
-    use crate::spec::{
-        ArtifactKind, Command, DataConfig, Event, EventSink, LayerSpec, OptimizerKind, RunConfig, RunControl,
-    };
-    use crate::train::{Outcome, Start, TrainJob, Trained, train};
+    use crate::spec::{ArtifactKind, Command, DataConfig, Event, LayerSpec, OptimizerKind, RunConfig};
+    use crate::train::Trained;
 
     /// Keeps the last checkpoint and the notes, and stops before a step.
     #[derive(Default)]

@@ -22,7 +22,7 @@ mod timing;
 pub mod units;
 pub mod weights;
 
-pub use during::{Curve, in_training};
+pub use during::{Curve, train_and_prune};
 pub use equalize::equalize;
 pub use kept::Kept;
 pub use quantize::{OnGrids, quantize};

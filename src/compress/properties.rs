@@ -68,6 +68,7 @@ proptest! {
             plan: &seen.plan,
             weights: &whole,
             is_pruned: false,
+            is_repeatable: true,
             dataset: &seen.dataset,
         };
         let applied = apply(&recipe, origin, Kept::default(), &RunControl::default(), &Silent);

@@ -160,6 +160,13 @@ impl Work<'_> {
     /// The weights that the parent's training had after so many epochs, by training it again from its seed; none where the
     /// person asked to stop.
     fn early_weights(&self, epochs: usize) -> Result<Option<Weights>, Failure> {
+        if !self.is_repeatable {
+            return Err(Failure::new(
+                "weights",
+                "there are no early weights of a run that was compressed, or pruned while it was trained",
+                "rewind a run that was only trained, or leave rewind out",
+            ));
+        }
         if self.plan.model != self.parent.model {
             return Err(Failure::new(
                 "weights",

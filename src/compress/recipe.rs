@@ -49,6 +49,9 @@ pub struct Origin<'a> {
     pub weights: &'a Weights,
     /// Zeros of the weights are held.
     pub is_pruned: bool,
+    /// The weights are what the plan's training makes from its seed, with nothing removed or zeroed on the way: those of a run
+    /// that was compressed, or pruned while it trained, are not.
+    pub is_repeatable: bool,
     pub dataset: &'a Dataset,
 }
 
@@ -56,7 +59,8 @@ pub struct Origin<'a> {
 ///
 /// Fine-tuning emits its events with steps and epochs counted over the whole recipe, and keeps a
 /// [`Checkpoint`](ArtifactKind::Checkpoint) of all trainings together: given back as `kept`, these go on where they stood, but for one
-/// on grids, which begins anew. Same arguments, same result.
+/// on grids, which begins anew. Same arguments, same result, but for steps whose target is a latency or a speed: these decide by
+/// a clock.
 pub fn apply(
     recipe: &Recipe,
     origin: Origin<'_>,
@@ -68,11 +72,13 @@ pub fn apply(
         plan,
         weights,
         is_pruned,
+        is_repeatable,
         dataset,
     } = origin;
     let mut work = Work {
         kept: RefCell::new(kept),
         parent: plan,
+        is_repeatable,
         plan: plan.clone(),
         weights: weights.clone(),
         mask: is_pruned.then(|| weights::mask_of_zeros(&plan.model, weights)),
@@ -131,6 +137,8 @@ const GRID_RATE: f64 = 0.1;
 pub(super) struct Work<'a> {
     kept: RefCell<Kept>,
     pub(super) parent: &'a RunPlan,
+    /// The parent's training can be repeated.
+    pub(super) is_repeatable: bool,
     pub(super) plan: RunPlan,
     pub(super) weights: Weights,
     /// What stays zero from the first weight pruning on.

@@ -19,6 +19,8 @@ pub(super) struct Parent {
     pub weights: Weights,
     /// Single weights were pruned on the way to it.
     is_pruned: bool,
+    /// It is what its training made, with nothing removed or zeroed on the way.
+    is_repeatable: bool,
     pub dataset: Dataset,
 }
 
@@ -90,8 +92,9 @@ impl Worker<'_> {
         super::training::require_same_data(run, &record.plan, &dataset)?;
         Ok(Parent {
             name: record.run.name,
-            plan: record.plan,
             weights,
+            is_repeatable: record.origin.is_none() && record.plan.config.train.prune.is_none(),
+            plan: record.plan,
             is_pruned: self.is_pruned(record.origin),
             dataset,
         })
@@ -115,6 +118,7 @@ impl Worker<'_> {
             weights,
             dataset,
             is_pruned,
+            is_repeatable,
             ..
         } = parent;
         let steps = recipe.finetune_epochs() * plan.steps_per_epoch;
@@ -130,6 +134,7 @@ impl Worker<'_> {
             plan,
             weights,
             is_pruned: *is_pruned,
+            is_repeatable: *is_repeatable,
             dataset,
         };
         let compressed = match compress::apply(recipe, origin, kept, self.control, sink)? {

@@ -9,7 +9,7 @@ use crate::compress;
 use crate::data;
 use crate::spec::{Ended, Event, EventSink, Failure, FoldScores, Metrics, RunConfig, RunId, RunPlan};
 use crate::store::NewRun;
-use crate::train::{self, Outcome, Start, TrainJob, Trained};
+use crate::train::{Outcome, Start, Trained};
 
 impl Worker<'_> {
     pub fn folds(&self, config: &RunConfig, folds: usize) -> Result<Vec<RunId>, JobError> {
@@ -49,10 +49,7 @@ impl Worker<'_> {
             let trained = if is_classical {
                 self.fit(&plan, &dataset, &relay)?.map(Scored::from)
             } else {
-                let curve = compress::in_training(&plan, &dataset);
-                let pruner = curve.as_ref().map(|curve| curve as &dyn train::Pruner);
-                let job = TrainJob::new(&plan, &dataset, Start::Fresh).pruned_by(pruner);
-                match train::train(job, self.control, &relay)? {
+                match compress::train_and_prune(&plan, &dataset, Start::Fresh, self.control, &relay)? {
                     Outcome::Stopped { .. } => None,
                     Outcome::Finished(trained) => Some(Scored::from(trained)),
                 }

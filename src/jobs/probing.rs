@@ -10,15 +10,16 @@ use super::admission::admit;
 use super::engine::Message;
 use super::worker::Worker;
 use crate::classic;
+use crate::compress;
 use crate::data::{self, DataError, Dataset, Samples};
+use crate::deploy::{DeployError, Exported};
 use crate::spec::{
-    ArtifactKind, Command, ConfigIssue, Event, EventSink, Failure, Metrics, RunConfig, RunId, RunPlan, Sensitivity,
-    units,
+    ArtifactKind, Command, ConfigIssue, Event, EventSink, Failure, RunConfig, RunId, RunPlan, Sensitivity, units,
 };
 use crate::train::probe::{
     self, BatchMeasure, Fitted, LargestBatch, LearningCurve, Profile, RATE_STEPS, RateRange, Watch, WorkerSpeed,
 };
-use crate::train::{self, Outcome, Start, TrainJob};
+use crate::train::{Outcome, Start};
 
 /// What is to be found out.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -128,8 +129,8 @@ impl Worker<'_> {
             if config.model.architecture.is_classical() {
                 return self.fit_baseline(&plan, dataset);
             }
-            let job = TrainJob::new(&plan, dataset, Start::Fresh);
-            Ok(match train::train(job, self.control, &Silent)? {
+            let outcome = compress::train_and_prune(&plan, dataset, Start::Fresh, self.control, &Silent)?;
+            Ok(match outcome {
                 Outcome::Stopped { .. } => None,
                 Outcome::Finished(trained) => Some(Fitted {
                     train: trained.train,
@@ -150,14 +151,10 @@ impl Worker<'_> {
         let Some(fitted) = classic::fit(plan, dataset, &mut goes_on)? else {
             return Ok(None);
         };
-        let score = |samples: &Samples| -> Result<Metrics, Failure> {
-            let inputs = samples.inputs.all().map_err(DataError::into_failure)?;
-            let outputs = fitted.outputs(&inputs);
-            Ok(train::metrics(
-                &outputs,
-                &samples.targets,
-                &dataset.preprocessing.target,
-            ))
+        let fitted = Exported::of(fitted);
+        let score = |samples: &Samples| {
+            let scores = fitted.score(samples, &dataset.preprocessing.target);
+            scores.map(|scores| scores.metrics).map_err(DeployError::into_failure)
         };
         Ok(Some(Fitted {
             train: score(&dataset.train)?,

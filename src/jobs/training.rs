@@ -10,7 +10,7 @@ use crate::data::{self, Dataset};
 use crate::deploy::Form;
 use crate::spec::{ArtifactKind, Ended, Event, EventSink as _, Failure, RunConfig, RunId, RunPlan};
 use crate::store::NewRun;
-use crate::train::{self, Outcome, Pruner, Start, TrainJob};
+use crate::train::{Outcome, Start};
 
 impl Worker<'_> {
     pub fn train(&self, config: &RunConfig) -> Result<Vec<RunId>, JobError> {
@@ -62,36 +62,35 @@ impl Worker<'_> {
         if plan.config.model.architecture.is_classical() {
             return self.fit_from_nothing(plan, dataset, sink);
         }
-        let curve = compress::in_training(plan, dataset);
-        let pruner = curve.as_ref().map(|curve| curve as &dyn Pruner);
-        let job = TrainJob::new(plan, dataset, start).pruned_by(pruner);
-        Ok(match train::train(job, self.control, sink)? {
-            Outcome::Stopped { step } => Ended::Stopped { step },
-            Outcome::Finished(trained) => {
-                let pruned = RunPlan {
-                    model: trained.model,
-                    ..plan.clone()
-                };
-                if pruned.model != plan.model {
-                    self.store.update_plan(sink.lock(), &pruned)?;
-                    describe_model(sink, &pruned)?;
+        Ok(
+            match compress::train_and_prune(plan, dataset, start, self.control, sink)? {
+                Outcome::Stopped { step } => Ended::Stopped { step },
+                Outcome::Finished(trained) => {
+                    let pruned = RunPlan {
+                        model: trained.model,
+                        ..plan.clone()
+                    };
+                    if pruned.model != plan.model {
+                        self.store.update_plan(sink.lock(), &pruned)?;
+                        describe_model(sink, &pruned)?;
+                    }
+                    let scores = Subject {
+                        plan: &pruned,
+                        weights: &trained.weights,
+                        form: &Form::Fp32,
+                        dataset,
+                    }
+                    .prove(sink)?;
+                    Ended::Finished {
+                        best_epoch: trained.best_epoch,
+                        epochs: trained.epochs,
+                        train: scores.train,
+                        validation: scores.validation,
+                        test: scores.test,
+                    }
                 }
-                let scores = Subject {
-                    plan: &pruned,
-                    weights: &trained.weights,
-                    form: &Form::Fp32,
-                    dataset,
-                }
-                .prove(sink)?;
-                Ended::Finished {
-                    best_epoch: trained.best_epoch,
-                    epochs: trained.epochs,
-                    train: scores.train,
-                    validation: scores.validation,
-                    test: scores.test,
-                }
-            }
-        })
+            },
+        )
     }
 }
 

@@ -386,6 +386,27 @@ fn a_finished_network_can_be_compressed_and_what_comes_of_it_further() {
 }
 
 #[test]
+fn only_what_was_trained_and_nothing_else_can_be_rewound() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, engine) = open(directory.path());
+    let trained = run(&engine, Job::Train { config: config(4) }).unwrap()[0];
+    let compress = |run_: RunId, recipe: &str| {
+        let recipes = recipes(&[recipe]);
+        let child = run(&engine, Job::Compress { run: run_, recipes }).unwrap()[0];
+        (child, store.run(child).unwrap().run.failure)
+    };
+    let (halved, _) = compress(trained, "units:0.5");
+    assert_eq!(compress(trained, "weights:0.5:rewind=1").1, None);
+    let mut pruned = config(4);
+    pruned.train.prune = Some("weights:0.5:begin=0.1:end=0.6".parse().unwrap());
+    let pruned = run(&engine, Job::Train { config: pruned }).unwrap()[0];
+    for other in [halved, pruned] {
+        let failure = compress(other, "weights:0.5:rewind=1").1.unwrap().to_string();
+        assert!(failure.contains("no early weights"), "{failure}");
+    }
+}
+
+#[test]
 fn a_run_pruned_in_training_is_the_smaller_network_from_then_on() {
     let directory = tempfile::tempdir().unwrap();
     let (store, engine) = open(directory.path());

@@ -145,6 +145,13 @@ fn a_learning_curve_rises_with_the_rows() {
         assert!(test(2) > test(0), "{architecture}: {found}");
         assert!(points[0]["rows"].as_u64() < points[2]["rows"].as_u64());
     }
+    let curve = |prune: &[&str]| {
+        let arguments = ["learning-curve", "mlp.toml", "--points", "1", "--folds", "2", "--json"];
+        desk.json(&[&arguments[..], prune].concat())["points"].clone()
+    };
+    // It is the curve of the training that is configured, with its pruning.
+    let pruned = curve(&["--set", "train.prune=weights:0.95:begin=0.1:end=0.5"]);
+    assert_ne!(curve(&[]), pruned);
     let failure = desk.failure(1, &["find-rate", "mlp.toml", "--set", "model.architecture=forest"]);
     assert!(failure.contains("without gradient steps"), "{failure}");
 }

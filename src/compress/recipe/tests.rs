@@ -67,6 +67,7 @@ fn origin((plan, weights, dataset): &(RunPlan, Weights, Dataset)) -> Origin<'_> 
         plan,
         weights,
         is_pruned: false,
+        is_repeatable: true,
         dataset,
     }
 }
@@ -181,6 +182,7 @@ fn a_pruned_network_trained_on_keeps_its_zeros() {
             plan: &first.plan,
             weights: &first.weights,
             is_pruned,
+            is_repeatable: false,
             dataset: &dataset,
         };
         let sink = Recorder::default();
@@ -338,6 +340,14 @@ fn what_cannot_change_anything_is_refused_or_said() {
     let late = "weights:0.5:rewind=4".parse().unwrap();
     let failure = apply(&late, origin(&parent()), Kept::default(), &sink.control, &sink).unwrap_err();
     assert!(failure.to_string().contains("nothing to go back to"), "{failure}");
+    let parent = parent();
+    let compressed = Origin {
+        is_repeatable: false,
+        ..origin(&parent)
+    };
+    let early = "weights:0.5:rewind=1".parse().unwrap();
+    let failure = apply(&early, compressed, Kept::default(), &sink.control, &sink).unwrap_err();
+    assert!(failure.to_string().contains("no early weights"), "{failure}");
     run("units:0.5:multiple=1000", &sink);
     let noted = |event: &Event| matches!(event, Event::Note { text } if text.contains("multiple=1000 has no effect"));
     assert!(sink.events.lock().unwrap().iter().any(noted));
