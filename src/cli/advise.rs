@@ -73,11 +73,11 @@ pub fn choose(source: String, target: Option<String>, set: &[String], json: bool
         let target = data
             .target
             .as_ref()
-            .map_or_else(String::new, |target| format!(" --target {}", word(target)));
+            .map_or_else(String::new, |target| format!(" --target {}", report::word(target)));
         let rest: Vec<String> = set
             .iter()
             .filter(|set| !is_target(set))
-            .map(|set| format!(" --set {}", word(set)))
+            .map(|set| format!(" --set {}", report::word(set)))
             .collect();
         let rest = if rest.is_empty() {
             String::new()
@@ -87,7 +87,7 @@ pub fn choose(source: String, target: Option<String>, set: &[String], json: bool
         let _ = writeln!(
             text,
             "`trimtab init --dataset {}{target} --architecture {name}` prints a configuration of the first{rest}",
-            word(&data.source)
+            report::word(&data.source)
         );
     }
     Ok(text)
@@ -96,16 +96,6 @@ pub fn choose(source: String, target: Option<String>, set: &[String], json: bool
 /// What `--set` says of the target is said by `--target` too.
 fn is_target(set: &str) -> bool {
     set.split_once('=').is_some_and(|(key, _)| key.trim() == "data.target")
-}
-
-/// As it is typed: in quotation marks where a shell would take it for several words.
-fn word(text: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "_-+./\\:,=".contains(c);
-    if text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{text}'")
-    }
 }
 
 /// The note on a key of the configuration.

@@ -70,6 +70,16 @@ pub fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// As it is typed: in quotation marks where a shell would take it for several words or read other things into it.
+pub fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "_-+./\\:,=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
 /// A run as an object: `score` and `metric` of the exported file, which is called `accuracy` too where it is one; of a
 /// compression `recipe` and `parent`, whether it came to be measured or not.
 pub fn object(run: &Run, origin: Option<&(RunId, Recipe)>) -> Result<Value, serde_json::Error> {
@@ -209,6 +219,18 @@ pub fn task(task: &Task) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shell_takes_what_is_quoted_for_one_word() {
+        for (text, typed) in [
+            ("wine.csv", "wine.csv"),
+            ("my data.csv", "'my data.csv'"),
+            ("it's $HOME.csv", r"'it'\''s $HOME.csv'"),
+            ("", "''"),
+        ] {
+            assert_eq!(word(text), typed);
+        }
+    }
 
     #[test]
     fn figures_stand_right_and_words_left() {

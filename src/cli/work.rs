@@ -308,10 +308,10 @@ pub fn get(store: Store, name: Option<&str>) -> Result<String, CommandError> {
 pub fn predict(folder: &Path, csv: &Path, json: bool) -> Result<String, CommandError> {
     let answers = jobs::predict(folder, csv)?;
     for note in &answers.notes {
-        eprintln!("{note}");
+        report::tell(note);
     }
     if let Some(metrics) = &answers.metrics {
-        eprintln!("{}: {}", csv.display(), report::scores(metrics));
+        report::tell(&format!("{}: {}", csv.display(), report::scores(metrics)));
     }
     if json {
         return to_json(&answers_as_json(&answers)?);
@@ -449,12 +449,10 @@ pub fn datasets(
 
 pub(super) fn read_config(path: &Path, set: &[String]) -> Result<RunConfig, CommandError> {
     let is_data = || -> CommandError {
+        let shown = path.display().to_string();
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        format!(
-            "{0}: is data, not a configuration; `trimtab init --dataset {0} > {name}.toml` writes one",
-            path.display()
-        )
-        .into()
+        let (data, config) = (report::word(&shown), report::word(&format!("{name}.toml")));
+        format!("{shown}: is data, not a configuration; `trimtab init --dataset {data} > {config}` writes one").into()
     };
     let is_toml = path.extension().is_some_and(|ending| ending == "toml");
     if path.is_dir() {
