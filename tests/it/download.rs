@@ -31,6 +31,8 @@ enum Manner {
     NotFound,
     /// Cuts, and sends all of it whatever part was asked for.
     CutWithoutRanges(usize),
+    /// Always cuts, every other time a little later, and sends all of it whatever part was asked for.
+    UnevenWithoutRanges(usize),
 }
 
 struct Server {
@@ -76,11 +78,12 @@ fn answer(mut stream: TcpStream, manner: Manner, files: &[(&str, Vec<u8>)], log:
             start = range.trim_end_matches('-').parse().unwrap();
         }
     }
-    let first = {
+    let count = {
         let mut log = log.lock().unwrap();
         log.push(start);
-        log.len() == 1
+        log.len()
     };
+    let first = count == 1;
     let Some((_, bytes)) = files
         .iter()
         .find(|(name, _)| *name == path)
@@ -97,7 +100,7 @@ fn answer(mut stream: TcpStream, manner: Manner, files: &[(&str, Vec<u8>)], log:
     match manner {
         Manner::Wrong => bytes[10] ^= 1,
         Manner::Endless => bytes.extend([0; 1000]),
-        Manner::CutWithoutRanges(_) => start = 0,
+        Manner::CutWithoutRanges(_) | Manner::UnevenWithoutRanges(_) => start = 0,
         _ => {}
     }
     let rest = &bytes[start.min(bytes.len())..];
@@ -114,6 +117,7 @@ fn answer(mut stream: TcpStream, manner: Manner, files: &[(&str, Vec<u8>)], log:
     let _ = stream.write_all(head.as_bytes());
     let sent = match manner {
         Manner::Cut(most) => &rest[..most.min(rest.len())],
+        Manner::UnevenWithoutRanges(most) => &rest[..(most + 100 * (count % 2)).min(rest.len())],
         Manner::CutWithoutRanges(most) if first => &rest[..most.min(rest.len())],
         Manner::StallOnce(most) if first => &rest[..most.min(rest.len())],
         _ => rest,
@@ -216,6 +220,17 @@ fn a_server_without_ranges_begins_anew() {
     list(home.path(), &[&server.url]);
     get(home.path(), "tiny").0.unwrap();
     is_complete(home.path());
+}
+
+#[test]
+fn a_server_that_never_comes_further_is_given_up() {
+    let home = tempfile::tempdir().unwrap();
+    let bad = Server::start(Manner::UnevenWithoutRanges(20_000), files());
+    let good = Server::start(Manner::Honest, files());
+    list(home.path(), &[&bad.url, &good.url]);
+    get(home.path(), "tiny").0.unwrap();
+    is_complete(home.path());
+    assert!(bad.asked().len() < 10, "{:?}", bad.asked());
 }
 
 #[test]

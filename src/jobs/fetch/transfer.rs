@@ -1,6 +1,5 @@
 //! One file from the first mirror that brings it whole, going on where an earlier try broke off.
 
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -11,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::cannot_write;
 use super::mirrors::Wanted;
 use crate::spec::units::bytes as in_words;
-use crate::spec::{Command, Failure, RunControl};
+use crate::spec::{Command, Failure, RunControl, hexadecimal};
 
 /// Tries of one mirror, one after another, that bring nothing before the next is asked.
 const VAIN_TRIES: usize = 2;
@@ -69,6 +68,8 @@ impl Transfer<'_> {
     /// The whole file from one mirror, or what was wrong with it.
     fn ask_mirror(&self, url: &str, part: &Path, wanted: &Wanted, before: u64) -> Result<Result<(), String>, Failure> {
         let mut vain = 0;
+        // A server without ranges begins anew each time: what counts is to come further than ever before.
+        let mut most = part.metadata().map_or(0, |found| found.len());
         loop {
             let start = part.metadata().map_or(0, |found| found.len());
             if start == wanted.bytes {
@@ -87,8 +88,8 @@ impl Transfer<'_> {
                 Err(problem) => problem,
             };
             let now = part.metadata().map_or(0, |found| found.len());
-            if now > start {
-                vain = 0;
+            if now > most {
+                (most, vain) = (now, 0);
             } else {
                 vain += 1;
                 if vain >= VAIN_TRIES {
@@ -211,9 +212,5 @@ fn sha256_of(path: &Path) -> Result<String, Failure> {
         }
         hash.update(&piece[..read]);
     }
-    let mut digits = String::with_capacity(64);
-    for byte in hash.finalize() {
-        let _ = write!(digits, "{byte:02x}");
-    }
-    Ok(digits)
+    Ok(hexadecimal(&hash.finalize()))
 }
