@@ -142,7 +142,7 @@ fn rate_too_high(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFinding
         (seen, 0.2)
     };
     let mut changed = config.clone();
-    changed.train.learning_rate *= factor;
+    changed.train.learning_rate = as_said(config.train.learning_rate * factor);
     Some(CurveFinding {
         kind: CurveFindingKind::RateTooHigh,
         seen,
@@ -163,7 +163,7 @@ fn rate_too_low(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFinding>
     let is_slow = fall > 0.0 && fall < 0.5 * first && fall > 0.01 * first && first - middle < 0.7 * fall;
     is_slow.then(|| {
         let mut changed = config.clone();
-        changed.train.learning_rate *= 3.0;
+        changed.train.learning_rate = as_said(config.train.learning_rate * 3.0);
         CurveFinding {
             kind: CurveFindingKind::RateTooLow,
             seen: format!(
@@ -199,11 +199,11 @@ fn over_fitting(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFinding>
             remedies.push("stop early and keep the best weights");
         }
         if config.model.uses("dropout") && config.model.dropout < 0.5 {
-            changed.model.dropout = config.model.dropout + 0.2;
+            changed.model.dropout = as_said(config.model.dropout + 0.2);
             remedies.push("drop more units while training");
         }
         if remedies.is_empty() {
-            changed.train.weight_decay = (config.train.weight_decay * 3.0).max(1e-3);
+            changed.train.weight_decay = as_said((config.train.weight_decay * 3.0).max(1e-3));
             remedies.push("let the weights decay more");
         }
         CurveFinding {
@@ -355,6 +355,11 @@ fn batch_too_small(config: &RunConfig, curves: &Curves<'_>) -> Option<CurveFindi
     })
 }
 
+/// With the three digits that a remedy says: what a person would type.
+fn as_said(value: f64) -> f64 {
+    format!("{value:.2e}").parse().unwrap_or(value)
+}
+
 /// The remedies as one sentence.
 fn sentence(remedies: &[&str]) -> String {
     let text = remedies.join(", and ");
@@ -432,6 +437,15 @@ mod tests {
         let low = found(&config, &slow, &slow, 0.4, 0.0);
         assert_eq!(kinds(&low), [K::RateTooLow]);
         assert!(low[0].config.train.learning_rate > config.train.learning_rate);
+
+        // What is proposed is a number that a person would type.
+        let mut typed = config.clone();
+        typed.train.learning_rate = 0.1;
+        typed.model.dropout = 0.1;
+        let low = found(&typed, &slow, &slow, 0.4, 0.0);
+        assert_eq!(low[0].config.train.learning_rate, 0.3);
+        let over = found(&typed, &decay(0.01, 1.0, 0.8, 20), &rising, 1.0, 0.0);
+        assert_eq!(over[0].config.model.dropout, 0.3);
 
         // Losses that say nothing rise and fall by nothing.
         let tiny: Vec<f64> = rising.iter().map(|loss| loss / 2000.0).collect();

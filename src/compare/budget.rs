@@ -72,12 +72,19 @@ impl Budget {
 }
 
 impl Excess {
-    /// What is broken and by how much: `loses 2.1 points of 1.0`.
+    /// What is broken and by how much: `loses 2.1 of 1.0 points`, or `loses just over 1.0 points` where the figures look the same.
     pub fn text(&self) -> String {
+        let beside = |value: String, limit: String| {
+            if value == limit {
+                format!("just over {limit}")
+            } else {
+                format!("{value} of {limit}")
+            }
+        };
         match *self {
-            Self::Loss { lost, limit } => format!("loses {} of {} points", points(lost), points(limit)),
+            Self::Loss { lost, limit } => format!("loses {} points", beside(points(lost), points(limit))),
             Self::Cost { axis, value, limit } => {
-                format!("{} {} of {}", noun(axis), axis.text(value), axis.text(limit))
+                format!("{} {}", noun(axis), beside(axis.text(value), axis.text(limit)))
             }
         }
     }
@@ -213,6 +220,15 @@ mod tests {
         assert_eq!(recommend(&baseline, &runs, &small, Axis::Size), None);
         let excess = small.excess(&runs[0], &baseline);
         assert_eq!(excess[0].text(), "size 520 B of 100 B");
+        // What looks the same is not said to be more than itself.
+        let nearly = Budget {
+            loss: Some(0.01),
+            size: Some(1230.0),
+            ..Budget::default()
+        };
+        let excess = nearly.excess(&run(5, None, 0.9696, 1234, 20.0), &baseline);
+        let texts: Vec<String> = excess.iter().map(Excess::text).collect();
+        assert_eq!(texts, ["loses just over 1.0 points", "size just over 1.23 kB"]);
         assert!(Budget::default().is_empty() && !small.is_empty());
     }
 

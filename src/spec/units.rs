@@ -73,7 +73,7 @@ pub fn percent(fraction: f64) -> String {
     format!("{:.1} %", fraction * 100.0)
 }
 
-/// Three significant digits; with an exponent only from 1e15 on.
+/// Three significant digits; with an exponent from 1e15 on and below a millionth.
 pub fn significant(value: f64) -> String {
     if !value.is_finite() {
         return value.to_string();
@@ -81,11 +81,12 @@ pub fn significant(value: f64) -> String {
     if value == 0.0 {
         return "0".to_owned();
     }
-    if value.abs() >= 1e15 {
-        return format!("{value:.2e}");
-    }
     // Rounded first, so that 0.9999 becomes 1.00 and not 1.000.
-    let rounded: f64 = format!("{value:.2e}").parse().unwrap_or(value);
+    let scientific = format!("{value:.2e}");
+    let rounded: f64 = scientific.parse().unwrap_or(value);
+    if !(1e-6..1e15).contains(&rounded.abs()) {
+        return scientific;
+    }
     let decimals = (2.0 - rounded.abs().log10().floor()).clamp(0.0, 8.0) as usize;
     format!("{rounded:.decimals$}")
 }
@@ -123,6 +124,11 @@ mod tests {
         assert_eq!(significant(0.001_234), "0.00123");
         assert_eq!(significant(f64::NAN), "NaN");
         assert_eq!(significant(9.67e30), "9.67e30");
+        assert_eq!(significant(1.234e-6), "0.00000123");
+        assert_eq!(significant(9.999e-7), "0.00000100");
+        assert_eq!(significant(-1.234e-7), "-1.23e-7");
+        assert_eq!(significant(4e-9), "4.00e-9");
+        assert_eq!(significant(9.999e14), "1.00e15");
         assert_eq!(clock(3723.2), "1:02:03");
         assert_eq!(clock(7.0), "0:07");
         assert_eq!(percent(0.974_07), "97.4 %");

@@ -134,7 +134,9 @@ impl Optimizer {
         }
         if rule.threshold > 0.0 {
             for weight in parameter {
-                *weight = weight.signum() * (weight.abs() - rule.threshold).max(0.0);
+                let left = weight.abs() - rule.threshold;
+                // Without a sign where nothing is left: a file compresses better with one kind of zero.
+                *weight = if left <= 0.0 { 0.0 } else { left.copysign(*weight) };
             }
         }
     }
@@ -468,12 +470,12 @@ mod tests {
                 l1: 0.3,
                 ..TrainConfig::default()
             };
-            let mut optimizer = Optimizer::new(&config, &parameters(&[3], true));
-            let mut weights = vec![0.01, -0.02, 1.0];
+            let mut optimizer = Optimizer::new(&config, &parameters(&[4], true));
+            let mut weights = vec![0.01, -0.02, 1.0, -1.0];
             let rule = optimizer.rule(0, 0.1, 1.0);
-            optimizer.update(&rule, 0, &mut weights, &[0.0; 3]);
-            assert_eq!(weights[..2], [0.0, 0.0]);
-            assert!((weights[2] - 0.97).abs() < 1e-6);
+            optimizer.update(&rule, 0, &mut weights, &[0.0; 4]);
+            assert_eq!([weights[0].to_bits(), weights[1].to_bits()], [0, 0], "without a sign");
+            assert!((weights[2] - 0.97).abs() < 1e-6 && (weights[3] + 0.97).abs() < 1e-6);
         }
     }
 
