@@ -124,12 +124,12 @@ fn hostile_idx_files_are_refused() {
 fn a_gz_bomb_is_read_no_further_than_its_header_says() {
     let folder = tempfile::tempdir().unwrap();
     let [mut images, labels] = idx_pair(40, 2);
-    images.resize(200_000_000, 0);
-    write(folder.path(), "x-images-idx3-ubyte.gz", &packed(&images));
+    images.resize(20_000_000, 0);
+    // Cut off far behind what is announced: whoever reads on would say that it ends early.
+    let bomb = packed(&images);
+    write(folder.path(), "x-images-idx3-ubyte.gz", &bomb[..bomb.len() / 2]);
     write(folder.path(), "x-labels-idx1-ubyte", &labels);
-    let began = std::time::Instant::now();
     assert!(refusal(&config(folder.path())).contains("goes on behind"));
-    assert!(began.elapsed().as_secs_f64() < 1.0);
 }
 
 #[test]

@@ -330,11 +330,11 @@ fn ten_thousand_runs_are_listed_in_a_moment() {
         fs::create_dir_all(directory.path().join(format!("runs/r{id}"))).unwrap();
     }
     drop(connection);
-    let began = Instant::now();
-    let desk = open(directory.path());
-    let opening = began.elapsed();
-    let mut fastest = Duration::MAX;
+    let (mut opening, mut fastest) = (Duration::MAX, Duration::MAX);
     for _ in 0..3 {
+        let began = Instant::now();
+        let desk = open(directory.path());
+        opening = opening.min(began.elapsed());
         let began = Instant::now();
         assert_eq!(rows(ask(&desk, Question::Runs)).len(), 10_000);
         fastest = fastest.min(began.elapsed());
