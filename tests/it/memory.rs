@@ -15,7 +15,7 @@ use trimtab::spec::{
     ModelConfig, OptimizerKind, Precision, Preprocessing, PresetSize, RunConfig, RunControl, RunPlan, Shape, SplitRows,
     TargetTransform, Task, stream,
 };
-use trimtab::train::{self, Optimizer, Pruner, Start, TrainJob};
+use trimtab::train::{self, Optimizer, Start, TrainJob};
 
 use super::command_line::Desk;
 
@@ -212,11 +212,9 @@ fn hold(cases: impl Iterator<Item = (RunPlan, Dataset)>, tolerance: f64) {
         train::take_part();
         let measured = phases(&plan, &dataset);
         let before = alloc::live_bytes();
-        let pruner = compress::in_training(&plan, &dataset);
-        let pruner = pruner.as_ref().map(|pruner| pruner as &dyn Pruner);
-        let job = TrainJob::new(&plan, &dataset, Start::Fresh).pruned_by(pruner);
         let began = Instant::now();
-        let outcome = train::train(job, &RunControl::default(), &Nowhere).unwrap();
+        let idle = RunControl::default();
+        let outcome = compress::train_and_prune(&plan, &dataset, Start::Fresh, &idle, &Nowhere).unwrap();
         let peak = alloc::peak_bytes() - before;
         drop(outcome);
         let seconds = began.elapsed().as_secs_f64();

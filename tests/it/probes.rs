@@ -146,7 +146,7 @@ fn a_learning_curve_rises_with_the_rows() {
         assert!(points[0]["rows"].as_u64() < points[2]["rows"].as_u64());
     }
     let curve = |prune: &[&str]| {
-        let arguments = ["learning-curve", "mlp.toml", "--points", "1", "--folds", "2", "--json"];
+        let arguments = ["learning-curve", "mlp.toml", "--points", "2", "--folds", "2", "--json"];
         desk.json(&[&arguments[..], prune].concat())["points"].clone()
     };
     // It is the curve of the training that is configured, with its pruning.

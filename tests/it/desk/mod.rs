@@ -335,6 +335,10 @@ fn ten_thousand_runs_are_listed_in_a_moment() {
         let began = Instant::now();
         let desk = open(directory.path());
         opening = opening.min(began.elapsed());
+        drop(desk);
+    }
+    let desk = open(directory.path());
+    for _ in 0..3 {
         let began = Instant::now();
         assert_eq!(rows(ask(&desk, Question::Runs)).len(), 10_000);
         fastest = fastest.min(began.elapsed());
