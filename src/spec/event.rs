@@ -208,15 +208,18 @@ pub enum ArtifactKind {
     Classic,
     /// How raw columns become the exported file's input (JSON).
     Preprocessing,
+    /// What came of changing one layer at a time, once for each change (JSON).
+    Layers,
 }
 
 impl ArtifactKind {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Weights,
         Self::Checkpoint,
         Self::Onnx,
         Self::Classic,
         Self::Preprocessing,
+        Self::Layers,
     ];
 
     pub fn name(self) -> &'static str {
@@ -226,6 +229,7 @@ impl ArtifactKind {
             Self::Onnx => "onnx",
             Self::Classic => "classic",
             Self::Preprocessing => "preprocessing",
+            Self::Layers => "layers",
         }
     }
 
@@ -234,7 +238,7 @@ impl ArtifactKind {
         match self {
             Self::Weights | Self::Checkpoint | Self::Classic => "safetensors",
             Self::Onnx => "onnx",
-            Self::Preprocessing => "json",
+            Self::Preprocessing | Self::Layers => "json",
         }
     }
 }

@@ -5,7 +5,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use trimtab::spec::{ArtifactKind, DataConfig, class_of};
+use trimtab::jobs::{Answer, Question};
+use trimtab::spec::{ArtifactKind, DataConfig, LayerChange, RunId, class_of};
 use trimtab::store::Store;
 use trimtab::{data, deploy};
 
@@ -150,6 +151,24 @@ fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
         "{layers}"
     );
     assert!(desk.text(&["sensitivity", "wine"]).contains("signal to noise"));
+    // What was found is kept with the run, once for each change, for the window too.
+    let again = desk.json(&["sensitivity", "wine", "--change", "int4", "--json"]);
+    assert_eq!(again, layers);
+    let window = trimtab::jobs::Desk::open(Some(&desk.folder.path().join("store")), || ()).unwrap();
+    window.ask(Question::Run(RunId(1))).unwrap();
+    let opened = loop {
+        match window.answer() {
+            Some(Answer::Run(_, opened)) => break opened.unwrap(),
+            _ => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+    };
+    let changes: Vec<LayerChange> = opened.layers.iter().map(|found| found.change).collect();
+    assert_eq!(changes, [LayerChange::Int8, LayerChange::Int4]);
+    assert_eq!(
+        serde_json::to_value(&opened.layers[1].layers).unwrap(),
+        layers["layers"]
+    );
+    drop(window);
 
     let recipes = [
         "fp16",

@@ -320,6 +320,13 @@ impl Model {
             .or_else(|| self.runs.rows().iter().rev().find(is_whole))
     }
 
+    /// Takes in what came of changing one layer at a time, in place of what the same change came to before.
+    pub fn know_layers(&mut self, run: RunId, found: Sensitivity) {
+        let known = &mut self.sensitivities;
+        known.retain(|(other, before)| *other != run || before.change != found.change);
+        known.push((run, found));
+    }
+
     /// What the layers of this run suffer from this change, where it was measured.
     pub fn sensitivity(&self, run: RunId, change: LayerChange) -> Option<&Sensitivity> {
         let known = |(known, found): &&(RunId, Sensitivity)| *known == run && found.change == change;

@@ -160,6 +160,7 @@ impl Runs {
                     record,
                     mut view,
                     next_seq,
+                    layers: _,
                 } = *opened;
                 for envelope in early.iter().filter(|envelope| envelope.seq >= next_seq) {
                     view.apply(envelope);

@@ -174,6 +174,7 @@ pub fn open_as(model: &mut Model, run: RunId, change: impl FnOnce(&mut RunPlan))
         },
         view: RunView::new(),
         next_seq: 0,
+        layers: Vec::new(),
     };
     model.runs.begin_open(run);
     model.runs.finish_open(run, Ok(Box::new(opened)));

@@ -49,9 +49,7 @@ impl Updater {
             }
             Message::Found { job, finding } => {
                 if let Finding::Sensitivity { run, sensitivity } = *finding {
-                    let known = &mut model.sensitivities;
-                    known.retain(|(other, found)| *other != run || found.change != sensitivity.change);
-                    known.push((run, sensitivity));
+                    model.know_layers(run, sensitivity);
                     return;
                 }
                 if let Some(config) = queued(model, job).and_then(|queued| queued.probed.take()) {
@@ -141,7 +139,12 @@ impl Updater {
                     model.runs.shown.extend(latest);
                 }
             }
-            Answer::Run(run, outcome) => model.runs.finish_open(run, outcome.map_err(|error| error.to_string())),
+            Answer::Run(run, mut outcome) => {
+                for found in outcome.iter_mut().flat_map(|opened| opened.layers.drain(..)) {
+                    model.know_layers(run, found);
+                }
+                model.runs.finish_open(run, outcome.map_err(|error| error.to_string()));
+            }
             Answer::Seeds(config, Ok(used)) => self.train_other_seed(model, *config, &used),
             Answer::Preview(data, outcome) => {
                 if data == model.form.config.data.unaugmented() {

@@ -11,7 +11,7 @@ use super::{Answer, OpenedRun, Question, files};
 use crate::data::{self, DataError, Dataset};
 use crate::deploy::Exported;
 use crate::jobs::worker::panic_message;
-use crate::jobs::{JobError, fetchable};
+use crate::jobs::{JobError, fetchable, sensitivity};
 use crate::spec::{DataConfig, Failure, RunId, Snapshot, name_problem};
 use crate::store::Store;
 use crate::timeline::RunView;
@@ -103,6 +103,7 @@ impl Clerk {
             record,
             view: RunView::of(&events),
             next_seq: events.last().map_or(0, |last| last.seq + 1),
+            layers: sensitivity::known(&self.store, run),
         }))
     }
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::data::{DataError, Part};
 use crate::jobs::{Fetchable, JobError};
-use crate::spec::{DataConfig, DatasetSummary, Finding, Ladder, RunConfig, RunId, SampleView, Snapshot, Wanted};
+use crate::spec::{
+    DataConfig, DatasetSummary, Finding, Ladder, RunConfig, RunId, SampleView, Sensitivity, Snapshot, Wanted,
+};
 use crate::store::{RunRecord, RunRow};
 use crate::timeline::RunView;
 
@@ -100,6 +102,8 @@ pub struct OpenedRun {
     pub view: RunView,
     /// Number of the first event that `view` does not hold.
     pub next_seq: u64,
+    /// What came of changing one layer at a time.
+    pub layers: Vec<Sensitivity>,
 }
 
 /// A data set, to look at before training.

@@ -57,13 +57,12 @@ pub fn layers_ui(ui: &mut Ui, model: &Model, parent: &RunRow, view: &mut Compres
     let Some(found) = model.sensitivity(parent.run.run, view.asked.change) else {
         ui.add_space(theme::SPACE[2]);
         let words = "One layer at a time is changed, exported and scored on the validation split: what each costs stands here, and \
-                     a click on a layer leaves it out of the recipe's steps. It is kept until the window is closed.";
+                     a click on a layer leaves it out of the recipe's steps.";
         ui.add(Label::new(theme::label(ui, words)).wrap());
         return;
     };
     let summary = format!(
-        "{} as trained, {} with all layers changed. A click protects a layer in every step of the recipe that can leave one out. \
-         Kept until the window is closed.",
+        "{} as trained, {} with all layers changed. A click protects a layer in every step of the recipe that can leave one out.",
         score_text(parent, found.baseline),
         score_text(parent, found.all)
     );

@@ -29,6 +29,7 @@ fn model(runs: usize, steps: usize) -> Model {
             record: record(model.runs.row(run).unwrap()),
             view: RunView::of(&told(number, steps, number < runs)),
             next_seq: 0,
+            layers: Vec::new(),
         };
         model.runs.begin_open(run);
         model.runs.finish_open(run, Ok(Box::new(opened)));
