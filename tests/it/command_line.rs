@@ -155,7 +155,7 @@ fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
     let again = desk.json(&["sensitivity", "wine", "--change", "int4", "--json"]);
     assert_eq!(again, layers);
     let window = trimtab::jobs::Desk::open(Some(&desk.folder.path().join("store")), || ()).unwrap();
-    window.ask(Question::Run(RunId(1))).unwrap();
+    assert!(window.ask(Question::Run(RunId(1))));
     let opened = loop {
         match window.answer() {
             Some(Answer::Run(_, opened)) => break opened.unwrap(),

@@ -318,7 +318,7 @@ fn a_result_within_the_limits_is_recommended_and_the_limits_can_be_changed() {
     let state = stage.state_mut();
     state.view.wishes.budget.loss = Some(0.004);
     stage.run();
-    assert!(says(&stage, "loses 0.6 of 0.4 points"));
+    assert!(says(&stage, "loses 0.6 points, 0.4 points allowed"));
     stage.state_mut().view.wishes.budget.size = Some(10.0);
     stage.run();
     assert!(says(&stage, "Nothing fits these limits"));
