@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use egui::{Key, KeyboardShortcut, Modifiers, Rect};
 use egui_material_icons::{MaterialIcon, icons};
 
-use super::state::{Model, RowExt as _};
+use super::state::{Model, QueuedJob, RowExt as _};
 use crate::jobs::{JobId, Part, Probe, TryInput};
 use crate::spec::{DataConfig, LayerChange, Recipe, RunConfig, RunId, Wanted};
 
@@ -374,7 +374,10 @@ impl Command {
         Some(match self {
             Self::Train => Action::Train,
             Self::TrainOtherSeed => Action::TrainOtherSeed,
-            Self::Pause => return (model.is_running() && !model.is_paused()).then_some(Action::Pause),
+            Self::Pause => {
+                let can_pause = model.queue.first().is_some_and(QueuedJob::can_pause);
+                return can_pause.then_some(Action::Pause);
+            }
             Self::Continue => return model.is_paused().then_some(Action::Continue),
             Self::Stop => return model.is_running().then_some(Action::Stop),
             Self::GoTrain => Action::Go(Page::Train),

@@ -1,6 +1,8 @@
 //! The pruning steps of a recipe: at once, in parts with fine-tuning between, or while fine-tuning goes on.
 
 use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
 
 use super::during::{Curve, SAMPLES};
 use super::recipe::Work;
@@ -12,6 +14,9 @@ use crate::spec::{
     RunControl, UnitKind, Weights, When,
 };
 use crate::train::{Evidence, Outcome, Pruned, Pruner, Start, TrainJob, first_weights, train};
+
+/// Time between two looks at the control during a pause.
+const NAP: Duration = Duration::from_millis(20);
 
 impl Work<'_> {
     /// Removes units; the step before which the person asked to stop, if so.
@@ -235,7 +240,7 @@ impl Pruner for Early<'_> {
     }
 }
 
-/// Keeps nothing, and hands on the wish to stop.
+/// Keeps nothing; waits out a pause, and hands on the wish to stop.
 struct Quiet<'a> {
     outer: &'a RunControl,
     control: RunControl,
@@ -243,6 +248,9 @@ struct Quiet<'a> {
 
 impl EventSink for Quiet<'_> {
     fn emit(&self, _: Event) -> Result<(), Failure> {
+        while self.outer.requested() == Command::Pause {
+            thread::sleep(NAP);
+        }
         if self.outer.requested() == Command::Stop {
             self.control.request(Command::Stop);
         }
@@ -251,5 +259,33 @@ impl EventSink for Quiet<'_> {
 
     fn save(&self, _: ArtifactKind, _: &[u8]) -> Result<(), Failure> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn early_weights_wait_out_a_pause_and_stop_with_the_job() {
+        let outer = RunControl::default();
+        let sink = Quiet {
+            outer: &outer,
+            control: RunControl::default(),
+        };
+        let emit = || sink.emit(Event::Paused { step: 0 }).unwrap();
+        emit();
+        assert_eq!(sink.control.requested(), Command::Run);
+        outer.request(Command::Pause);
+        thread::scope(|scope| {
+            let waiting = scope.spawn(emit);
+            thread::sleep(5 * NAP);
+            assert!(!waiting.is_finished());
+            outer.request(Command::Run);
+        });
+        assert_eq!(sink.control.requested(), Command::Run);
+        outer.request(Command::Stop);
+        emit();
+        assert_eq!(sink.control.requested(), Command::Stop);
     }
 }

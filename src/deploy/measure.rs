@@ -6,8 +6,8 @@ use std::hint::black_box;
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
-use crate::meter::timing::{Contender, Protocol, compare, verdict};
-use crate::spec::{Deployed, Latency, Metrics, Recipe, RunId, Speed, Verdict, hexadecimal, stream};
+use crate::meter::timing::{Comparison, Contender, Protocol, compare, verdict};
+use crate::spec::{Deployed, Latency, LatencySummary, Metrics, Recipe, RunId, Speed, Verdict, hexadecimal, stream};
 
 use super::{DeployError, Exported};
 
@@ -66,16 +66,21 @@ pub struct Candidate<'a> {
 }
 
 /// Times the files at batch 1 and [`LARGE_BATCH`] on one thread in interleaved rounds and counts their bytes. The first is the
-/// baseline of the others.
-pub fn measure(files: &[Candidate<'_>]) -> Result<Vec<Measured>, DeployError> {
-    let mut single = time(files, 1)?.into_iter();
-    let mut large = time(files, LARGE_BATCH)?.into_iter();
+/// baseline of the others. `goes_on` is asked before each round and file; none where it said no.
+pub fn measure(files: &[Candidate<'_>], goes_on: &dyn Fn() -> bool) -> Result<Option<Vec<Measured>>, DeployError> {
+    let (Some(single), Some(large)) = (time(files, 1, goes_on)?, time(files, LARGE_BATCH, goes_on)?) else {
+        return Ok(None);
+    };
+    let (mut single, mut large) = (single.into_iter(), large.into_iter());
     let mut measured = Vec::with_capacity(files.len());
     for Candidate { bytes, exported } in files {
         let model = exported.model();
         let (Some((batch1, verdict_batch1)), Some((batch64, verdict))) = (single.next(), large.next()) else {
             break;
         };
+        if !goes_on() {
+            return Ok(None);
+        }
         measured.push(Measured {
             latency_us: Latency { batch1, batch64 },
             verdict_batch1,
@@ -88,13 +93,13 @@ pub fn measure(files: &[Candidate<'_>]) -> Result<Vec<Measured>, DeployError> {
             engine: model.engine(),
         });
     }
-    Ok(measured)
+    Ok(Some(measured))
 }
 
 /// The median time of `other` for [`LARGE_BATCH`] samples on one thread, as a share of that of `baseline`.
 pub fn relative_time(baseline: Candidate<'_>, other: Candidate<'_>) -> Result<f64, DeployError> {
-    let times = time(&[baseline, other], LARGE_BATCH)?;
-    let [(baseline, _), (other, _)] = &times[..] else {
+    let times = time(&[baseline, other], LARGE_BATCH, &|| true)?;
+    let Some([(baseline, _), (other, _)]) = times.as_deref() else {
         return Ok(1.0);
     };
     Ok(other.median / baseline.median)
@@ -105,8 +110,12 @@ pub fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
 
-/// Latency and verdict of each model, the first being the baseline.
-fn time(files: &[Candidate<'_>], batch: usize) -> Result<Vec<(crate::spec::LatencySummary, Verdict)>, DeployError> {
+/// Latency and verdict of each model, the first being the baseline; none where `goes_on` said no.
+fn time(
+    files: &[Candidate<'_>],
+    batch: usize,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Option<Vec<(LatencySummary, Verdict)>>, DeployError> {
     let mut calls = Vec::with_capacity(files.len());
     for Candidate { exported, .. } in files {
         let mut session = exported.model().session(batch)?;
@@ -125,9 +134,11 @@ fn time(files: &[Candidate<'_>], batch: usize) -> Result<Vec<(crate::spec::Laten
         });
     }
     let mut contenders: Vec<Contender<'_>> = calls.iter_mut().map(|call| call as Contender<'_>).collect();
-    let comparison = compare(&mut contenders, &Protocol::default());
-    let verdicts = comparison.ratios.iter().map(|ratios| verdict(ratios));
-    Ok(comparison.latencies.into_iter().zip(verdicts).collect())
+    let comparison = compare(&mut contenders, &Protocol::default(), goes_on);
+    Ok(comparison.map(|Comparison { latencies, ratios }| {
+        let verdicts = ratios.iter().map(|ratios| verdict(ratios));
+        latencies.into_iter().zip(verdicts).collect()
+    }))
 }
 
 fn compressed_size(bytes: &[u8]) -> Result<u64, DeployError> {

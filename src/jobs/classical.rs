@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::JobError;
 use super::proof::keep_preprocessing;
-use super::worker::Worker;
+use super::worker::{NAP, Worker};
 use crate::classic::{self, Fitted};
 use crate::cost;
 use crate::data::Dataset;
@@ -20,8 +20,6 @@ use crate::train;
 
 /// Between two looks at how far a fit is, for those who watch.
 const INTERVAL: Duration = Duration::from_millis(70);
-/// Between two looks at whether a pause is over.
-const NAP: Duration = Duration::from_millis(20);
 
 /// Scores of the bytes of what was fitted.
 pub(super) struct Scores {

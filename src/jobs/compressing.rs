@@ -6,8 +6,8 @@ use super::{JobError, StoreSink};
 use crate::compress::{self, Applied, Kept, Origin};
 use crate::data::{self, Dataset};
 use crate::spec::{
-    ArtifactKind, Command, Ended, Event, EventSink, Failure, MemoryLedger, Recipe, RecipeStep, RunId, RunPlan,
-    RunStatus, Weights,
+    ArtifactKind, Ended, Event, EventSink, Failure, MemoryLedger, Recipe, RecipeStep, RunId, RunPlan, RunStatus,
+    Weights,
 };
 use crate::store::{NewRun, StoreError};
 use crate::train;
@@ -26,14 +26,12 @@ pub(super) struct Parent {
 
 impl Worker<'_> {
     /// A recipe that fails is a failed run, and the others go on. Each is measured beside the parent as soon as it is there, and
-    /// all together in the same rounds at the end.
+    /// all together in the same rounds at the end. After a stop nothing more is done.
     pub fn compress(&self, run: RunId, recipes: &[Recipe]) -> Result<Vec<RunId>, JobError> {
         let parent = self.parent(run)?;
         let mut children = Vec::with_capacity(recipes.len());
         for recipe in recipes {
-            if self.control.requested() == Command::Stop {
-                break;
-            }
+            self.go_on()?;
             let sink = self.create(&NewRun {
                 name: &format!("{}-{recipe}", parent.name),
                 plan: &parent.plan,
@@ -43,10 +41,13 @@ impl Worker<'_> {
             sit(&sink, || self.apply(&parent, recipe, Kept::default(), &sink))?;
             let child = sink.run();
             drop(sink);
+            children.push(child);
+            if self.store.run(child)?.run.status == RunStatus::Stopped {
+                return Ok(children);
+            }
             if recipes.len() > 1 {
                 self.measure_finished(run, &[child])?;
             }
-            children.push(child);
         }
         self.measure_finished(run, &children)?;
         Ok(children)

@@ -11,7 +11,7 @@ use crate::compress;
 use crate::data::{self, Dataset};
 use crate::deploy::{self, Candidate, Exported, bundle};
 use crate::spec::{ArtifactKind, Failure, Metrics, Preprocessing, Run, RunConfig, RunId, RunPlan, Speed};
-use crate::store::RunRecord;
+use crate::store::{RunRecord, Store};
 
 /// A finished run with its exported bytes and what they score on the test split.
 struct Contender {
@@ -21,10 +21,21 @@ struct Contender {
     test: Metrics,
 }
 
+/// How a run came from the one that was trained.
+pub(super) struct Ancestry {
+    /// The first step first.
+    pub compressions: Vec<bundle::Compression>,
+    /// The oldest ancestor that is still there, or the run itself.
+    pub trained: RunId,
+    /// Of `trained`.
+    pub config: RunConfig,
+}
+
 impl Worker<'_> {
     /// Measures the exported bytes of all `runs` that can be compared in the same interleaved rounds and enters the figures in
     /// their rows; one group after another, since scores on different data or targets say nothing about each other. The
-    /// baseline of a group is its first uncompressed run, or the first of all; it comes first among them in the answer.
+    /// baseline of a group is its first uncompressed run, or the first of all; it comes first among them in the answer. Stopped,
+    /// the group at work keeps the figures that it had.
     pub fn measure(&self, runs: &[RunId]) -> Result<Vec<RunId>, JobError> {
         let mut described: Vec<(Run, RunPlan)> = Vec::with_capacity(runs.len());
         for &run in runs {
@@ -45,7 +56,10 @@ impl Worker<'_> {
     fn measure_together(&self, runs: &[RunId]) -> Result<Vec<RunId>, JobError> {
         let mut contenders = runs
             .iter()
-            .map(|&run| self.contender(run))
+            .map(|&run| {
+                self.go_on()?;
+                self.contender(run)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let is_baseline = |contender: &Contender| contender.record.origin.is_none();
         if let Some(place) = contenders.iter().position(is_baseline) {
@@ -70,7 +84,7 @@ impl Worker<'_> {
                 exported: &contender.exported,
             })
             .collect();
-        let figures = deploy::measure(&files)?;
+        let figures = deploy::measure(&files, &|| self.go_on().is_ok())?.ok_or(JobError::Stopped)?;
         for (contender, figures) in contenders.iter().zip(figures) {
             let origin = contender.record.origin.clone();
             let speed = origin
@@ -95,7 +109,9 @@ impl Worker<'_> {
     /// Writes the run's export folder; a run that has not been measured is measured first, beside its parent.
     pub fn export(&self, run: RunId, to: &Path) -> Result<Vec<RunId>, JobError> {
         let record = self.store.run(run)?;
-        let (compressions, config) = self.ancestry(&record);
+        let Ancestry {
+            compressions, config, ..
+        } = ancestry(self.store, &record);
         if record.run.deployed.is_none() {
             let beside = compressions
                 .last()
@@ -103,6 +119,7 @@ impl Worker<'_> {
                 .map(|last| last.of);
             self.measure(&beside.into_iter().chain([run]).collect::<Vec<_>>())?;
         }
+        self.go_on()?;
         let record = self.store.run(run)?;
         require_network(&record)?;
         let Some(deployed) = &record.run.deployed else {
@@ -158,28 +175,6 @@ impl Worker<'_> {
         Ok(vec![run])
     }
 
-    /// How a run came from the one that was trained, the first step first, and the configuration of that training: of the oldest
-    /// ancestor that is still there.
-    fn ancestry(&self, record: &RunRecord) -> (Vec<bundle::Compression>, RunConfig) {
-        let mut compressions = Vec::new();
-        let mut config = record.plan.config.clone();
-        let mut origin = record.origin.clone();
-        while let Some((of, recipe)) = origin {
-            let parent = self.store.run(of).ok();
-            compressions.push(bundle::Compression {
-                of,
-                name: parent.as_ref().map(|parent| parent.run.name.clone()),
-                recipe,
-            });
-            origin = parent.and_then(|parent| {
-                config = parent.plan.config;
-                parent.origin
-            });
-        }
-        compressions.reverse();
-        (compressions, config)
-    }
-
     fn contender(&self, run: RunId) -> Result<Contender, JobError> {
         let record = self.store.run(run)?;
         require_network(&record)?;
@@ -205,6 +200,30 @@ impl Worker<'_> {
             .map_err(|error| Failure::new(format!("run {run}"), error.to_string(), "train the run again"))?;
         Ok(Some(kept))
     }
+}
+
+/// Follows a run to the one that was trained.
+pub(super) fn ancestry(store: &Store, record: &RunRecord) -> Ancestry {
+    let mut ancestry = Ancestry {
+        compressions: Vec::new(),
+        trained: record.run.run,
+        config: record.plan.config.clone(),
+    };
+    let mut origin = record.origin.clone();
+    while let Some((of, recipe)) = origin {
+        let parent = store.run(of).ok();
+        ancestry.compressions.push(bundle::Compression {
+            of,
+            name: parent.as_ref().map(|parent| parent.run.name.clone()),
+            recipe,
+        });
+        origin = parent.and_then(|parent| {
+            (ancestry.trained, ancestry.config) = (of, parent.plan.config);
+            parent.origin
+        });
+    }
+    ancestry.compressions.reverse();
+    ancestry
 }
 
 /// The data that a run was trained on, if they are still the same.

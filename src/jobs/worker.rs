@@ -2,12 +2,17 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::Duration;
 
 use super::engine::{JobId, Message, Outbox};
 use super::{Job, JobError, StoreSink};
 use crate::cost;
-use crate::spec::{Ended, Event, EventSink, Failure, RunControl, RunId, RunPlan, RunStatus};
+use crate::spec::{Command, Ended, Event, EventSink, Failure, RunControl, RunId, RunPlan, RunStatus};
 use crate::store::{NewRun, RunRecord, Store, StoreError};
+
+/// Time between two looks at the control during a pause.
+pub(super) const NAP: Duration = Duration::from_millis(20);
 
 /// One job at work.
 pub(super) struct Worker<'a> {
@@ -44,7 +49,7 @@ impl<'a> Worker<'a> {
 
     /// Takes up an old run, with its plan.
     pub fn reopen(&self, run: RunId) -> Result<(StoreSink<'a>, RunRecord), JobError> {
-        let lock = self.store.lock_run(run)?;
+        let lock = self.store.lock_listed(run)?;
         let record = self.store.run(run)?;
         if record.run.status == RunStatus::Finished {
             let remedy = match &record.origin {
@@ -55,6 +60,17 @@ impl<'a> Worker<'a> {
         }
         let sink = self.open(StoreSink::open(self.store, lock, self.outbox)?, &record.run.name);
         Ok((sink, record))
+    }
+
+    /// Waits out a pause where no run is at work; [`JobError::Stopped`] where the job is to stop.
+    pub fn go_on(&self) -> Result<(), JobError> {
+        while self.control.requested() == Command::Pause {
+            thread::sleep(NAP);
+        }
+        match self.control.requested() {
+            Command::Stop => Err(JobError::Stopped),
+            Command::Run | Command::Pause => Ok(()),
+        }
     }
 
     fn open(&self, sink: StoreSink<'a>, name: &str) -> StoreSink<'a> {

@@ -47,15 +47,23 @@ pub struct Comparison {
     pub ratios: Vec<Vec<f64>>,
 }
 
-/// Times the contenders in interleaved rounds; the first is the baseline. With none, the result is empty.
-pub fn compare(contenders: &mut [Contender<'_>], protocol: &Protocol) -> Comparison {
+/// Times the contenders in interleaved rounds; the first is the baseline. With none, the result is empty. `goes_on` is asked
+/// before each of them warms up and before each round; where it says no, there is no result.
+pub fn compare(
+    contenders: &mut [Contender<'_>],
+    protocol: &Protocol,
+    goes_on: &dyn Fn() -> bool,
+) -> Option<Comparison> {
     let rounds = protocol.rounds.max(MIN_ROUNDS);
     let repetitions: Vec<usize> = contenders
         .iter_mut()
-        .map(|contender| warm_up(contender, protocol))
-        .collect();
+        .map(|contender| goes_on().then(|| warm_up(contender, protocol)))
+        .collect::<Option<_>>()?;
     let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
     for _ in 0..rounds {
+        if !goes_on() {
+            return None;
+        }
         for ((contender, &repetitions), times) in contenders.iter_mut().zip(&repetitions).zip(&mut times) {
             times.push(time_round(contender, repetitions));
         }
@@ -69,10 +77,10 @@ pub fn compare(contenders: &mut [Contender<'_>], protocol: &Protocol) -> Compari
                 .collect()
         })
         .collect();
-    Comparison {
+    Some(Comparison {
         latencies: times.into_iter().map(summarise).collect(),
         ratios,
-    }
+    })
 }
 
 /// Judges the ratios of one contender by the 95 % bootstrap interval of their median. The resampling is seeded: the same ratios
@@ -170,6 +178,8 @@ fn split_mix(state: &mut u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
     use std::hint::black_box;
 
@@ -177,6 +187,23 @@ mod tests {
         move || {
             black_box((0..count).fold(0_u64, |sum, i| black_box(sum ^ i)));
         }
+    }
+
+    #[test]
+    fn nothing_is_timed_after_it_was_told_to_stop() {
+        let (rounds, calls) = (Cell::new(0), Cell::new(0));
+        let mut work = || calls.set(calls.get() + 1);
+        let goes_on = || {
+            rounds.set(rounds.get() + 1);
+            rounds.get() <= 3
+        };
+        let protocol = Protocol {
+            min_round_us: 0.0,
+            ..Protocol::default()
+        };
+        assert_eq!(compare(&mut [&mut work], &protocol, &goes_on), None);
+        // One before warming up, two rounds, and the one that is not made.
+        assert_eq!(rounds.get(), 4);
     }
 
     #[test]
@@ -217,7 +244,7 @@ mod tests {
             min_round_us: 100.0,
         };
         let (mut light, mut heavy) = (spin(2_000), spin(20_000));
-        let comparison = compare(&mut [&mut light, &mut heavy], &protocol);
+        let comparison = compare(&mut [&mut light, &mut heavy], &protocol, &|| true).unwrap();
         assert_eq!(comparison.latencies[1].n, MIN_ROUNDS);
         assert!(comparison.latencies[1].median > 3.0 * comparison.latencies[0].median);
         assert!(comparison.ratios[0].iter().all(|&ratio| ratio == 1.0));
@@ -226,6 +253,7 @@ mod tests {
 
     #[test]
     fn no_contenders_give_an_empty_comparison() {
-        assert!(compare(&mut [], &Protocol::default()).latencies.is_empty());
+        let none = compare(&mut [], &Protocol::default(), &|| true).unwrap();
+        assert!(none.latencies.is_empty());
     }
 }

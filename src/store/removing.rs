@@ -4,7 +4,7 @@ use std::fs;
 
 use rusqlite::params;
 
-use super::{RunLock, Store, StoreError, unix_secs};
+use super::{RunLock, Store, StoreError, lock, unix_secs};
 use crate::spec::RunId;
 
 /// How long a deleted run can be brought back.
@@ -29,7 +29,19 @@ impl Store {
             // One after another: so many locks cannot be held at once.
             drop(self.lock_run(run)?);
         }
-        let since = deleted.then(unix_secs);
+        self.mark_deleted(runs, deleted.then(unix_secs))?;
+        // What is worked on from now on is seen to be deleted; what was taken up in between is brought back with the others.
+        let taken = runs
+            .iter()
+            .find(|run| deleted && !lock::is_free(&self.lock_path(**run)));
+        if let Some(&run) = taken {
+            self.mark_deleted(runs, None)?;
+            return Err(StoreError::Locked { run });
+        }
+        Ok(())
+    }
+
+    fn mark_deleted(&self, runs: &[RunId], since: Option<i64>) -> Result<(), StoreError> {
         self.transaction(|transaction| {
             let mut update = transaction.prepare_cached("UPDATE runs SET deleted = ?2 WHERE id = ?1")?;
             for run in runs {

@@ -81,6 +81,13 @@ impl Store {
         Ok(lock)
     }
 
+    /// As [`lock_run`](Self::lock_run), to go on with the run: one that is deleted can't be.
+    pub fn lock_listed(&self, run: RunId) -> Result<RunLock, StoreError> {
+        let lock = self.lock_run(run)?;
+        self.require_listed(run)?;
+        Ok(lock)
+    }
+
     /// Replaces a run's row, for what no event says.
     pub fn update_run(&self, lock: &RunLock, run: &Run) -> Result<(), StoreError> {
         let summary = self.to_json(run)?;
@@ -185,12 +192,7 @@ impl Store {
     /// The run of that number, or the latest of that name.
     fn find_latest(&self, text: &str) -> Result<RunId, StoreError> {
         if let Ok(run) = text.parse::<RunId>() {
-            let is_listed = self.query(|connection| {
-                connection
-                    .prepare_cached("SELECT 1 FROM runs WHERE id = ?1 AND deleted IS NULL")?
-                    .exists([run.0])
-            })?;
-            return if is_listed { Ok(run) } else { Err(self.unknown(text)?) };
+            return self.require_listed(run).map(|()| run);
         }
         let named = self.names()?.into_iter().find(|(name, _)| name == text);
         match named {
@@ -207,6 +209,18 @@ impl Store {
             Some(file) => Ok(RunLock { run, _file: file }),
             None => Err(StoreError::Locked { run }),
         }
+    }
+
+    fn require_listed(&self, run: RunId) -> Result<(), StoreError> {
+        let is_listed = self.query(|connection| {
+            connection
+                .prepare_cached("SELECT 1 FROM runs WHERE id = ?1 AND deleted IS NULL")?
+                .exists([run.0])
+        })?;
+        if is_listed {
+            return Ok(());
+        }
+        Err(self.unknown(&run.to_string())?)
     }
 
     fn require(&self, run: RunId) -> Result<(), StoreError> {

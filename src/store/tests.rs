@@ -1,6 +1,8 @@
 //! What can only be seen from inside: a database that may not grow, and what an opening sweeps. The rest is in `tests/it/store.rs`.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::*;
 use crate::spec::{
@@ -157,4 +159,43 @@ fn on_a_full_disk_a_run_is_deleted_by_its_files_first() {
     assert_eq!(store.find_exactly("first").unwrap(), run, "it can be deleted again");
     store.delete_run(run).unwrap();
     assert!(store.runs().unwrap().is_empty() && !store.run_dir(run).exists());
+}
+
+#[test]
+fn a_run_is_never_deleted_while_it_is_worked_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let run = create(&store).run();
+    let (held, is_over) = (AtomicBool::new(false), AtomicBool::new(false));
+    let hidden = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let store = store.again().unwrap();
+            while !is_over.load(Ordering::SeqCst) {
+                if let Ok(lock) = store.lock_listed(run) {
+                    held.store(true, Ordering::SeqCst);
+                    std::thread::sleep(Duration::from_micros(200));
+                    held.store(false, Ordering::SeqCst);
+                    drop(lock);
+                }
+            }
+        });
+        let mut hidden = 0;
+        for _ in 0..300 {
+            if store.set_deleted(&[run], true).is_ok() {
+                std::thread::sleep(Duration::from_micros(100));
+                hidden += 1;
+                let is_held = held.load(Ordering::SeqCst);
+                if is_held {
+                    is_over.store(true, Ordering::SeqCst);
+                }
+                assert!(!is_held, "after {hidden}");
+                store.set_deleted(&[run], false).unwrap();
+            }
+        }
+        is_over.store(true, Ordering::SeqCst);
+        hidden
+    });
+    assert!(hidden > 0);
+    store.set_deleted(&[run], true).unwrap();
+    assert!(matches!(store.lock_listed(run), Err(StoreError::NoRun { .. })));
 }

@@ -334,6 +334,82 @@ fn a_stopped_compression_comes_to_the_same_file() {
     assert_eq!(of(stopped).plan, of(whole).plan);
 }
 
+/// Hands each message to `seen` until the job is over.
+fn follow(engine: &Engine, ticket: &Ticket, mut seen: impl FnMut(&Message)) -> Result<Vec<RunId>, JobError> {
+    loop {
+        match engine.next_within(Duration::from_mins(1)).unwrap() {
+            Message::Closed { job, outcome } if job == ticket.job => return outcome,
+            message => seen(&message),
+        }
+    }
+}
+
+#[test]
+fn measuring_and_exporting_can_be_stopped_and_paused() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, engine) = open(directory.path());
+    let parent = run(&engine, Job::Train { config: config(5) }).unwrap()[0];
+    let is_measured = |run| store.run(run).unwrap().run.deployed.is_some();
+    let stopped = |job: Job| {
+        let ticket = engine.submit(job).unwrap();
+        follow(&engine, &ticket, |message| {
+            if matches!(message, Message::Progress { .. }) {
+                ticket.control.request(Command::Stop);
+            }
+        })
+    };
+    let outcome = stopped(Job::Measure { runs: vec![parent] });
+    assert!(matches!(outcome, Err(JobError::Stopped)), "{outcome:?}");
+    let to = directory.path().join("out");
+    let outcome = stopped(Job::Export {
+        run: parent,
+        to: to.clone(),
+    });
+    assert!(matches!(outcome, Err(JobError::Stopped)), "{outcome:?}");
+    assert!(!is_measured(parent) && !to.exists());
+    // Stopped while the first is measured, the second is not begun.
+    let outcome = stopped(Job::Compress {
+        run: parent,
+        recipes: recipes(&["fp16", "int8-static"]),
+    });
+    assert!(matches!(outcome, Err(JobError::Stopped)), "{outcome:?}");
+    let runs = store.runs().unwrap();
+    assert_eq!((runs.len(), runs[1].status), (2, RunStatus::Finished));
+    assert!(!is_measured(parent) && !is_measured(runs[1].run));
+
+    let ticket = engine.submit(Job::Measure { runs: vec![parent] }).unwrap();
+    let mut is_told = false;
+    follow(&engine, &ticket, |message| {
+        if matches!(message, Message::Progress { .. }) && !is_told {
+            is_told = true;
+            ticket.control.request(Command::Pause);
+            std::thread::sleep(Duration::from_millis(500));
+            assert!(!is_measured(parent));
+            ticket.control.request(Command::Run);
+        }
+    })
+    .unwrap();
+    assert!(is_measured(parent));
+}
+
+#[test]
+fn a_run_that_was_deleted_while_it_waited_is_not_taken_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, engine) = open(directory.path());
+    let ticket = engine.submit(Job::Train { config: config(1500) }).unwrap();
+    let stopped = wait(&engine, &ticket, |event| {
+        if matches!(event, Event::Epoch { epoch: 2, .. }) {
+            ticket.control.request(Command::Stop);
+        }
+    })
+    .unwrap()[0];
+    store.set_deleted(&[stopped], true).unwrap();
+    let error = run(&engine, Job::Resume { run: stopped }).unwrap_err();
+    assert!(error.to_string().contains("no run `r1`"), "{error}");
+    store.set_deleted(&[stopped], false).unwrap();
+    assert_eq!(store.run(stopped).unwrap().run.status, RunStatus::Stopped);
+}
+
 #[test]
 fn a_finished_network_can_be_compressed_and_what_comes_of_it_further() {
     let directory = tempfile::tempdir().unwrap();

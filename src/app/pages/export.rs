@@ -49,7 +49,10 @@ pub fn export_ui(ui: &mut Ui, model: &Model, view: &mut ExportView, run: RunId, 
                 to: PathBuf::from(folder),
             });
         }
-        let hover = "Puts the TOML that trains this network on the clipboard";
+        let hover = match row.origin {
+            None => "Puts the TOML that trains this network on the clipboard",
+            Some(_) => "Puts the TOML that trains the network of which this one came on the clipboard",
+        };
         if ui.button("Copy config").on_hover_text(hover).clicked() {
             actions.push(Action::CopyConfig(run));
         }

@@ -272,7 +272,7 @@ fn notices_ui(ui: &Ui, model: &Model, actions: &mut Actions) {
         .all
         .iter()
         .enumerate()
-        .filter(|(place, notice)| !model.notices.is_dismissed(*place) && now - notice.said_at < stay(notice))
+        .filter(|(_, notice)| !notice.is_dismissed && now - notice.said_at < stay(notice))
         .collect();
     if fresh.is_empty() {
         return;

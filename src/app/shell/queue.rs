@@ -46,8 +46,8 @@ fn current_ui(ui: &mut Ui, model: &Model, job: &QueuedJob, actions: &mut Actions
                     Command::Pause => (icons::ICON_PLAY_ARROW, "Go on with", Action::Continue),
                     Command::Run | Command::Stop => (icons::ICON_PAUSE, "Pause", Action::Pause),
                 };
-                let is_stopping = job.control.requested() == Command::Stop;
-                if button_ui(ui, icon, &format!("{word} {}", job.what), !is_stopping) {
+                let is_offered = job.can_pause() || job.control.requested() == Command::Pause;
+                if button_ui(ui, icon, &format!("{word} {}", job.what), is_offered) {
                     actions.push(action);
                 }
                 what_ui(ui, job);
@@ -179,6 +179,22 @@ mod tests {
         assert!(matches!(go_on, Some(Action::Continue)));
         let stop = press(&mut stage, "Stop digits-cnn");
         assert!(matches!(stop, Some(Action::CancelJob(job)) if job == JobId::of(0)));
+    }
+
+    #[test]
+    fn what_a_pause_would_not_hold_up_is_only_stopped() {
+        let mut model = four();
+        model.queue[0].kind = JobKind::Probe(crate::jobs::Probe::Workers);
+        assert!(crate::app::action::Command::Pause.action(&model).is_none());
+        let mut stage = stage(model);
+        assert!(press(&mut stage, "Pause digits-cnn").is_none());
+        assert!(press(&mut stage, "Stop digits-cnn").is_some());
+        // A stop is not taken back by a pause.
+        let model = &mut stage.state_mut().model;
+        model.queue[0].kind = JobKind::Train;
+        assert!(crate::app::action::Command::Pause.action(model).is_some());
+        model.queue[0].control.request(Command::Stop);
+        assert!(crate::app::action::Command::Pause.action(model).is_none());
     }
 
     #[test]

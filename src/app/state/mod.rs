@@ -4,7 +4,6 @@
 mod form;
 mod runs;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -170,14 +169,17 @@ pub struct Notice {
     pub offer: Option<(&'static str, Box<Action>)>,
     /// Seconds since the window's start.
     pub said_at: f64,
+    /// It was taken off the screen by hand.
+    pub is_dismissed: bool,
 }
+
+/// Notices that the history keeps, and how many more it may have before the oldest go.
+const NOTICES: (usize, usize) = (1000, 100);
 
 #[derive(Debug, Default)]
 pub struct Notices {
     /// The newest last.
     pub all: Vec<Notice>,
-    /// Places of those that were taken off the screen by hand.
-    dismissed: BTreeSet<usize>,
     pub now: f64,
 }
 
@@ -196,7 +198,19 @@ pub struct Views {
     pub shell: ShellView,
 }
 
+impl JobKind {
+    /// Whether a pause holds it up: what measures steps or changes layers has nothing to go on from.
+    pub fn can_pause(&self) -> bool {
+        !matches!(self, Self::Probe(_) | Self::Sensitivity(_))
+    }
+}
+
 impl QueuedJob {
+    /// Whether it can be asked to pause now.
+    pub fn can_pause(&self) -> bool {
+        self.kind.can_pause() && self.control.requested() == Command::Run
+    }
+
     /// The run that it works on now.
     pub fn run(&self) -> Option<RunId> {
         self.runs.last().map(|own| own.run)
@@ -206,11 +220,9 @@ impl QueuedJob {
 impl Notices {
     /// Takes the notice at this place off the screen; it stays in the history.
     pub fn dismiss(&mut self, place: usize) {
-        self.dismissed.insert(place);
-    }
-
-    pub fn is_dismissed(&self, place: usize) -> bool {
-        self.dismissed.contains(&place)
+        if let Some(notice) = self.all.get_mut(place) {
+            notice.is_dismissed = true;
+        }
     }
 
     pub fn say(&mut self, tone: Tone, text: impl Into<String>) {
@@ -229,7 +241,11 @@ impl Notices {
             text,
             offer,
             said_at,
+            is_dismissed: false,
         });
+        if self.all.len() > NOTICES.0 + NOTICES.1 {
+            self.all.drain(..NOTICES.1);
+        }
     }
 }
 
@@ -339,5 +355,22 @@ impl Model {
         selected
             .or_else(|| self.live_run())
             .or_else(|| self.runs.rows().last().map(|row| row.run.run))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_history_keeps_the_latest_notices() {
+        let mut notices = Notices::default();
+        for number in 0..5000 {
+            notices.say(Tone::Info, number.to_string());
+        }
+        assert!((NOTICES.0..=NOTICES.0 + NOTICES.1).contains(&notices.all.len()));
+        assert_eq!(notices.all.last().unwrap().text, "4999");
+        notices.dismiss(3);
+        assert!(notices.all[3].is_dismissed && !notices.all[4].is_dismissed);
     }
 }

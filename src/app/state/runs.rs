@@ -5,13 +5,18 @@ use std::sync::Arc;
 
 use crate::app::theme::RUN_COLOUR_COUNT;
 use crate::jobs::{OpenedRun, RunRecord, RunRow};
-use crate::spec::{Envelope, Event, RunId, RunStatus, Snapshot, groups};
+use crate::spec::{Architecture, Envelope, Event, RecipeStep, RunConfig, RunId, RunStatus, Snapshot, groups};
 use crate::timeline::RunView;
+
+/// Runs whose pictures are kept.
+const SEEN_KEPT: usize = 8;
 
 /// A run with its plan and its events folded.
 #[derive(Debug)]
 pub struct OpenRun {
     pub record: RunRecord,
+    /// The run that was trained, and its configuration, where this one came of it by compression.
+    pub trained: Option<(RunId, RunConfig)>,
     pub view: RunView,
 }
 
@@ -41,7 +46,8 @@ pub struct Runs {
     /// None until the first list has come.
     revision: u64,
     opened: HashMap<RunId, Opened>,
-    seen: HashMap<RunId, Seen>,
+    /// The latest last.
+    seen: Vec<(RunId, Seen)>,
     /// Runs that have ended while the window was open: pictures of them in training come late.
     over: BTreeSet<RunId>,
     selected: Option<RunId>,
@@ -138,6 +144,11 @@ impl Runs {
         !self.opened.contains_key(&run)
     }
 
+    /// Whether a run was read, or can't be.
+    pub fn is_read(&self, run: RunId) -> bool {
+        matches!(self.opened.get(&run), Some(Opened::Ready(_) | Opened::Failed(_)))
+    }
+
     /// How many runs were asked for and are not at hand yet.
     pub fn loading(&self) -> usize {
         let is_loading = |opened: &&Opened| matches!(opened, Opened::Loading(_));
@@ -158,6 +169,7 @@ impl Runs {
             Ok(opened) => {
                 let OpenedRun {
                     record,
+                    trained,
                     mut view,
                     next_seq,
                     layers: _,
@@ -165,7 +177,7 @@ impl Runs {
                 for envelope in early.iter().filter(|envelope| envelope.seq >= next_seq) {
                     view.apply(envelope);
                 }
-                Opened::Ready(Box::new(OpenRun { record, view }))
+                Opened::Ready(Box::new(OpenRun { record, trained, view }))
             }
             Err(reason) => Opened::Failed(reason),
         };
@@ -203,11 +215,19 @@ impl Runs {
     }
 
     pub fn seen(&self, run: RunId) -> Option<&Seen> {
-        self.seen.get(&run)
+        let seen = self.seen.iter().find(|(of, _)| *of == run);
+        seen.map(|(_, seen)| seen)
     }
 
+    /// Keeps it beside what was seen last of a few other runs. A question makes those before it void, which still wait.
     pub fn set_seen(&mut self, run: RunId, seen: Seen) {
-        self.seen.insert(run, seen);
+        let is_question = matches!(seen, Seen::Loading);
+        self.seen
+            .retain(|(of, seen)| *of != run && !(is_question && matches!(seen, Seen::Loading)));
+        self.seen.push((run, seen));
+        if self.seen.len() > SEEN_KEPT {
+            self.seen.remove(0);
+        }
     }
 
     /// A picture of a run in training. It may have been taken before the run's end and come after it: then it is left out.
@@ -219,13 +239,13 @@ impl Runs {
 
     /// A run begins, or is taken up again: what was seen of it is out of date.
     pub fn begin(&mut self, run: RunId) {
-        self.seen.remove(&run);
+        self.seen.retain(|(of, _)| *of != run);
         self.over.remove(&run);
     }
 
     /// A run has ended: what was seen of it is out of date, and so is what still comes.
     pub fn end(&mut self, run: RunId) {
-        self.seen.remove(&run);
+        self.seen.retain(|(of, _)| *of != run);
         self.over.insert(run);
     }
 
@@ -287,6 +307,8 @@ impl Runs {
 /// What a run's line says about what can be done with it.
 pub trait RowExt {
     fn can_resume(&self) -> bool;
+    /// What comes of resuming it, in words.
+    fn on_resume(&self) -> &'static str;
     /// It can be compressed, measured, tried and exported: finished, with a network of its own.
     fn is_usable(&self) -> bool;
     /// Accuracy or R2: of the exported file where it was measured, else of the test split, else of the best epoch.
@@ -301,6 +323,26 @@ impl RowExt for RunRow {
             self.run.status,
             RunStatus::Interrupted | RunStatus::Stopped | RunStatus::Crashed | RunStatus::Failed
         )
+    }
+
+    fn on_resume(&self) -> &'static str {
+        let is_on_grids = |step: &RecipeStep| {
+            matches!(step, RecipeStep::Int8Qat { .. } | RecipeStep::Int4 { .. }) && step.finetune_epochs() > 0
+        };
+        let is_own_baseline =
+            |architecture: Architecture| architecture.is_classical() && architecture.name() == self.architecture;
+        match &self.origin {
+            _ if self.folds.is_some() => "Begins again with its first fold: a cross-validation keeps no checkpoints",
+            Some((_, recipe)) if recipe.steps.iter().any(is_on_grids) => {
+                "Applies the recipe again; a training on grids begins anew, one before it goes on where it stood"
+            }
+            Some((_, recipe)) if recipe.finetune_epochs() > 0 => {
+                "Applies the recipe again, and goes on where its training stood"
+            }
+            Some(_) => "Applies the recipe again, from the same run",
+            None if Architecture::ALL.into_iter().any(is_own_baseline) => "Fits the baseline again, to the same end",
+            None => "Goes on where its last checkpoint stands",
+        }
     }
 
     fn is_usable(&self) -> bool {
@@ -320,5 +362,40 @@ impl RowExt for RunRow {
 
     fn score_name(&self) -> &'static str {
         self.run.metric()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::tests::models::{child, row};
+
+    #[test]
+    fn what_comes_of_resuming_is_said_for_each_kind_of_run() {
+        let mut parent = row(1, "digits-cnn");
+        assert!(parent.on_resume().contains("last checkpoint"));
+        let of = |recipe: &str| child(2, &parent, recipe).on_resume();
+        assert!(of("units:0.5:finetune=3+int8-static").contains("goes on where its training stood"));
+        assert!(of("units:0.5+fp16").ends_with("from the same run"));
+        assert!(of("units:0.5:finetune=3+int8-qat").contains("begins anew"));
+        parent.folds = Some(5);
+        assert!(parent.on_resume().contains("first fold"));
+        (parent.folds, parent.architecture) = (None, "knn".to_owned());
+        assert!(parent.on_resume().contains("again"));
+    }
+
+    #[test]
+    fn pictures_of_the_last_few_runs_are_kept() {
+        let mut runs = Runs::default();
+        let failed = || Seen::Failed("no".to_owned());
+        for number in 0..100 {
+            runs.set_seen(RunId(number), failed());
+            assert_eq!(runs.seen.len(), SEEN_KEPT.min(number as usize + 1));
+        }
+        assert!(runs.seen(RunId(99)).is_some() && runs.seen(RunId(91)).is_none());
+        // The answer to the question before does not come: it is asked for again when it is looked at again.
+        runs.set_seen(RunId(99), Seen::Loading);
+        runs.set_seen(RunId(98), Seen::Loading);
+        assert!(runs.seen(RunId(99)).is_none() && runs.seen(RunId(98)).is_some());
     }
 }

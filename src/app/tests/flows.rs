@@ -10,7 +10,7 @@ use crate::app::state::{PreviewState, RowExt, Tone};
 use crate::app::tests::models::row;
 use crate::cost;
 use crate::jobs::tests::{planted, silent};
-use crate::spec::{Architecture, RunId};
+use crate::spec::{Architecture, RunId, parse_config};
 
 fn quick(stage: &mut Stage) {
     stage.configure(|config| {
@@ -321,6 +321,63 @@ fn a_finished_run_is_compressed_tried_and_exported() {
     stage.act(Action::Export { run, to });
     stage.until("a full folder is refused", |model| {
         matches!(&model.export.files, Some(Err(_)))
+    });
+}
+
+#[test]
+fn the_configuration_of_a_compressed_run_is_that_of_the_training_behind_it() {
+    let mut stage = Stage::new();
+    quick(&mut stage);
+    stage.configure(|config| config.model.hidden = vec![24]);
+    let first = stage.train();
+    let distilled = vec!["distil:preset=tiny:epochs=2".parse().unwrap()];
+    stage.act(Action::Compress {
+        run: first,
+        recipes: distilled,
+    });
+    stage.until("it is there", |model| {
+        model.queue.is_empty() && model.runs.rows().len() == 2
+    });
+    let child = stage.model().runs.rows()[1].run.run;
+    let copied = |stage: &mut Stage, run| {
+        // Not drawn, it is not at hand.
+        stage.act(Action::Show(run, false));
+        stage.act(Action::Select(first));
+        let before = stage.model().notices.all.len();
+        stage.harness.state_mut().actions.push(Action::CopyConfig(run));
+        loop {
+            stage.harness.step();
+            let commands = &stage.harness.output().platform_output.commands;
+            let text = commands.iter().find_map(|command| match command {
+                egui::OutputCommand::CopyText(text) => Some(text.clone()),
+                _ => None,
+            });
+            if let Some(text) = text {
+                let said = stage.model().notices.all.last().unwrap().text.clone();
+                return (parse_config(&text, &[]).unwrap(), said);
+            }
+            assert_eq!(stage.model().notices.all.len(), before);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    };
+    let own = stage.model().runs.open(first).unwrap().record.plan.config.clone();
+    let (config, said) = copied(&mut stage, child);
+    assert_eq!(config, own);
+    assert!(
+        said.starts_with("The configuration of iris-mlp (r1), of which iris-mlp-distil"),
+        "{said}"
+    );
+    let (config, said) = copied(&mut stage, first);
+    assert_eq!(
+        (&config, said.as_str()),
+        (&own, "The configuration is on the clipboard")
+    );
+
+    stage.act(Action::Show(child, false));
+    stage.act(Action::Select(first));
+    stage.act(Action::CloneToForm(child));
+    stage.until("the form has the student", |model| {
+        model.form.config.model.hidden == [16]
     });
 }
 

@@ -172,6 +172,7 @@ pub fn open_as(model: &mut Model, run: RunId, change: impl FnOnce(&mut RunPlan))
             folds: row.folds,
             created_unix_secs: row.created_unix_secs,
         },
+        trained: None,
         view: RunView::new(),
         next_seq: 0,
         layers: Vec::new(),

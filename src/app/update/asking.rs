@@ -35,7 +35,7 @@ impl Updater {
     /// Reads the events of every run that is drawn, what is looked at first, and forgets those of runs that are not.
     pub(super) fn open_what_is_shown(&mut self, model: &mut Model) {
         let focus = model.focus();
-        let mut wanted: Vec<RunId> = focus.into_iter().collect();
+        let mut wanted: Vec<RunId> = self.when_read.iter().map(|(run, _)| *run).chain(focus).collect();
         wanted.extend(focus.and_then(|run| model.runs.baseline_of(run)).map(|row| row.run.run));
         wanted.extend(model.live_run());
         wanted.extend(model.held_parent);

@@ -20,6 +20,8 @@ pub struct Updater {
     dialogs: Dialogs,
     /// The data that a preview was last asked for.
     previewed: Option<DataConfig>,
+    /// What is to be done as soon as this run is at hand.
+    when_read: Option<(RunId, Action)>,
     /// The widget that had the focus in the last frame.
     focused: Option<egui::Id>,
     /// What of the run in training was looked at in the last frame.
@@ -34,6 +36,7 @@ impl Updater {
             desk,
             dialogs: Dialogs::new(ctx),
             previewed: None,
+            when_read: None,
             focused: None,
             wanted: Wanted::default(),
         };
@@ -84,6 +87,10 @@ impl Updater {
                     ui.request_repaint();
                 }
             }
+        }
+        if let Some((_, action)) = self.when_read.take_if(|(run, _)| model.runs.is_read(*run)) {
+            self.apply(ui, model, action);
+            ui.request_repaint();
         }
         if !in_gesture {
             model.form.end_gesture();
@@ -225,28 +232,19 @@ impl Updater {
                 let what = format!("get {name}");
                 self.submit(model, what, JobKind::Get(name.clone()), Job::Get { name });
             }
+            Action::CloneToForm(run) | Action::CopyConfig(run) if !model.runs.is_read(run) => {
+                self.when_read = Some((run, action));
+            }
             Action::CloneToForm(run) => {
                 if let Some(open) = model.runs.open(run) {
                     let config = open.record.plan.config.clone();
                     self.fill_form(model, config);
                     model.page = Page::Train;
-                } else {
-                    self.open_run(model, run);
-                    model
-                        .notices
-                        .say(Tone::Info, format!("Run {run} is still being read: press again"));
+                } else if let Some(reason) = model.runs.failure(run) {
+                    model.notices.say(Tone::Bad, reason.to_owned());
                 }
             }
-            Action::CopyConfig(run) => {
-                if let Some(open) = model.runs.open(run) {
-                    copy_config(ui, model, &open.record.plan.config.clone());
-                } else {
-                    self.open_run(model, run);
-                    model
-                        .notices
-                        .say(Tone::Info, format!("Run {run} is still being read: press again"));
-                }
-            }
+            Action::CopyConfig(run) => copy_config(ui, model, run),
             Action::Resume(run) => {
                 let what = format!("resume {}", name_of(model, run));
                 show_what_begins(model);
@@ -473,11 +471,29 @@ fn show_what_begins(model: &mut Model) {
     }
 }
 
-fn copy_config(ui: &Ui, model: &mut Model, config: &RunConfig) {
+/// Of a run that came of another by compression, the configuration of that other: there is none that trains the run itself.
+fn copy_config(ui: &Ui, model: &mut Model, run: RunId) {
+    let Some(open) = model.runs.open(run) else {
+        if let Some(reason) = model.runs.failure(run) {
+            model.notices.say(Tone::Bad, reason.to_owned());
+        }
+        return;
+    };
+    let (config, words) = match &open.trained {
+        None => (
+            &open.record.plan.config,
+            "The configuration is on the clipboard".to_owned(),
+        ),
+        Some((trained, config)) => {
+            let (trained, own) = (name_of(model, *trained), name_of(model, run));
+            let words = format!("The configuration of {trained}, of which {own} came, is on the clipboard");
+            (config, words)
+        }
+    };
     match crate::spec::annotated_toml(config) {
         Ok(text) => {
             ui.ctx().copy_text(text);
-            model.notices.say(Tone::Good, "The configuration is on the clipboard");
+            model.notices.say(Tone::Good, words);
         }
         Err(error) => model.notices.say(Tone::Bad, error.to_string()),
     }

@@ -10,6 +10,7 @@ use super::recent::Recent;
 use super::{Answer, OpenedRun, Question, files};
 use crate::data::{self, DataError, Dataset};
 use crate::deploy::Exported;
+use crate::jobs::measuring::{Ancestry, ancestry};
 use crate::jobs::worker::panic_message;
 use crate::jobs::{JobError, fetchable, sensitivity};
 use crate::spec::{DataConfig, Failure, RunId, Snapshot, name_problem};
@@ -19,12 +20,15 @@ use crate::timeline::RunView;
 /// Training inputs up to which a data set is kept in memory for the next question.
 const LARGEST_KEPT: usize = 20_000_000;
 
-/// Length and time of the last change of a file.
+/// Data are read from a folder and from the folders in it.
+const FOLDERS_DEEP: usize = 2;
+
+/// Bytes and time of the last change of a file; of a folder those of all that lies in it and in the folders of its classes.
 type FileState = (u64, SystemTime);
 
 pub(super) struct Clerk {
     pub(super) store: Store,
-    /// By configuration, and by the state of the file where the source is one.
+    /// By configuration, and by the state of the file or folder where the source is one.
     datasets: Recent<(DataConfig, Option<FileState>), Arc<Dataset>>,
     /// By sha256 of the bytes.
     pub(super) models: Recent<String, Arc<Exported>>,
@@ -99,8 +103,10 @@ impl Clerk {
     fn open(&self, run: RunId) -> Result<Box<OpenedRun>, JobError> {
         let record = self.store.run(run)?;
         let events = self.store.events(run)?;
+        let Ancestry { trained, config, .. } = ancestry(&self.store, &record);
         Ok(Box::new(OpenedRun {
             record,
+            trained: (trained != run).then_some((trained, config)),
             view: RunView::of(&events),
             next_seq: events.last().map_or(0, |last| last.seq + 1),
             layers: sensitivity::known(&self.store, run),
@@ -125,8 +131,7 @@ impl Clerk {
 
     /// A data set, from memory where it is one of the last.
     pub(super) fn dataset(&mut self, config: &DataConfig) -> Result<Arc<Dataset>, DataError> {
-        let file = Path::new(config.source.trim()).metadata().ok();
-        let state = file.and_then(|file| Some((file.len(), file.modified().ok()?)));
+        let state = state_of(Path::new(config.source.trim()), FOLDERS_DEEP);
         let config = config.unaugmented();
         let dataset = self
             .datasets
@@ -135,6 +140,19 @@ impl Clerk {
             .retain(|dataset| dataset.train.inputs.held_bytes() / 4 <= LARGEST_KEPT);
         Ok(dataset)
     }
+}
+
+/// What a change of the file, or of anything in the folder down to `depth` folders, changes; none where nothing is there.
+fn state_of(path: &Path, depth: usize) -> Option<FileState> {
+    let metadata = path.metadata().ok()?;
+    let mut state = (metadata.len(), metadata.modified().ok()?);
+    if metadata.is_dir() && depth > 0 {
+        let entries = path.read_dir().ok()?.flatten();
+        for (bytes, changed) in entries.filter_map(|entry| state_of(&entry.path(), depth - 1)) {
+            state = (state.0.wrapping_add(bytes), state.1.max(changed));
+        }
+    }
+    Some(state)
 }
 
 /// What `work` comes to; a panic is an error value.
@@ -150,6 +168,32 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_has_changed_where_anything_in_it_or_in_its_classes_has() {
+        let folder = tempfile::tempdir().unwrap();
+        let class = folder.path().join("cats");
+        std::fs::create_dir(&class).unwrap();
+        std::fs::write(class.join("a.png"), "one").unwrap();
+        std::fs::write(folder.path().join("labels"), "0123").unwrap();
+        let state = || state_of(folder.path(), FOLDERS_DEEP).unwrap();
+        let mut before = state();
+        assert_eq!(state(), before);
+        let mut has_changed = || std::mem::replace(&mut before, state()) != before;
+        std::fs::write(class.join("b.png"), "two").unwrap();
+        assert!(has_changed());
+        std::fs::write(class.join("a.png"), "longer").unwrap();
+        assert!(has_changed() && !has_changed());
+        // Replaced in its place by as many bytes.
+        let file = std::fs::File::options()
+            .write(true)
+            .open(folder.path().join("labels"))
+            .unwrap();
+        file.set_modified(SystemTime::now() + std::time::Duration::from_secs(9))
+            .unwrap();
+        assert!(has_changed());
+        assert_eq!(state_of(&folder.path().join("nowhere"), FOLDERS_DEEP), None);
+    }
 
     #[test]
     fn a_panic_is_an_error_value() {

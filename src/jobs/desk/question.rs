@@ -99,6 +99,8 @@ pub enum Answer {
 #[derive(Debug)]
 pub struct OpenedRun {
     pub record: RunRecord,
+    /// The run that was trained, and its configuration, where this one came of it by compression.
+    pub trained: Option<(RunId, RunConfig)>,
     pub view: RunView,
     /// Number of the first event that `view` does not hold.
     pub next_seq: u64,

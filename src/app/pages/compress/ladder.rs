@@ -250,7 +250,7 @@ fn without_figures_ui(ui: &mut Ui, model: &Model, row: &RunRow, parent: &RunRow,
             say(ui, "Finished, but not measured yet");
         }
         RunStatus::Failed | RunStatus::Crashed => {
-            if offer(ui, "Try again", "Applies the recipe again, from the same run") {
+            if offer(ui, "Try again", row.on_resume()) {
                 actions.push(Action::Resume(run));
             }
             let reason = row.run.failure.as_deref().unwrap_or("No reason was recorded");
@@ -258,7 +258,7 @@ fn without_figures_ui(ui: &mut Ui, model: &Model, row: &RunRow, parent: &RunRow,
             ui.add(egui::Label::new(text).wrap()).on_hover_text(reason);
         }
         RunStatus::Stopped | RunStatus::Interrupted => {
-            if offer(ui, "Start over", "Applies the recipe again, from the same run") {
+            if offer(ui, "Resume", row.on_resume()) {
                 actions.push(Action::Resume(run));
             }
             say(

@@ -217,6 +217,14 @@ fn a_result_offers_what_can_be_done_with_it() {
     assert!(matches!(stage.state().asked.last(), Some(Action::Measure(runs)) if *runs == [RunId(3), RunId(8)]));
     press(&mut stage, "Try again: digits-cnn-units:0.95");
     assert!(matches!(stage.state().asked.last(), Some(Action::Resume(RunId(7)))));
+    stage
+        .state_mut()
+        .model
+        .runs
+        .change(RunId(7), |row| row.run.status = RunStatus::Stopped);
+    stage.run();
+    press(&mut stage, "Resume: digits-cnn-units:0.95");
+    assert!(matches!(stage.state().asked.last(), Some(Action::Resume(RunId(7)))));
     press(&mut stage, "Actions of digits-cnn-fp16");
     press(&mut stage, "Export…");
     assert!(matches!(

@@ -218,7 +218,7 @@ fn status_ui(ui: &mut Ui, model: &Model, row: &RunRow, actions: &mut Actions) {
             let response = ui.add(Button::new(icon).small());
             let name = format!("Resume {}", row.run.name);
             response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, &name));
-            if response.on_hover_text(name).clicked() {
+            if response.on_hover_text(row.on_resume()).clicked() {
                 actions.push(Action::Resume(run));
             }
         }

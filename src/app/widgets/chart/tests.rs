@@ -27,6 +27,7 @@ fn model(runs: usize, steps: usize) -> Model {
         model.runs.shown.insert(run);
         let opened = OpenedRun {
             record: record(model.runs.row(run).unwrap()),
+            trained: None,
             view: RunView::of(&told(number, steps, number < runs)),
             next_seq: 0,
             layers: Vec::new(),

@@ -51,7 +51,7 @@ pub fn log_ui(ui: &mut Ui, model: &Model, log: &mut LogView, actions: &mut Actio
             if button_ui(ui, icons::ICON_CONTENT_COPY, "Copy log", hover) {
                 actions.push(Action::CopyText(text(row, view, trouble.as_ref(), alarms)));
             }
-            let hover = "Takes the run up where its last checkpoint stands";
+            let hover = row.on_resume();
             if row.can_resume() && !is_busy(model, row) && button_ui(ui, icons::ICON_PLAY_ARROW, "Resume", hover) {
                 actions.push(Action::Resume(run));
             }
