@@ -120,7 +120,7 @@ pub enum Action {
     /// The form as at the first start.
     ResetForm,
     /// Takes a configuration text into the form.
-    PasteConfig(String),
+    PasteConfig(Box<RunConfig>),
     /// A native dialog for a data file.
     ChooseDataFile,
     /// A native dialog for a folder of data.

@@ -9,7 +9,7 @@ mod top_bar;
 
 use egui::Ui;
 
-use super::action::Actions;
+use super::action::{Actions, Dialog};
 use super::state::Model;
 
 pub use keys::keys;
@@ -18,12 +18,18 @@ pub use over::over_ui;
 /// What dialogs keep while they are open.
 #[derive(Debug, Default)]
 pub struct ShellView {
+    /// The dialog that this belongs to: with another one it all begins anew.
+    dialog: Option<Dialog>,
+    /// The dialog's field waits for the focus.
+    wants_focus: bool,
     /// What is typed in the palette.
     pub search: String,
     /// The chosen line of the palette.
     pub line: usize,
     /// What is typed or pasted as a configuration.
     pub pasted: String,
+    /// Why the configuration is not taken.
+    refusal: String,
 }
 
 /// Rail, top bar, and the first steps.

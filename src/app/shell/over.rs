@@ -10,6 +10,7 @@ use crate::app::pages::export;
 use crate::app::state::{Model, Notice, Tone, Views};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::samples::asked_samples_ui;
+use crate::spec::parse_config;
 
 /// Seconds that a notice stays on the screen; one that is bad, or has a button, stays longer.
 const STAY_SECS: f64 = 5.0;
@@ -18,6 +19,13 @@ const STAY_LONGER_SECS: f64 = 12.0;
 const AT_ONCE: usize = 4;
 
 pub fn over_ui(ui: &mut Ui, model: &Model, views: &mut Views, actions: &mut Actions) {
+    if views.shell.dialog != model.dialog {
+        views.shell = ShellView {
+            dialog: model.dialog,
+            wants_focus: true,
+            ..ShellView::default()
+        };
+    }
     if let Some(dialog) = model.dialog {
         let id = Id::unique("dialog");
         let frame = egui::Frame::window(ui.style()).inner_margin(egui::Margin::same(16));
@@ -142,7 +150,6 @@ fn palette_ui(ui: &mut Ui, model: &Model, view: &mut ShellView, actions: &mut Ac
         // The dialog closes first: the action may open another one.
         actions.push(Action::Close);
         actions.push(action);
-        *view = ShellView::default();
     }
 }
 
@@ -229,11 +236,19 @@ fn paste_ui(ui: &mut Ui, view: &mut ShellView, actions: &mut Actions) {
         let edit = TextEdit::multiline(&mut view.pasted)
             .code_editor()
             .desired_rows(14)
-            .hint_text("[data]\nsource = \"digits\"")
+            .hint_text(theme::hint(ui, "[data]\nsource = \"digits\"").monospace())
             .desired_width(f32::INFINITY);
         let response = ui.add(edit);
         response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Configuration text"));
+        if view.wants_focus {
+            view.wants_focus = !response.has_focus();
+            response.request_focus();
+        }
+        if response.changed() {
+            view.refusal.clear();
+        }
     });
+    refusal_ui(ui, &view.refusal);
     ui.horizontal(|ui| {
         let is_enabled = !view.pasted.trim().is_empty();
         let button = theme::primary_button(
@@ -241,12 +256,30 @@ fn paste_ui(ui: &mut Ui, view: &mut ShellView, actions: &mut Actions) {
             RichText::new("Take it into the form").color(Tokens::of(ui).on_accent),
         );
         if ui.add_enabled(is_enabled, button).clicked() {
-            actions.push(Action::PasteConfig(view.pasted.clone()));
+            match parse_config(&view.pasted, &[]) {
+                Ok(config) => actions.push(Action::PasteConfig(Box::new(config))),
+                Err(error) => view.refusal = error.to_string(),
+            }
         }
         if ui.button("Cancel").clicked() {
             actions.push(Action::Close);
         }
     });
+}
+
+/// Why a configuration is not taken. A mark below a place of the text needs characters of equal width, and whole lines.
+fn refusal_ui(ui: &mut Ui, refusal: &str) {
+    if refusal.is_empty() {
+        return;
+    }
+    let has_mark = refusal.contains('\n');
+    let text = theme::number(refusal).size(12.0).color(Tokens::of(ui).bad);
+    let label = egui::Label::new(text).selectable(true);
+    ScrollArea::both()
+        .id_salt("refusal")
+        .max_height(140.0)
+        .auto_shrink([false, true])
+        .show(ui, |ui| ui.add(if has_mark { label.extend() } else { label.wrap() }));
 }
 
 fn tone_icon(ui: &Ui, tone: Tone) -> RichText {

@@ -80,15 +80,34 @@ fn control_enter_runs_and_space_pauses_and_goes_on() {
 #[test]
 fn a_pasted_configuration_is_taken_or_refused_with_its_key() {
     let mut stage = Stage::new();
-    stage.act(Action::Open(Dialog::PasteConfig));
-    stage.act(Action::PasteConfig("[train]\nepochz = 3\n".to_owned()));
-    assert!(stage.model().notices.all.last().unwrap().text.contains("train.epochs"));
+    let paste = |stage: &mut Stage, text: &str| {
+        let field = stage.harness.get_by_label("Configuration text");
+        assert!(field.is_focused());
+        field.type_text(text);
+        stage.harness.run_steps(3);
+        stage.harness.get_by_label("Take it into the form").click();
+        stage.harness.run_steps(3);
+    };
+    let open = |stage: &mut Stage| {
+        stage.act(Action::Open(Dialog::PasteConfig));
+        stage.harness.run_steps(3);
+    };
+    open(&mut stage);
+    paste(&mut stage, "[train]\nepochz = 3\n");
+    assert!(stage.harness.query_by_label_contains("train.epochs").is_some());
     assert_eq!(stage.model().dialog, Some(Dialog::PasteConfig));
-    stage.act(Action::PasteConfig("[train]\nepochs = 3\n".to_owned()));
-    assert_eq!(
-        (stage.model().dialog, stage.model().form.config.train.epochs),
-        (None, 3)
-    );
+    stage.act(Action::Close);
+    stage.harness.run_steps(3);
+    // What was typed is gone, in the middle of which the next text would land.
+    for epochs in [3, 4] {
+        open(&mut stage);
+        assert!(stage.harness.query_by_label_contains("train.epochs").is_none());
+        paste(&mut stage, &format!("[train]\nepochs = {epochs}\n"));
+        assert_eq!(
+            (stage.model().dialog, stage.model().form.config.train.epochs),
+            (None, epochs)
+        );
+    }
 }
 
 #[test]

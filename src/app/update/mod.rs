@@ -12,7 +12,7 @@ use super::dialogs::{Chosen, Dialogs};
 use super::pages::train::setup::issue_words;
 use super::state::{Exported, JobKind, Model, PreviewState, QueuedJob, Samples, Seen, Tone};
 use crate::jobs::{Desk, Job, JobId, Probe, Question};
-use crate::spec::{Command, DataConfig, RunConfig, RunId, Wanted, parse_config};
+use crate::spec::{Command, DataConfig, RunConfig, RunId, Wanted};
 
 /// Applies everything.
 pub struct Updater {
@@ -159,14 +159,11 @@ impl Updater {
                 self.check_form(model);
             }
             Action::ResetForm => self.fill_form(model, RunConfig::digits_cnn()),
-            Action::PasteConfig(text) => match parse_config(&text, &[]) {
-                Ok(config) => {
-                    self.fill_form(model, config);
-                    model.dialog = None;
-                    model.notices.say(Tone::Good, "The configuration is in the form");
-                }
-                Err(error) => model.notices.say(Tone::Bad, format!("Not taken: {error}")),
-            },
+            Action::PasteConfig(config) => {
+                self.fill_form(model, *config);
+                model.dialog = None;
+                model.notices.say(Tone::Good, "The configuration is in the form");
+            }
             Action::ChooseDataFile => self.dialogs.choose_data_file(),
             Action::ChooseDataFolder => self.dialogs.choose_data_folder(),
             Action::UseDataFile(path) => self.use_data_file(model, &path),
