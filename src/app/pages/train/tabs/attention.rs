@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use egui::{
-    Align, Button, Color32, DragValue, Layout, Pos2, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind,
-    TextureHandle, TextureOptions, Ui, pos2, vec2,
+    Align, Button, Color32, DragValue, FontId, Layout, Pos2, Rect, RichText, ScrollArea, Sense, Stroke, StrokeKind,
+    TextureHandle, TextureOptions, Ui, Vec2, pos2, vec2,
 };
 use egui_material_icons::{MaterialIcon, icons};
 
@@ -23,6 +23,8 @@ const GAP: f32 = 8.0;
 /// Height of a line of words, and width of a layer's name.
 const LINE: f32 = 16.0;
 const LAYER: f32 = 46.0;
+/// Around a token's word.
+const TOKEN_MARGIN: Vec2 = vec2(4.0, 2.0);
 
 /// Which sample, and which head.
 #[derive(Debug, Default)]
@@ -191,22 +193,21 @@ fn tokens_ui(ui: &mut Ui, attention: &Attention, shares: &[f32], step: Option<us
             } else {
                 Tokens::text_on(ground)
             };
-            let frame = egui::Frame::NONE
-                .fill(ground)
-                .corner_radius(2)
-                .inner_margin(egui::Margin::symmetric(3, 1))
-                .stroke(Stroke::new(
-                    1.0,
-                    if step == Some(place) {
-                        tokens.text
-                    } else {
-                        Color32::TRANSPARENT
-                    },
-                ));
-            let response = frame.show(ui, |ui| ui.label(RichText::new(&text).size(11.0).color(colour)));
-            response
-                .response
-                .on_hover_text(format!("{text}: {}", units::percent(f64::from(share))));
+            let edge = if step == Some(place) {
+                tokens.text
+            } else {
+                Color32::TRANSPARENT
+            };
+            // Of one piece, so that a word without room goes to the next line instead of being broken into letters.
+            let galley = ui
+                .painter()
+                .layout_no_wrap(text.clone(), FontId::proportional(11.0), colour);
+            let (rect, response) = ui.allocate_exact_size(galley.size() + 2.0 * TOKEN_MARGIN, Sense::hover());
+            response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, &text));
+            let stroke = Stroke::new(1.0, edge);
+            ui.painter().rect(rect, 2, ground, stroke, StrokeKind::Inside);
+            ui.painter().galley(rect.min + TOKEN_MARGIN, galley, colour);
+            response.on_hover_text(format!("{text}: {}", units::percent(f64::from(share))));
         }
     });
 }

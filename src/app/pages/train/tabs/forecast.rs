@@ -37,10 +37,12 @@ impl Column<'_> {
         root_mean_square(rows.iter().map(|[truth, predicted]| truth - predicted))
     }
 
-    /// The same of the nearest step, for whoever says that the next value is the last one. Rows follow each other in time.
-    fn error_of_repeating(&self) -> Option<f64> {
-        let rows = &self.targets.first()?.rows;
-        root_mean_square(rows.windows(2).map(|pair| pair[1][0] - pair[0][0]))
+    /// The same for whoever says that the value stays as it was last. Rows follow each other in time, so that what is last
+    /// known in a row is the next step's truth of the row before.
+    fn error_of_repeating(&self, ahead: usize) -> Option<f64> {
+        let known = &self.targets.first()?.rows;
+        let rows = self.targets.get(ahead)?.rows.iter().skip(1);
+        root_mean_square(rows.zip(known).map(|([truth, _], [last, _])| truth - last))
     }
 }
 
@@ -78,30 +80,35 @@ pub fn forecast_ui(ui: &mut Ui, forecast: &Forecast, targets: &[TargetAnswers], 
 }
 
 fn words_ui(ui: &mut Ui, forecast: &Forecast, column: &Column<'_>, moment: &str, view: &mut ForecastView) {
-    let tokens = Tokens::of(ui);
     let names: Vec<&str> = forecast.columns.iter().map(String::as_str).collect();
     choice_ui(ui, "Column", &names, &mut view.column);
     let text = |error: Option<f64>| error.map_or_else(|| "–".to_owned(), units::significant);
-    let error = column.error(0);
-    ui.label(theme::big_number(text(error)));
+    ui.label(theme::big_number(text(column.error(0))));
     ui.label(theme::label(ui, "root mean squared error, next step"));
+    repeating_ui(ui, column, 0);
     let last = column.targets.len().saturating_sub(1);
     if last > 0 {
         let line = format!("{} after {} steps", text(column.error(last)), last + 1);
         ui.label(theme::label(ui, line));
-    }
-    if let (Some(error), Some(repeating)) = (error, column.error_of_repeating()) {
-        let colour = if error < repeating { tokens.good } else { tokens.warn };
-        let word = if error < repeating {
-            "better than"
-        } else {
-            "no better than"
-        };
-        let line = format!("{word} {}, by repeating the last value", units::significant(repeating));
-        ui.label(egui::RichText::new(line).size(11.0).color(colour));
+        repeating_ui(ui, column, last);
     }
     ui.label(theme::hint(ui, moment));
     windows_ui(ui, forecast, view);
+}
+
+/// What a step's error is worth: that of repeating the last value.
+fn repeating_ui(ui: &mut Ui, column: &Column<'_>, ahead: usize) {
+    let tokens = Tokens::of(ui);
+    let (Some(error), Some(repeating)) = (column.error(ahead), column.error_of_repeating(ahead)) else {
+        return;
+    };
+    let (colour, word) = match error < repeating {
+        true => (tokens.good, "better than"),
+        false => (tokens.warn, "no better than"),
+    };
+    let line = format!("{word} repeating: {}", units::significant(repeating));
+    ui.label(egui::RichText::new(line).size(11.0).color(colour))
+        .on_hover_text("The same error of whoever says that the value stays as it was last");
 }
 
 /// Which window is shown.
@@ -297,7 +304,11 @@ mod tests {
         assert_eq!(column.error(0), Some(0.5_f64.sqrt()));
         assert_eq!(column.error(1), Some(2.0_f64.sqrt()));
         assert_eq!(column.error(2), None);
-        assert_eq!(column.error_of_repeating(), Some(2.0));
+        // The second step of a row is the first of the next one.
+        assert_eq!(
+            [0, 1, 2].map(|ahead| column.error_of_repeating(ahead)),
+            [Some(2.0), Some(4.0), None]
+        );
         assert_eq!(range([[0.0, 1.0], [0.0, f64::NAN]].iter()), [0.0, 2.0]);
     }
 }

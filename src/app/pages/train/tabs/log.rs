@@ -185,9 +185,14 @@ fn standing(row: &RunRow, view: Option<&RunView>) -> String {
         1 => parts.push("1 epoch".to_owned()),
         epochs => parts.push(format!("{epochs} epochs")),
     }
-    // A cross-validation has a best epoch in each fold, and keeps none.
-    let best = run.best_epoch.filter(|_| row.folds.is_none());
-    parts.extend(best.map(|best| format!("best epoch {best}")));
+    // A cross-validation has a best epoch in each fold, and keeps none. A baseline is fitted in one.
+    let kept = run.best_epoch.filter(|_| row.folds.is_none() && run.epochs > 1);
+    let best = view.and_then(RunView::best).map(|point| point.epoch);
+    parts.extend(kept.map(|kept| match best.filter(|&best| best != kept) {
+        _ if run.status != RunStatus::Finished => format!("best epoch {kept}"),
+        Some(best) => format!("weights of epoch {kept}, the best was {best}"),
+        None => format!("weights of epoch {kept}"),
+    }));
     if run.elapsed_secs > 0.0 {
         parts.push(units::clock(run.elapsed_secs));
     }

@@ -178,11 +178,11 @@ fn tabs_are_switched_folded_and_opened() {
         "layers.0.weight: 10 values from -1.00 to 1.00, 50.0 % zeros"
     ));
     press(&mut stage, "Log");
-    assert!(says(&stage, "digits-cnn · finished · 30 epochs · best epoch 27"));
+    assert!(says(&stage, "digits-cnn · finished · 30 epochs · weights of epoch 27"));
     press(&mut stage, "Log");
-    assert!(!says(&stage, "best epoch 27"), "the chosen tab folds the panel");
+    assert!(!says(&stage, "weights of epoch 27"), "the chosen tab folds the panel");
     press(&mut stage, "Show the tabs");
-    assert!(says(&stage, "best epoch 27"));
+    assert!(says(&stage, "weights of epoch 27"));
 }
 
 #[test]
