@@ -78,11 +78,12 @@ impl Worker<'_> {
         let record = self.store.run(run)?;
         let place = || format!("run {run}");
         require_network(&record)?;
-        if record.plan.config.model.architecture.is_classical() {
+        let architecture = record.plan.config.model.architecture;
+        if architecture.is_classical() {
             return Err(Failure::new(
                 place(),
-                "is a classical baseline, which has no layers to compress",
-                "give fewer trees or neighbours, or train a network",
+                "a classical baseline has no layers to compress",
+                architecture.instead_of_compressing(),
             )
             .into());
         }

@@ -316,12 +316,21 @@ impl Model {
     }
 
     /// The run that the Compress page compresses: the selected one or the one that it stems from, else the one that it
-    /// compressed before, the one in focus or the one that it stems from, or the latest that can be.
+    /// compressed before, the one in focus or the one that it stems from, or the latest that can be. A classical baseline,
+    /// which cannot be, only where it is the selected one.
     pub fn parent(&self) -> Option<&RunRow> {
-        let held = self
-            .held_parent
-            .and_then(|run| self.runs.row(run))
-            .filter(|row| row.is_usable());
+        let selected = self.runs.selected().map(|row| row.run.run);
+        self.near(|row| row.classical().is_none() || selected == Some(row.run.run))
+    }
+
+    /// The run that Try it begins with: as [`parent`](Self::parent), and any classical baseline too.
+    pub fn tried(&self) -> Option<&RunRow> {
+        self.near(|_| true)
+    }
+
+    fn near(&self, can_be: impl Fn(&RunRow) -> bool) -> Option<&RunRow> {
+        let can_be = |row: &&RunRow| row.is_usable() && can_be(row);
+        let held = self.held_parent.and_then(|run| self.runs.row(run)).filter(can_be);
         if let Some(held) = held.filter(|_| self.runs.selected().is_none()) {
             return Some(held);
         }
@@ -330,8 +339,8 @@ impl Model {
         let is_near = |run: &RunId| focus.is_some_and(|row| row.run.run == *run) || origin == Some(*run);
         let further = self.further.filter(is_near).and_then(|run| self.runs.row(run));
         let near = further.or_else(|| origin.map_or(focus, |parent| self.runs.row(parent)));
-        let is_whole = |row: &&RunRow| row.is_usable() && row.origin.is_none();
-        near.filter(|row| row.is_usable())
+        let is_whole = |row: &&RunRow| can_be(row) && row.origin.is_none();
+        near.filter(can_be)
             .or(held)
             .or_else(|| self.runs.rows().iter().rev().find(is_whole))
     }

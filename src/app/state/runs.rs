@@ -311,6 +311,8 @@ pub trait RowExt {
     fn on_resume(&self) -> &'static str;
     /// It can be compressed, measured, tried and exported: finished, with a network of its own.
     fn is_usable(&self) -> bool;
+    /// What it is, where it is no network but a classical baseline, which cannot be compressed.
+    fn classical(&self) -> Option<Architecture>;
     /// Accuracy or R2: of the exported file where it was measured, else of the test split, else of the best epoch.
     fn score(&self) -> Option<f64>;
     /// The score's name: "accuracy" or "R2".
@@ -329,8 +331,6 @@ impl RowExt for RunRow {
         let is_on_grids = |step: &RecipeStep| {
             matches!(step, RecipeStep::Int8Qat { .. } | RecipeStep::Int4 { .. }) && step.finetune_epochs() > 0
         };
-        let is_own_baseline =
-            |architecture: Architecture| architecture.is_classical() && architecture.name() == self.architecture;
         match &self.origin {
             _ if self.folds.is_some() => "Begins again with its first fold: a cross-validation keeps no checkpoints",
             Some((_, recipe)) if recipe.steps.iter().any(is_on_grids) => {
@@ -340,13 +340,20 @@ impl RowExt for RunRow {
                 "Applies the recipe again, and goes on where its training stood"
             }
             Some(_) => "Applies the recipe again, from the same run",
-            None if Architecture::ALL.into_iter().any(is_own_baseline) => "Fits the baseline again, to the same end",
+            None if self.classical().is_some() => "Fits the baseline again, to the same end",
             None => "Goes on where its last checkpoint stands",
         }
     }
 
     fn is_usable(&self) -> bool {
         self.run.status == RunStatus::Finished && self.folds.is_none()
+    }
+
+    fn classical(&self) -> Option<Architecture> {
+        let mut classical = Architecture::ALL
+            .into_iter()
+            .filter(|architecture| architecture.is_classical());
+        classical.find(|architecture| architecture.name() == self.architecture)
     }
 
     fn score(&self) -> Option<f64> {

@@ -169,6 +169,14 @@ impl Architecture {
         )
     }
 
+    /// What makes a classical baseline smaller, which no recipe can.
+    pub fn instead_of_compressing(self) -> &'static str {
+        match self {
+            Self::Forest => "train a forest of fewer trees, or a network",
+            _ => "train a network",
+        }
+    }
+
     /// The word of configuration and command line.
     pub fn name(self) -> &'static str {
         match self {

@@ -14,10 +14,11 @@ use egui::{Panel, ScrollArea, Ui, vec2};
 use egui_material_icons::icons;
 
 use crate::app::action::{Action, Actions, Page};
-use crate::app::state::Model;
+use crate::app::state::{Model, RowExt as _};
 use crate::app::theme::{self, Tokens};
 use crate::compare::Budget;
-use crate::spec::Recipe;
+use crate::jobs::RunRow;
+use crate::spec::{Architecture, Recipe};
 use chain::Chain;
 use ladder::Ladder;
 
@@ -73,6 +74,10 @@ pub fn compress_ui(ui: &mut Ui, model: &Model, view: &mut CompressView, actions:
         empty_ui(ui, model, actions);
         return;
     };
+    if let Some(architecture) = parent.classical() {
+        classical_ui(ui, model, parent, architecture, actions);
+        return;
+    }
     if let (number, Some(opened)) = &model.opened_ladder
         && *number != view.taken
     {
@@ -127,6 +132,36 @@ pub fn compress_ui(ui: &mut Ui, model: &Model, view: &mut CompressView, actions:
         });
 }
 
+/// The selected run has no layers.
+fn classical_ui(ui: &mut Ui, model: &Model, parent: &RunRow, architecture: Architecture, actions: &mut Actions) {
+    let tokens = Tokens::of(ui);
+    ui.vertical_centered(|ui| {
+        ui.add_space((ui.available_height() * 0.25).max(16.0));
+        ui.label(theme::icon(icons::ICON_COMPRESS).size(40.0).color(tokens.text_faint));
+        ui.label(theme::title(format!("{} has no layers to compress", parent.run.name)));
+        let words = format!(
+            "It is a classical baseline ({}), which no recipe makes smaller: {}.",
+            architecture.title().to_lowercase(),
+            architecture.instead_of_compressing()
+        );
+        ui.allocate_ui(vec2(RECIPE_WIDTH, 0.0), |ui| {
+            ui.vertical_centered(|ui| ui.add(egui::Label::new(theme::label(ui, words)).wrap()));
+            ui.add_space(theme::SPACE[1]);
+            recipe::parent_ui(ui, model, parent, actions);
+        });
+        ui.add_space(theme::SPACE[2]);
+        train_ui(ui, "Train a network", actions);
+    });
+}
+
+fn train_ui(ui: &mut Ui, words: &str, actions: &mut Actions) {
+    let text = theme::strong(words).color(Tokens::of(ui).on_accent);
+    let button = theme::primary_button(ui, text).min_size(vec2(140.0, theme::CONTROL_HEIGHT));
+    if ui.add(button).clicked() {
+        actions.push(Action::Go(Page::Train));
+    }
+}
+
 /// No run can be compressed yet.
 fn empty_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
     let tokens = Tokens::of(ui);
@@ -154,10 +189,6 @@ fn empty_ui(ui: &mut Ui, model: &Model, actions: &mut Actions) {
         };
         ui.label(theme::label(ui, words));
         ui.add_space(theme::SPACE[2]);
-        let text = theme::strong(button).color(tokens.on_accent);
-        let button = theme::primary_button(ui, text).min_size(vec2(140.0, theme::CONTROL_HEIGHT));
-        if ui.add(button).clicked() {
-            actions.push(Action::Go(Page::Train));
-        }
+        train_ui(ui, button, actions);
     });
 }

@@ -40,7 +40,7 @@ pub fn recipe_ui(ui: &mut Ui, model: &Model, parent: &RunRow, view: &mut Compres
 }
 
 /// Which run is compressed. To choose one is to select it, on this page as in the list of runs.
-fn parent_ui(ui: &mut Ui, model: &Model, parent: &RunRow, actions: &mut Actions) {
+pub(super) fn parent_ui(ui: &mut Ui, model: &Model, parent: &RunRow, actions: &mut Actions) {
     let line = |row: &RunRow| {
         let score = row.score().map(|score| score_text(row, score));
         let score = score.map_or_else(String::new, |score| format!(" · {score}"));
@@ -56,7 +56,8 @@ fn parent_ui(ui: &mut Ui, model: &Model, parent: &RunRow, actions: &mut Actions)
             .truncate()
             .show_ui(ui, |ui| {
                 let usable = model.runs.rows().iter().rev();
-                let mut usable = usable.filter(|row| row.is_usable() && row.origin.is_none());
+                let mut usable =
+                    usable.filter(|row| row.is_usable() && row.origin.is_none() && row.classical().is_none());
                 for row in usable.by_ref().take(CHOICES) {
                     let is_chosen = row.run.run == parent.run.run;
                     if ui.selectable_label(is_chosen, line(row)).clicked() {

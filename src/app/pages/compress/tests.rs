@@ -520,3 +520,28 @@ fn while_layers_are_measured_that_can_be_stopped() {
     press(&mut stage, "Stop measuring the layers");
     assert!(matches!(stage.state().asked.last(), Some(Action::CancelJob(known)) if *known == job));
 }
+
+#[test]
+fn a_classical_baseline_says_before_anything_is_pressed_that_it_cannot_be_compressed() {
+    let mut forest = row(9, "iris-forest");
+    forest.architecture = "forest".to_owned();
+    let mut model = with_runs(vec![parent(), forest.clone()]);
+    // The latest run, but nobody asked for it.
+    assert_eq!(model.parent().map(|row| row.run.run), Some(RunId(3)));
+    model.runs.select(Some(RunId(9)));
+    let mut stage = stage(model);
+    assert!(
+        stage
+            .query_by_label_contains("iris-forest has no layers to compress")
+            .is_some()
+    );
+    assert!(stage.query_by_label_contains("a forest of fewer trees").is_some());
+    for name in ["Compress", "Try the usual four", "Build the ladder", "Layer by layer"] {
+        assert!(stage.query_by_role_and_label(Role::Button, name).is_none(), "{name}");
+    }
+    press(&mut stage, "Train a network");
+    assert!(matches!(stage.state().asked[..], [Action::Go(Page::Train)]));
+    // Only it: there is nothing to begin with.
+    let model = with_runs(vec![forest]);
+    assert!(model.parent().is_none() && model.tried().is_some());
+}

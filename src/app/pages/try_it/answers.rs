@@ -6,7 +6,7 @@ use egui_material_icons::{MaterialIcon, icons};
 use super::family::Family;
 use super::titled;
 use crate::app::action::{Action, Actions, Page};
-use crate::app::state::Model;
+use crate::app::state::{Model, RowExt as _};
 use crate::app::theme::{self, Tokens};
 use crate::app::widgets::mark;
 use crate::jobs::{RunRow, Trial, Tried};
@@ -90,7 +90,8 @@ pub fn answers_ui(ui: &mut Ui, answers: &Answers<'_>, model: &Model, actions: &m
                     }
                 });
             }
-            if answers.family.members.len() == 1 {
+            let can_be_compressed = answers.family.baseline().classical().is_none();
+            if answers.family.members.len() == 1 && can_be_compressed {
                 ui.horizontal(|ui| {
                     ui.label(theme::label(
                         ui,

@@ -20,7 +20,7 @@ pub struct Family<'a> {
 impl<'a> Family<'a> {
     /// Of the run in focus, else of the latest that can be tried.
     pub fn of(model: &'a Model) -> Option<Self> {
-        let root = model.parent()?;
+        let root = model.tried()?;
         let runs = &model.runs;
         let pinned = runs.pinned.and_then(|run| runs.row(run));
         let baseline = pinned
