@@ -30,10 +30,12 @@ impl Viewer<'_> {
             if let Some((tensor, kind)) = first_weights(place, weights) {
                 let picture = match kind {
                     Kind::Images(shape) => images(tensor, shape),
-                    Kind::Units => match sees.filter(|shape| shape.iter().product::<usize>() == columns(tensor)) {
-                        Some(shape) => images(tensor, shape),
-                        None => matrix(
+                    Kind::Units(gates) => match sees.filter(|shape| shape.iter().product::<usize>() == columns(tensor))
+                    {
+                        Some(shape) if gates.is_empty() => images(tensor, shape),
+                        _ => matrix(
                             tensor,
+                            gates,
                             if is_named {
                                 input_names(self.dataset)
                             } else {
@@ -43,7 +45,7 @@ impl Viewer<'_> {
                     },
                     Kind::Tokens => match &self.tokens {
                         Some(names) if !names.is_empty() => neighbours(tensor, names),
-                        _ => matrix(tensor, Vec::new()),
+                        _ => matrix(tensor, &[], Vec::new()),
                     },
                 };
                 return Some(Filters {
@@ -74,8 +76,8 @@ impl Viewer<'_> {
 
 enum Kind {
     Images([usize; 3]),
-    /// `[units, inputs]`
-    Units,
+    /// `[gates x units, inputs]`, the units of one gate after those of another.
+    Units(&'static [&'static str]),
     /// `[vocabulary, dimensions]`
     Tokens,
 }
@@ -83,12 +85,12 @@ enum Kind {
 fn first_weights<'a>(place: &Placed, weights: &'a Weights) -> Option<(&'a NamedTensor, Kind)> {
     let channels = place.input.channels();
     let (part, kind) = match place.layer {
-        LayerSpec::Dense { .. } => ("weight", Kind::Units),
+        LayerSpec::Dense { .. } => ("weight", Kind::Units(&[])),
         LayerSpec::Conv2d { kernel, .. } => ("weight", Kind::Images([channels, kernel, kernel])),
         LayerSpec::DepthwiseConv2d { kernel, .. } => ("weight", Kind::Images([1, kernel, kernel])),
         LayerSpec::Conv1d { kernel, .. } => ("weight", Kind::Images([1, channels, kernel])),
-        LayerSpec::Recurrent { .. } => ("weight_ih_l0", Kind::Units),
-        LayerSpec::SelfAttention { .. } => ("in_proj_weight", Kind::Units),
+        LayerSpec::Recurrent { cell, .. } => ("weight_ih_l0", Kind::Units(cell.gate_names())),
+        LayerSpec::SelfAttention { .. } => ("in_proj_weight", Kind::Units(&["query", "key", "value"])),
         LayerSpec::Embedding { .. } => ("weight", Kind::Tokens),
         _ => return None,
     };
@@ -114,31 +116,42 @@ fn images(tensor: &NamedTensor, shape: [usize; 3]) -> FilterPicture {
     }
 }
 
-fn matrix(tensor: &NamedTensor, mut names: Vec<String>) -> FilterPicture {
+fn matrix(tensor: &NamedTensor, gates: &[&'static str], mut names: Vec<String>) -> FilterPicture {
+    let blocks = gates.len().max(1);
+    let units = tensor.shape[0] / blocks;
     let all = columns(tensor);
-    let shown = all.min(EDGE);
-    let rows = tensor.data.chunks_exact(all.max(1)).take(EDGE);
-    let values: Vec<f32> = rows.flat_map(|row| &row[..shown]).copied().collect();
+    let shown = all.min((EDGE / blocks).max(1));
+    let rows = units.min(EDGE);
+    // A row of the picture is a unit, the inputs of its gates side by side.
+    let places = (0..rows).flat_map(|unit| (0..blocks).map(move |gate| gate * units + unit));
+    let values: Vec<f32> = places
+        .filter_map(|row| tensor.data.get(row * all..row * all + shown))
+        .flatten()
+        .copied()
+        .collect();
     if names.len() == all {
         names.truncate(shown);
     } else {
         names.clear();
     }
     FilterPicture::Matrix {
+        gates: gates.to_vec(),
         columns: names,
-        size: [values.len() / shown.max(1), shown],
+        size: [rows, blocks * shown],
         values,
-        total: [tensor.shape[0], all],
+        total: [units, all],
     }
 }
 
 fn neighbours(tensor: &NamedTensor, names: &[String]) -> FilterPicture {
     let width = columns(tensor).max(1);
     let norm = |row: &[f32]| row.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+    let is_shown = |name: &&String| !name.is_empty() && !name.starts_with("byte ");
+    let total = names.iter().take(tensor.shape[0]).filter(is_shown).count();
     let rows: Vec<(&String, &[f32], f64)> = names
         .iter()
         .zip(tensor.data.chunks_exact(width))
-        .filter(|(name, _)| !name.is_empty() && !name.starts_with("byte "))
+        .filter(|(name, _)| is_shown(name))
         .map(|(name, row)| (name, row, norm(row)))
         .filter(|(.., norm)| norm.is_finite() && *norm > 0.0)
         .take(SEARCHED)
@@ -157,7 +170,7 @@ fn neighbours(tensor: &NamedTensor, names: &[String]) -> FilterPicture {
     });
     FilterPicture::Neighbours {
         tokens: shown.collect(),
-        total: tensor.shape[0],
+        total,
     }
 }
 
@@ -196,7 +209,7 @@ fn input_names(dataset: &Dataset) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::data;
-    use crate::spec::{DataConfig, PaddingKind};
+    use crate::spec::{CellKind, DataConfig, PaddingKind};
 
     fn tensor(name: &str, shape: &[usize], data: Vec<f32>) -> NamedTensor {
         NamedTensor {
@@ -277,13 +290,41 @@ mod tests {
     }
 
     #[test]
+    fn gates_of_a_unit_stand_side_by_side() {
+        let recurrent = LayerSpec::Recurrent {
+            cell: CellKind::Gru,
+            units: 2,
+            bidirectional: false,
+            sequence: false,
+        };
+        let input = Shape::Sequence { steps: 5, features: 1 };
+        let weights = tensor("layers.0.weight_ih_l0", &[6, 1], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let seen = filters("sines", Some(input), vec![recurrent], weights).unwrap();
+        let FilterPicture::Matrix {
+            gates,
+            size,
+            values,
+            total,
+            ..
+        } = seen.picture
+        else {
+            panic!()
+        };
+        assert_eq!(
+            (&gates[..], size, total),
+            (&["reset", "update", "new"][..], [2, 3], [2, 1])
+        );
+        assert_eq!(values, [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
+    }
+
+    #[test]
     fn tokens_have_those_of_similar_direction_beside_them() {
         let names = ["", "up", "upper", "down"].map(str::to_owned);
         let weights = tensor("w", &[4, 2], vec![0.0, 0.0, 0.0, 2.0, 0.1, 1.0, 0.0, -1.0]);
         let FilterPicture::Neighbours { tokens, total } = neighbours(&weights, &names) else {
             panic!()
         };
-        assert_eq!((total, tokens.len()), (4, 3));
+        assert_eq!((total, tokens.len()), (3, 3));
         let (token, near) = &tokens[0];
         assert_eq!(
             (token.as_str(), near[0].0.as_str(), near[1].0.as_str()),

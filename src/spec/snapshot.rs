@@ -276,21 +276,24 @@ pub enum FilterPicture {
         images: Vec<Vec<f32>>,
         total: usize,
     },
-    /// One row a unit and one column an input, of which the first ones are shown.
+    /// One row a unit and one column an input, of which the first ones are shown; where a unit weighs its inputs several
+    /// times, the inputs of one gate after those of another.
     Matrix {
+        /// Names of the gates of a recurrent layer, or of what attention asks by; empty where a unit weighs its inputs once.
+        gates: Vec<&'static str>,
         /// Names of the shown inputs; empty where they have none.
         columns: Vec<String>,
         /// Shown rows and columns.
         size: [usize; 2],
         /// Row by row.
         values: Vec<f32>,
-        /// Rows and columns of the whole tensor.
+        /// Units and inputs of the whole tensor.
         total: [usize; 2],
     },
     /// Each shown token with those whose vectors have the most similar direction, and the cosine.
     Neighbours {
         tokens: Vec<(String, Vec<(String, f32)>)>,
-        /// Tokens of the vocabulary.
+        /// Tokens of the vocabulary that can be shown: padding and single bytes cannot.
         total: usize,
     },
 }

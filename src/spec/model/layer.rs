@@ -150,10 +150,15 @@ pub const LEAKY_SLOPE: f64 = 0.01;
 impl CellKind {
     /// Blocks of rows in the weights: one a gate.
     pub fn gates(self) -> usize {
+        self.gate_names().len().max(1)
+    }
+
+    /// What the gates are called, in the order of the blocks; nothing where there are none.
+    pub fn gate_names(self) -> &'static [&'static str] {
         match self {
-            Self::Rnn => 1,
-            Self::Gru => 3,
-            Self::Lstm => 4,
+            Self::Rnn => &[],
+            Self::Gru => &["reset", "update", "new"],
+            Self::Lstm => &["input", "forget", "cell", "output"],
         }
     }
 

@@ -43,14 +43,18 @@ pub fn filters_ui(ui: &mut Ui, snapshot: &Arc<Snapshot>, filters: &Filters, view
                 images_ui(ui, &texture, atlas, shown, images);
             }
             FilterPicture::Matrix {
-                columns, size, values, ..
+                gates,
+                columns,
+                size,
+                values,
+                ..
             } => {
                 let atlas = Atlas {
                     size: [size[1], size[0]],
                     count: 1,
                 };
                 let texture = texture(ui, snapshot, filters, view, atlas, |_, cell| values.get(cell).copied());
-                matrix_ui(ui, &texture, columns, *size, values);
+                matrix_ui(ui, &texture, &named(gates, columns, *size), *size, values);
             }
             FilterPicture::Neighbours { tokens, .. } => neighbours_ui(ui, tokens),
         },
@@ -76,12 +80,10 @@ fn texture(
 }
 
 fn words_ui(ui: &mut Ui, filters: &Filters) {
-    let some_of = |shown: usize, total: usize, what: &str| {
-        if shown < total {
-            format!("the first {shown} of {total} {what}")
-        } else {
-            format!("{total} {what}")
-        }
+    let some_of = |shown: usize, total: usize, what: &str| match total {
+        1 => format!("1 {}", what.trim_end_matches('s')),
+        _ if shown < total => format!("the first {shown} of {total} {what}"),
+        _ => format!("{total} {what}"),
     };
     ui.label(theme::strong(format!("First layer: {}", filters.layer)));
     ui.label(theme::label(ui, &filters.tensor));
@@ -101,12 +103,16 @@ fn words_ui(ui: &mut Ui, filters: &Filters) {
             };
             (line, format!("{size}. {hint}"))
         }
-        FilterPicture::Matrix { size, total, .. } => {
-            let columns = some_of(size[1], total[1], "inputs");
-            (
-                some_of(size[0], total[0], "units"),
-                format!("{columns}. One row a unit, one column an input: what is strong in a column is used"),
-            )
+        FilterPicture::Matrix { gates, size, total, .. } => {
+            let columns = some_of(size[1] / gates.len().max(1), total[1], "inputs");
+            let hint = match &gates[..] {
+                [] => format!("{columns}. One row a unit, one column an input: what is strong in a column is used"),
+                gates => format!(
+                    "{columns}, weighed anew for {}. One row a unit, the inputs of one after those of the other",
+                    gates.join(", ")
+                ),
+            };
+            (some_of(size[0], total[0], "units"), hint)
         }
         FilterPicture::Neighbours { tokens, total } => (
             some_of(tokens.len(), *total, "tokens"),
@@ -167,6 +173,23 @@ fn image_name(picture: usize, values: &[f32]) -> String {
     let high = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let [low, high] = [low, high].map(|end| units::significant(f64::from(end)));
     format!("filter {picture}: from {low} to {high}")
+}
+
+/// What the columns of a matrix are called: the inputs, and of several gates which.
+fn named(gates: &[&str], columns: &[String], size: [usize; 2]) -> Vec<String> {
+    if gates.is_empty() {
+        return columns.to_vec();
+    }
+    let inputs = (size[1] / gates.len()).max(1);
+    let name = |gate: &&str, input: usize| match columns.get(input) {
+        Some(column) => format!("{gate}, {column}"),
+        None if inputs == 1 => (*gate).to_owned(),
+        None => format!("{gate} {input}"),
+    };
+    gates
+        .iter()
+        .flat_map(|gate| (0..inputs).map(move |input| name(gate, input)))
+        .collect()
 }
 
 fn matrix_ui(ui: &mut Ui, texture: &TextureHandle, columns: &[String], size: [usize; 2], values: &[f32]) {
@@ -243,6 +266,8 @@ fn neighbours_ui(ui: &mut Ui, tokens: &[(String, Vec<(String, f32)>)]) {
                             ui.label(theme::strong(token));
                         });
                         for (name, cosine) in near {
+                            // Without the sign of what is rounded to zero.
+                            let cosine = (cosine * 100.0).round() / 100.0 + 0.0;
                             line.col(|ui| {
                                 ui.label(name);
                                 ui.label(

@@ -220,6 +220,15 @@ fn filters_are_pictures_or_a_matrix_or_neighbours() {
         assert!(says(&stage, words), "{words}");
     }
     let stage = with(FilterPicture::Matrix {
+        gates: vec!["query", "key", "value"],
+        columns: Vec::new(),
+        size: [4, 3],
+        values: vec![1.0; 12],
+        total: [4, 1],
+    });
+    assert!(says(&stage, "4 units") && says(&stage, "1 input, weighed anew for query, key, value"));
+    let stage = with(FilterPicture::Matrix {
+        gates: Vec::new(),
         columns: vec!["width".to_owned(), "height".to_owned()],
         size: [3, 2],
         values: vec![1.0; 6],
@@ -263,8 +272,8 @@ fn attention_is_drawn_for_the_chosen_sample() {
             layers: vec![AttentionLayer {
                 layer: 2,
                 heads: 2,
-                steps: 3,
-                shares: vec![1.0 / 3.0; 18],
+                steps: labels.len(),
+                shares: vec![1.0 / labels.len() as f32; 2 * labels.len().pow(2)],
             }],
         }),
         ..snapshot()
@@ -289,6 +298,13 @@ fn attention_is_drawn_for_the_chosen_sample() {
     stage.state_mut().model.runs.set_seen(RUN, Seen::Ready(Arc::new(text)));
     stage.run();
     assert!(stage.query_by_label("the").is_some() && stage.query_by_label("padding").is_none());
+    let words: Vec<&str> = std::iter::repeat_n("space", 40).collect();
+    let mut text = with_attention(None, &words);
+    text.attention.as_mut().unwrap().sample.pixels = None;
+    stage.state_mut().model.runs.set_seen(RUN, Seen::Ready(Arc::new(text)));
+    stage.run();
+    let heights = stage.query_all_by_label("space").map(|word| word.rect().height());
+    assert!(heights.fold(0.0, f32::max) < 22.0, "a word is not broken");
 }
 
 /// Answers of two targets, the second one's twice as wrong.
@@ -348,7 +364,7 @@ fn a_series_shows_windows_and_the_next_step_first() {
         "root mean squared error, next step",
         "0.354",
         "0.707 after 2 steps",
-        "better than 1.00, by repeating the last value",
+        "better than repeating: 1.00",
         "window 1 of 2",
     ] {
         assert!(says(&stage, words), "{words}");
@@ -392,7 +408,7 @@ fn tabs_without_room_are_in_a_menu() {
     assert!(stage.query_by_label("First layer").is_none());
     press(&mut stage, "More tabs");
     press(&mut stage, "Log");
-    assert!(says(&stage, "best epoch 27"));
+    assert!(says(&stage, "weights of epoch 27"));
     assert!(
         stage.query_by_role_and_label(Role::Tab, "Log").is_some(),
         "the shown one is in the row"
