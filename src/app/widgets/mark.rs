@@ -31,6 +31,13 @@ pub fn dot(ui: &mut Ui, colour: Color32) -> Response {
     response
 }
 
+/// A ring in place of a dot, for what is drawn dashed.
+pub fn ring(ui: &mut Ui, colour: Color32) -> Response {
+    let (rect, response) = ui.allocate_exact_size(vec2(10.0, 14.0), Sense::hover());
+    ui.painter().circle_stroke(rect.center(), 3.5, Stroke::new(2.0, colour));
+    response
+}
+
 /// An icon, and the colour in which it stands, for a status.
 pub fn status_icon(ui: &Ui, status: RunStatus) -> RichText {
     let tokens = Tokens::of(ui);

@@ -96,7 +96,12 @@ fn plane_ui(ui: &mut Ui, size: egui::Vec2, curves: &[&RocCurve], strong: Option<
             .iter()
             .map(|&[x, y]| plane.at(x.into(), y.into()))
             .collect();
-        painter.add(Shape::line(points, stroke(tokens, curve, strong)));
+        let stroke = stroke(tokens, curve, strong);
+        if has_colour_again(curve) {
+            painter.extend(Shape::dashed_line(&points, stroke, 5.0, 3.0));
+        } else {
+            painter.add(Shape::line(points, stroke));
+        }
     }
     if let Some([x, y]) = response.hover_pos().and_then(|at| plane.value(at)) {
         let text = format!(
@@ -106,6 +111,11 @@ fn plane_ui(ui: &mut Ui, size: egui::Vec2, curves: &[&RocCurve], strong: Option<
         );
         response.on_hover_text_at_pointer(text);
     }
+}
+
+/// A class whose colour another one has already is dashed, and a ring in the list.
+fn has_colour_again(curve: &RocCurve) -> bool {
+    (curve.class as usize / theme::RUN_COLOUR_COUNT) % 2 == 1
 }
 
 fn stroke(tokens: Tokens, curve: &RocCurve, strong: Option<u32>) -> Stroke {
@@ -136,7 +146,12 @@ fn list_ui(ui: &mut Ui, classes: &[String], curves: &[&RocCurve], view: &mut Roc
                 let right = Layout::right_to_left(Align::Center);
                 let row = ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
                     ui.set_min_size(size);
-                    mark::dot(ui, Tokens::of(ui).run(curve.class as usize));
+                    let colour = Tokens::of(ui).run(curve.class as usize);
+                    if has_colour_again(curve) {
+                        mark::ring(ui, colour);
+                    } else {
+                        mark::dot(ui, colour);
+                    }
                     let rest = vec2(ui.available_width() - AREA - ui.spacing().item_spacing.x, LINE);
                     let left = Layout::left_to_right(Align::Center);
                     let button = ui.allocate_ui_with_layout(rest, left, |ui| {
