@@ -66,6 +66,10 @@ pub fn summary(form: &Form) -> String {
 /// Rows, inputs and what is to be predicted, each in a few words.
 pub fn facts(summary: &DatasetSummary) -> Vec<String> {
     let inputs = match summary.input {
+        // A column of texts is an input for each of them.
+        Shape::Features { features } if ![0, features].contains(&summary.columns.len()) => {
+            format!("{features} inputs from {} columns", summary.columns.len())
+        }
         Shape::Features { features } => format!("{features} inputs"),
         Shape::Image {
             channels: 1,

@@ -298,6 +298,60 @@ fn texts_ui(ui: &mut Ui, preview: &Preview) {
         });
 }
 
+/// Sizes of the words in a table of rows.
+const HEAD: f32 = 11.0;
+const CELL: f32 = 11.5;
+/// Least and most width of its columns.
+const COLUMN: [f32; 2] = [24.0, 140.0];
+
+/// A column of the table of rows: as wide as what is in it, its title over its cells.
+struct RowsColumn<'a> {
+    name: &'a str,
+    width: f32,
+    /// Numbers stand at the right, under each other.
+    is_number: bool,
+}
+
+impl<'a> RowsColumn<'a> {
+    /// At place 0 the target, then the columns.
+    fn of(ui: &Ui, preview: &'a Preview, columns: &'a [String], place: usize) -> Self {
+        let name = match place {
+            0 => &preview.summary.target,
+            place => &columns[place - 1],
+        };
+        let width = |text: String, font| {
+            let galley = ui.painter().layout_no_wrap(text, font, egui::Color32::PLACEHOLDER);
+            galley.size().x.ceil()
+        };
+        let cells = || preview.samples.iter().map(|sample| cell_of(sample, place));
+        let longest = cells().map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let longest = width("0".repeat(longest), egui::FontId::monospace(CELL));
+        let head = width(name.clone(), egui::FontId::proportional(HEAD));
+        let mut filled = cells().filter(|cell| !cell.is_empty()).peekable();
+        Self {
+            name,
+            width: longest.max(head).clamp(COLUMN[0], COLUMN[1]),
+            is_number: filled.peek().is_some() && filled.all(|cell| cell.parse::<f64>().is_ok()),
+        }
+    }
+
+    fn cell_ui(&self, ui: &mut Ui, text: egui::RichText) {
+        let layout = match self.is_number {
+            true => Layout::right_to_left(Align::Center),
+            false => Layout::left_to_right(Align::Center),
+        };
+        ui.with_layout(layout, |ui| ui.add(Label::new(text).truncate()));
+    }
+}
+
+/// Of the target, at place 0, or of a column.
+fn cell_of(sample: &SampleView, place: usize) -> &str {
+    match place {
+        0 => &sample.truth,
+        place => sample.cells.get(place - 1).map_or("", String::as_str),
+    }
+}
+
 /// The first rows as in the file, the target first.
 fn rows_ui(ui: &mut Ui, preview: &Preview) {
     let summary = &preview.summary;
@@ -309,7 +363,9 @@ fn rows_ui(ui: &mut Ui, preview: &Preview) {
         .map_or(&summary.columns, |sample| &sample.columns);
     let shown = columns.len().min(MOST_COLUMNS);
     let more = columns.len() - shown;
-    let is_number = |cell: &str| cell.parse::<f64>().is_ok();
+    let places: Vec<RowsColumn> = (0..=shown)
+        .map(|place| RowsColumn::of(ui, preview, columns, place))
+        .collect();
     ScrollArea::horizontal()
         .id_salt("rows")
         .auto_shrink(false)
@@ -319,26 +375,24 @@ fn rows_ui(ui: &mut Ui, preview: &Preview) {
                 .id_salt(&summary.name)
                 .vscroll(true)
                 .auto_shrink(false)
-                .cell_layout(Layout::left_to_right(Align::Center))
-                .column(Column::auto().at_least(40.0).at_most(140.0).clip(true));
-            for _ in 0..shown {
-                table = table.column(Column::auto().at_least(36.0).at_most(140.0).clip(true));
+                .cell_layout(Layout::left_to_right(Align::Center));
+            for column in &places {
+                table = table.column(Column::exact(column.width).clip(true));
             }
             if more > 0 {
                 table = table.column(Column::auto());
             }
-            let head = |ui: &mut Ui, text: &str, colour| {
-                let text = egui::RichText::new(text).size(11.0).color(colour);
-                ui.add(Label::new(text).extend());
-            };
             table
                 .header(ROW_HEIGHT, |mut row| {
-                    row.col(|ui| head(ui, &summary.target, tokens.accent));
-                    for column in &columns[..shown] {
-                        row.col(|ui| head(ui, column, tokens.text_soft));
+                    for (place, column) in places.iter().enumerate() {
+                        let colour = if place == 0 { tokens.accent } else { tokens.text_soft };
+                        row.col(|ui| column.cell_ui(ui, egui::RichText::new(column.name).size(HEAD).color(colour)));
                     }
                     if more > 0 {
-                        row.col(|ui| head(ui, &format!("and {more} columns more"), tokens.text_faint));
+                        row.col(|ui| {
+                            let words = theme::hint(ui, format!("and {more} columns more"));
+                            ui.add(Label::new(words).extend());
+                        });
                     }
                 })
                 .body(|body| {
@@ -346,15 +400,9 @@ fn rows_ui(ui: &mut Ui, preview: &Preview) {
                         let Some(sample) = preview.samples.get(row.index()) else {
                             return;
                         };
-                        for cell in std::iter::once(&sample.truth).chain(sample.cells.iter().take(shown)) {
-                            row.col(|ui| {
-                                let text = theme::number(cell).size(11.5);
-                                if is_number(cell) {
-                                    ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.label(text));
-                                } else {
-                                    ui.add(Label::new(text).truncate());
-                                }
-                            });
+                        for (place, column) in places.iter().enumerate() {
+                            let text = theme::number(cell_of(sample, place)).size(CELL);
+                            row.col(|ui| column.cell_ui(ui, text));
                         }
                         if more > 0 {
                             row.col(|_| {});

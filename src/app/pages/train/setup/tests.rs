@@ -533,3 +533,23 @@ fn the_panel_stays_as_wide_as_it_was_made_whatever_stands_in_it() {
         assert_eq!(right(&harness), before, "learning rate {rate}");
     }
 }
+
+#[test]
+fn titles_of_numbers_stand_over_their_ends() {
+    let harness = stage(on("diabetes"));
+    let PreviewState::Ready(preview) = &harness.state().model.form.preview else {
+        panic!()
+    };
+    let sample = &preview.samples[0];
+    for (name, cell) in sample.columns.iter().zip(&sample.cells).take(3) {
+        let right_of = |text: &str| -> Vec<f32> {
+            let labels = harness.query_all_by_label(text);
+            labels.map(|label| label.rect().right()).collect()
+        };
+        let (heads, cells) = (right_of(name), right_of(cell));
+        let is_over = heads
+            .iter()
+            .any(|head| cells.iter().any(|cell| (head - cell).abs() < 2.0));
+        assert!(is_over, "{name} {heads:?}, {cell} {cells:?}");
+    }
+}
