@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::RunView;
+use crate::spec::units;
 
 impl RunView {
     /// Where the run stands, its latest scores, how long it will still take, and its speed: what matters most first, since a
@@ -36,7 +37,7 @@ impl RunView {
             let _ = write!(line, " · {} left", duration(secs));
         }
         if let Some(reading) = self.readings.last() {
-            let _ = write!(line, " · {:.0} samples/s", reading.samples_per_second);
+            let _ = write!(line, " · {} samples/s", units::count(reading.samples_per_second));
         }
         if self.total_steps > 0 {
             let _ = write!(line, " · step {}/{}", self.step, self.total_steps);

@@ -1,6 +1,10 @@
 //! What is pointed out in a chart: the best epoch, the peak of memory, alarms, names of bands.
 
-use egui::{Align2, Color32, FontId, Pos2, Rect, Role, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2};
+use std::sync::Arc;
+
+use egui::{
+    Align2, Color32, FontId, Galley, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, Ui, WidgetInfo, pos2, vec2,
+};
 use egui_plot::{PlotPoint, PlotTransform};
 
 use super::plot::{self, Plane};
@@ -26,9 +30,6 @@ pub fn marks_ui(ui: &Ui, chart: &Chart<'_>, view: &ChartView, plane: &Plane, tra
         let position = transform.position_from_point(&PlotPoint::new(x, y));
         transform.frame().expand(1.0).contains(position).then_some(position)
     };
-    if chart.quantity == Quantity::Memory {
-        name_bands(ui, focus, transform);
-    }
     let mut last = f32::NEG_INFINITY;
     let mut flags = Vec::new();
     for (number, alarm) in view.cache.alarms(focus.run).iter().enumerate() {
@@ -44,12 +45,14 @@ pub fn marks_ui(ui: &Ui, chart: &Chart<'_>, view: &ChartView, plane: &Plane, tra
         }
     }
     // Words last: nothing is drawn over them.
-    if chart.quantity == Quantity::Memory
-        && let Some((step, bytes)) = focus.view.peak()
-        && let Some(position) = place(step, bytes as f64)
-    {
-        let text = format!("peak {}", units::bytes(bytes));
-        pin(ui, transform, position, Tokens::of(ui).text, &text, &flags);
+    if chart.quantity == Quantity::Memory {
+        if let Some((step, bytes)) = focus.view.peak()
+            && let Some(position) = place(step, bytes as f64)
+        {
+            let text = format!("peak {}", units::bytes(bytes));
+            flags.push(pin(ui, transform, position, Tokens::of(ui).text, &text, &flags));
+        }
+        name_bands(ui, focus, transform, &flags);
     }
     if let Some((step, value, epoch)) = best(chart, focus)
         && let Some(position) = place(step, value)
@@ -80,8 +83,8 @@ fn flagged_value(chart: &Chart<'_>, view: &ChartView, focus: &Member<'_>, plane:
     Some(view.cache.line(focus.run, trace)?.curve.shown().nearest(x)?[1])
 }
 
-/// A ring with words beside it, on the side where there is room, and no flag if that can be.
-fn pin(ui: &Ui, transform: &PlotTransform, position: Pos2, colour: Color32, text: &str, flags: &[Rect]) {
+/// A ring with words beside it, on the side where there is room, and no flag if that can be; the place of the words.
+fn pin(ui: &Ui, transform: &PlotTransform, position: Pos2, colour: Color32, text: &str, flags: &[Rect]) -> Rect {
     let frame = *transform.frame();
     let painter = ui.painter().with_clip_rect(frame.expand(6.0));
     painter.circle(position, 4.0, Tokens::of(ui).card, Stroke::new(2.0, colour));
@@ -106,13 +109,19 @@ fn pin(ui: &Ui, transform: &PlotTransform, position: Pos2, colour: Color32, text
     };
     let sides = [place(is_right), place(!is_right)];
     let rect = sides.into_iter().find(is_free).unwrap_or(sides[0]);
-    // They stand out from the lines behind them.
-    let ground = Tokens::of(ui).card.gamma_multiply(0.75);
-    ui.painter().rect_filled(rect.expand2(vec2(3.0, 1.0)), 3.0, ground);
-    ui.painter().galley(rect.min, galley, Tokens::of(ui).text);
+    words(ui.painter(), &Tokens::of(ui), rect, galley)
 }
 
-fn name_bands(ui: &Ui, focus: &Member<'_>, transform: &PlotTransform) {
+/// Words that stand out from the lines behind them; their place with what is around them.
+fn words(painter: &Painter, tokens: &Tokens, rect: Rect, galley: Arc<Galley>) -> Rect {
+    let plate = rect.expand2(vec2(3.0, 1.0));
+    painter.rect_filled(plate, 3.0, tokens.card.gamma_multiply(0.75));
+    painter.galley(rect.min, galley, tokens.text);
+    plate
+}
+
+/// At the right end of each, or left of what stands there.
+fn name_bands(ui: &Ui, focus: &Member<'_>, transform: &PlotTransform, taken: &[Rect]) {
     let tokens = Tokens::of(ui);
     let frame = *transform.frame();
     let painter = ui.painter().with_clip_rect(frame);
@@ -123,9 +132,16 @@ fn name_bands(ui: &Ui, focus: &Member<'_>, transform: &PlotTransform) {
         below += band.size;
         if bottom - top >= LOWEST_NAMED_BAND {
             let text = format!("{} {}", band.name, units::bytes(band.size));
-            let place = pos2(frame.right() - 6.0, f32::midpoint(bottom, top));
-            let font = FontId::proportional(11.0);
-            painter.text(place, Align2::RIGHT_CENTER, text, font, tokens.text_soft);
+            let galley = painter.layout_no_wrap(text, FontId::proportional(11.0), tokens.text_soft);
+            let at =
+                |right: f32| Align2::RIGHT_CENTER.anchor_size(pos2(right, f32::midpoint(bottom, top)), galley.size());
+            let mut rect = at(frame.right() - 6.0);
+            for other in taken {
+                if other.intersects(rect) {
+                    rect = at(other.left() - 6.0);
+                }
+            }
+            words(&painter, &tokens, rect, galley);
         }
     }
 }

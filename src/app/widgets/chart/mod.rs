@@ -410,9 +410,15 @@ fn value_ui(ui: &mut Ui, chart: &Chart<'_>, view: &ChartView, trace: Trace, is_n
         return;
     };
     let stroke = plot::stroke(focus, trace, &Tokens::of(ui));
-    let smoothed = if line.curve.is_smoothed() { ", smoothed" } else { "" };
+    // Of a run that has ended, its last moment says less than the whole.
+    let mean = focus.view.samples_per_second();
+    let (value, how) = match trace {
+        Trace::SamplesPerSecond if !focus.view.status.is_open() && mean > 0.0 => (mean, ", over the whole run"),
+        _ if line.curve.is_smoothed() => (value, ", smoothed"),
+        _ => (value, ""),
+    };
     let text = format!("{}{}", chart.unit.value(value), chart.quantity.suffix());
-    let hover = format!("{} of {}{smoothed}: {value}", trace.name(), focus.name);
+    let hover = format!("{} of {}{how}: {value}", trace.name(), focus.name);
     let colour = if chart.quantity == Quantity::Memory {
         stroke.color
     } else {

@@ -12,7 +12,7 @@ use crate::app::pages::train::live::charts_ui;
 use crate::jobs::{OpenedRun, RunRecord, RunRow};
 use crate::spec::{
     DataKind, DatasetSummary, Envelope, Event, MemoryLedger, MemoryReading, Metrics, Run, RunConfig, Shape, SplitRows,
-    StepRecord, StepTimes, Task,
+    StepRecord, StepTimes, Task, units,
 };
 
 const STEPS_AN_EPOCH: usize = 20;
@@ -451,4 +451,19 @@ fn where_a_step_s_time_goes_is_a_bar_that_is_told_in_words() {
     let bar =
         "A training step 8.00 ms: data 1.00 ms, forward 2.00 ms, backward 4.00 ms, optimizer 500 µs, other 500 µs";
     assert!(harness.get_by_label(bar).rect().width() > 500.0);
+}
+
+#[test]
+fn the_speed_of_a_run_that_has_ended_is_that_of_the_whole() {
+    let mut model = model(2, 200);
+    model.runs.select(Some(RunId(1)));
+    let view = &model.runs.open(RunId(1)).unwrap().view;
+    let of = |speed: f64| format!("{} samples/s", units::count(speed));
+    let (mean, last) = (
+        of(view.samples_per_second()),
+        of(view.readings.last().unwrap().samples_per_second),
+    );
+    assert_ne!(mean, last);
+    let harness = stage(model, vec2(1000.0, 600.0));
+    assert!(harness.query_by_label(&mean).is_some(), "{mean}");
 }

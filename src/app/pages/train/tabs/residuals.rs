@@ -39,7 +39,7 @@ pub fn residuals_ui(ui: &mut Ui, targets: &[TargetAnswers], moment: &str, view: 
         }
         ui.label(theme::hint(
             ui,
-            "True minus predicted value. A good fit scatters evenly about 0; a bow or a funnel says what the network misses",
+            "True minus predicted value. A good fit scatters evenly about 0; a bow or a funnel says what the model misses",
         ));
     };
     beside_ui(ui, words_ui, |ui| {

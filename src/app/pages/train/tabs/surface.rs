@@ -140,7 +140,7 @@ fn legend_ui(ui: &mut Ui, surface: &Surface, classes: &[String]) {
                 });
             }
         });
-        ui.label(theme::hint(ui, "Pale where the network is unsure"));
+        ui.label(theme::hint(ui, "Fainter where the model is unsure"));
     }
     ui.label(theme::hint(
         ui,
