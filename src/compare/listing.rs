@@ -98,7 +98,9 @@ impl Line<'_> {
             Field::Figure(axis) => Key::figure(axis.of(run)),
             Field::Badge => match &run.deployed {
                 Some(deployed) if deployed.speed == Speed::Simulated => Key::Rank(2),
-                Some(deployed) if deployed.recipe.is_some() && deployed.verdict == Verdict::CannotTell => Key::Rank(1),
+                Some(deployed) if deployed.recipe.is_some() && deployed.verdict == Verdict::CannotTell => {
+                    Key::Rank(run.timed_beside().map_or(0, |_| 1))
+                }
                 Some(_) => Key::Rank(0),
                 None => Key::Missing,
             },

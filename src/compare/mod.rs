@@ -434,4 +434,23 @@ pub(crate) mod tests {
         (deployed.against, deployed.parent) = (None, None);
         assert_eq!(verdicts(&deployed, RunId(1)), None);
     }
+
+    #[test]
+    fn the_first_of_a_measurement_keeps_what_it_was_found_to_be() {
+        let former = run(2, Some("fp16"), 0.96, 500, 10.0).deployed;
+        let measured_anew = |former: Option<&Deployed>| {
+            let mut run = run(2, Some("fp16"), 0.96, 500, 10.0);
+            let deployed = run.deployed.as_mut().unwrap();
+            (deployed.against, deployed.verdict) = (None, Verdict::CannotTell);
+            deployed.keep_verdicts(RunId(2), former);
+            run
+        };
+        let kept = measured_anew(former.as_ref());
+        assert_eq!((kept.timed_beside(), &kept.deployed), (Some(RunId(1)), &former));
+        let alone = measured_anew(None);
+        assert_eq!(alone.timed_beside(), None);
+        assert_eq!(verdicts(alone.deployed.as_ref().unwrap(), RunId(1)), None);
+        let still_alone = measured_anew(alone.deployed.as_ref());
+        assert_eq!(still_alone.timed_beside(), None);
+    }
 }

@@ -3,6 +3,9 @@
 
 use std::fmt::Write as _;
 
+use trimtab::spec::RunId;
+use trimtab::store::{NewRun, Store};
+
 use super::command_line::Desk;
 
 /// A table whose price follows the size, and a `shift` of each price.
@@ -191,6 +194,31 @@ fn a_run_that_is_compressed_can_be_told_from_a_trained_one_and_says_what_it_lack
     assert!(
         error.contains("run r2: the run that it compresses, r1, has been deleted; compress another"),
         "{error}"
+    );
+}
+
+#[test]
+fn what_was_cut_short_is_said_where_it_would_be_done_again_or_lost() {
+    let desk = Desk::new();
+    train(&desk, "iris", "mlp", &[]);
+    let store = Store::open(&desk.path("store")).unwrap();
+    let recipe = "fp16".parse().unwrap();
+    let new = NewRun {
+        name: "mlp-fp16",
+        plan: &store.run(RunId(1)).unwrap().plan,
+        origin: Some((RunId(1), &recipe)),
+        folds: None,
+    };
+    // Its program has died.
+    drop(store.create_run(&new).unwrap());
+    let told = |arguments: &[&str]| String::from_utf8(desk.run(arguments).stderr).unwrap();
+    let words = "note: r2 (mlp-fp16) is interrupted; `trimtab train --resume r2` goes on with it";
+    assert!(told(&["compress", "mlp", "fp16"]).contains(words));
+    assert!(!told(&["compress", "mlp", "int8-static"]).contains(words));
+    let error = desk.failure(1, &["delete", "mlp-fp16"]);
+    assert!(error.contains("the name of r2 and r3; give the number"), "{error}");
+    assert!(
+        told(&["delete", "mlp"]).contains("r2 (mlp-fp16), which is interrupted, can't be taken to its end without r1")
     );
 }
 

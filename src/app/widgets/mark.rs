@@ -5,7 +5,7 @@ use egui_material_icons::icons;
 
 use crate::app::state::Model;
 use crate::app::theme::{self, Tokens};
-use crate::spec::{Deployed, RunId, RunStatus, Speed, Verdict};
+use crate::spec::{Run, RunId, RunStatus, Speed, Verdict};
 
 /// The colour in which a run is drawn: the text's for the pinned baseline.
 pub fn run_colour(ui: &Ui, model: &Model, run: RunId) -> Color32 {
@@ -62,12 +62,15 @@ pub enum Badge {
 }
 
 impl Badge {
-    pub fn of(deployed: &Deployed) -> Self {
-        match (deployed.speed, deployed.verdict) {
+    /// None of a run that has not been measured.
+    pub fn of(run: &Run) -> Option<Self> {
+        let deployed = run.deployed.as_ref()?;
+        let is_judged = deployed.recipe.is_some() && run.timed_beside().is_some();
+        Some(match (deployed.speed, deployed.verdict) {
             (Speed::Simulated, _) => Self::Simulated,
-            (Speed::Measured, Verdict::CannotTell) if deployed.recipe.is_some() => Self::CannotTell,
+            (Speed::Measured, Verdict::CannotTell) if is_judged => Self::CannotTell,
             (Speed::Measured, _) => Self::Measured,
-        }
+        })
     }
 
     pub fn name(self) -> &'static str {

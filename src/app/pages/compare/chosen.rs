@@ -66,7 +66,9 @@ fn run_ui(ui: &mut Ui, model: &Model, row: &RunRow, contents: &Contents<'_>, act
         own_ui(ui, row, deployed);
     }
     ui.add_space(theme::SPACE[0]);
-    badge_ui(ui, Badge::of(deployed));
+    if let Some(badge) = Badge::of(&row.run) {
+        badge_ui(ui, badge);
+    }
     ui.add_space(theme::SPACE[0]);
     ui.horizontal(|ui| {
         if ui

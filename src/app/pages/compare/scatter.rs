@@ -378,8 +378,8 @@ fn point_hover_ui(ui: &mut Ui, placed: &Placed<'_>, contents: &Contents<'_>, axe
         );
         ui.label(theme::hint(ui, text));
     }
-    if let Some(deployed) = &row.run.deployed {
-        badge_ui(ui, Badge::of(deployed));
+    if let Some(badge) = Badge::of(&row.run) {
+        badge_ui(ui, badge);
     }
     if let Some(excess) = &placed.excess {
         let text = format!("Over the limits: {excess}");

@@ -275,9 +275,9 @@ fn cell_ui(ui: &mut Ui, field: Field, row: &RunRow, baseline: Option<&RunRow>) {
             figure_ui(ui, figure);
         }
         Field::Badge => {
-            if let Some(deployed) = &row.run.deployed {
+            if let Some(badge) = Badge::of(&row.run) {
                 ui.add_space(theme::SPACE[1]);
-                badge_ui(ui, Badge::of(deployed));
+                badge_ui(ui, badge);
             }
         }
         Field::Number | Field::Name | Field::Status | Field::Dataset => {}

@@ -170,9 +170,9 @@ pub fn cell_ui(
 
 fn badge_cell_ui(ui: &mut Ui, row: &RunRow) {
     ui.add_space(theme::SPACE[1]);
-    match &row.run.deployed {
-        Some(deployed) => {
-            badge_ui(ui, Badge::of(deployed));
+    match Badge::of(&row.run) {
+        Some(badge) => {
+            badge_ui(ui, badge);
         }
         None if row.is_usable() => {
             ui.label(theme::hint(ui, "not measured")).on_hover_text(
