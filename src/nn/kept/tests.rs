@@ -1,3 +1,5 @@
+//! Rounding to 16 bits, its edges, and that the same values are kept once.
+
 use proptest::prelude::*;
 
 use super::*;
