@@ -90,7 +90,7 @@ pub fn within(train: &Part<'_>) -> Vec<Finding> {
             place: train.name.to_owned(),
             count: contradictions,
             what: format!(
-                "{contradictions} training rows ({}) have the inputs of another one but a different target",
+                "Training rows with the inputs of another one but a different target: {contradictions} ({})",
                 share(contradictions)
             ),
             remedy: "Correct the targets, or bring a column that tells these rows apart: no model can".to_owned(),
@@ -102,7 +102,7 @@ pub fn within(train: &Part<'_>) -> Vec<Finding> {
             place: train.name.to_owned(),
             count: copies,
             what: format!(
-                "{copies} training rows ({}) have the inputs of an earlier one",
+                "Training rows with the inputs of an earlier one: {copies} ({})",
                 share(copies)
             ),
             remedy: "Remove the copies unless they really occur so often: they count double in training".to_owned(),

@@ -106,7 +106,7 @@ fn classes(dataset: &Dataset) -> Vec<Finding> {
         kind: FindingKind::ClassBalance,
         place: class.clone(),
         count: rows,
-        what: format!("\"{class}\" has only {rows} training rows"),
+        what: format!("Training rows of \"{class}\": only {rows}"),
         remedy: "Bring more rows of it, or merge it with a class that is like it".to_owned(),
     }));
     findings

@@ -54,7 +54,7 @@ fn uneven_classes_and_rare_ones() {
     assert_eq!(found.len(), 2, "{findings:?}");
     assert_eq!((found[0].place.as_str(), found[0].count), ("rare", 8));
     assert!(found[0].remedy.contains("class_weights"));
-    assert!(found[1].what.contains("training rows"));
+    assert!(found[1].what.contains("Training rows"));
 }
 
 #[test]

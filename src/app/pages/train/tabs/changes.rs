@@ -41,8 +41,9 @@ fn sum(changes: &Changes, of: fn(&ClassChange) -> usize) -> usize {
 fn words_ui(ui: &mut Ui, changes: &Changes) {
     let (broken, mended) = (sum(changes, |count| count.broken), sum(changes, |count| count.mended));
     ui.label(theme::big_number(broken.to_string()));
-    ui.label(theme::label(ui, "test rows broke: right before, wrong now"));
-    ui.label(theme::label(ui, format!("{mended} were mended")));
+    let rows = if broken == 1 { "row" } else { "rows" };
+    ui.label(theme::label(ui, format!("test {rows} broke: right before, wrong now")));
+    ui.label(theme::label(ui, format!("mended: {mended}")));
     ui.label(theme::hint(
         ui,
         format!("of {}, against {}", sum(changes, |count| count.rows), changes.parent),
