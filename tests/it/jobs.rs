@@ -477,7 +477,7 @@ fn only_what_was_trained_and_nothing_else_can_be_rewound() {
     pruned.train.prune = Some("weights:0.5:begin=0.1:end=0.6".parse().unwrap());
     let pruned = run(&engine, Job::Train { config: pruned }).unwrap()[0];
     for other in [halved, pruned] {
-        let failure = compress(other, "weights:0.5:rewind=1").1.unwrap().to_string();
+        let failure = compress(other, "weights:0.5:rewind=1").1.unwrap();
         assert!(failure.contains("no early weights"), "{failure}");
     }
 }
