@@ -36,6 +36,10 @@ const HISTORY: usize = 32;
 /// A spike lies this many standard deviations above the level, and this many times as high.
 const SPIKE_DEVIATIONS: f64 = 6.0;
 const SPIKE_RATIO: f64 = 1.5;
+/// And this share of the loss at the beginning: near zero a single hard sample is many times what was usual. Where it began
+/// higher than a network that knows nothing would (about 1), of that.
+const SPIKE_SHARE: f64 = 0.05;
+const KNOWS_NOTHING: f64 = 1.0;
 /// Makes a median absolute deviation the standard deviation of a normal distribution (Hampel 1974).
 const DEVIATION_SCALE: f64 = 1.4826;
 /// An exploding gradient is this many times as long as those before it.
@@ -75,6 +79,8 @@ pub struct Watch {
     steps: usize,
     epochs: usize,
     readings: usize,
+    /// The first loss.
+    begun: Option<f64>,
     loss: Jumps,
     gradient: Jumps,
     level: Level,
@@ -114,8 +120,11 @@ impl Watch {
     fn take_steps(&mut self, view: &RunView) {
         for record in view.steps.iter().skip(self.steps) {
             let step = record.step + 1;
+            let begun = *self.begun.get_or_insert(record.loss.into());
+            let least = SPIKE_SHARE * begun.min(KNOWS_NOTHING);
             let is_spike = |value: f64, usual: Usual| {
-                value > usual.median + SPIKE_DEVIATIONS * usual.deviation && value > SPIKE_RATIO * usual.median
+                let is_far = value > usual.median + SPIKE_DEVIATIONS * usual.deviation;
+                is_far && value > SPIKE_RATIO * usual.median && value > least
             };
             if let Some((value, usual)) = self.loss.take(f64::from(record.loss), is_spike) {
                 let text = format!(
@@ -416,6 +425,20 @@ mod tests {
             concerns(&view(run(steps))),
             [(605, Concern::LossSpike), (605, Concern::GradientExplosion)]
         );
+    }
+
+    #[test]
+    fn a_jump_near_zero_is_no_spike() {
+        // Three times what was usual, and yet nothing against what has been learned.
+        let told = |high: f64| {
+            let loss = move |step: usize| match step {
+                495..520 => high,
+                step => (0.7 * (-0.015 * step as f64).exp()).max(0.006) * (1.0 + 0.1 * noise(step)),
+            };
+            concerns(&view(run((0..1000).map(|step| (loss(step), 1.0)))))
+        };
+        assert_eq!(told(0.0208), []);
+        assert_eq!(told(0.2), [(500, Concern::LossSpike)]);
     }
 
     #[test]

@@ -9,15 +9,15 @@ use crate::app::action::{Action, Actions};
 use crate::app::state::{Model, OpenRun};
 use crate::app::theme::{self, Tokens};
 use crate::spec::{RunId, RunStatus};
-use crate::timeline;
+use crate::timeline::{self, Concern};
 
 /// The findings of the run that is shown.
 #[derive(Debug, Default)]
 pub struct FindingsView {
     of: Option<Told>,
     findings: Vec<CurveFinding>,
-    /// An alarm of over-fitting stands.
-    is_alarmed: bool,
+    /// What alarms were about that stand.
+    alarmed: Vec<Concern>,
 }
 
 /// Which run, and what it had told when its curves were read.
@@ -40,7 +40,8 @@ impl FindingsView {
         };
         if self.of.replace(told) != Some(told) {
             self.findings = advice::run_findings(&open.record.plan, &open.view);
-            self.is_alarmed = timeline::over_fits(&open.view);
+            let alarms = timeline::alarms(&open.view).into_iter();
+            self.alarmed = alarms.map(|alarm| alarm.about).collect();
         }
         &self.findings
     }
@@ -66,10 +67,26 @@ pub fn findings_ui(ui: &mut Ui, subject: &Subject<'_>, model: &Model, view: &mut
             return empty_ui(ui, "Too short to be judged", &why);
         }
         let what = format!("Nothing to mend in the curves of these {epochs} epochs");
-        let hint = if view.is_alarmed {
-            "No sign of a wrong learning rate or under-fitting; the validation loss rose for a while (see Log), and came back"
-        } else {
-            "No sign of a wrong learning rate, over-fitting or under-fitting"
+        // What the Log warns of is not denied here.
+        let is_of_rate = |about: &Concern| {
+            matches!(
+                about,
+                Concern::LossSpike | Concern::Divergence | Concern::GradientExplosion
+            )
+        };
+        let jumped = view.alarmed.iter().any(is_of_rate);
+        let rose = view.alarmed.contains(&Concern::OverFitting);
+        let hint = match (jumped, rose) {
+            (false, false) => "No sign of a wrong learning rate, over-fitting or under-fitting",
+            (false, true) => {
+                "No sign of a wrong learning rate or under-fitting; the validation loss rose for a while (see Log), and came back"
+            }
+            (true, false) => {
+                "No sign of over-fitting or under-fitting; the training jumped (see Log), and went on well"
+            }
+            (true, true) => {
+                "No sign of under-fitting; the training jumped and the validation loss rose for a while (see Log), and went on well"
+            }
         };
         return empty_ui(ui, &what, hint);
     }
