@@ -16,8 +16,9 @@ use crate::spec::{RunId, units};
 const WIDTH: [f32; 2] = [182.0, 300.0];
 /// Classes whose probabilities, or values, have room on a card.
 const CLASSES: usize = 12;
-/// Width of one of several values, and height of its line.
-const VALUE: f32 = 62.0;
+/// Width of one of several values and of its error, and height of its line.
+const VALUE: f32 = 54.0;
+const OFF: f32 = 46.0;
 const VALUE_LINE: f32 = 18.0;
 /// Height of a bar with its words, and the width of a class's name and of the percents.
 const BAR: f32 = 17.0;
@@ -206,16 +207,19 @@ fn trial_ui(ui: &mut Ui, row: &RunRow, trial: &Trial, answers: &Answers<'_>) {
 /// Each value of several, and how far it is off where the truth is known.
 fn values_ui(ui: &mut Ui, trial: &Trial, true_values: &[(String, f64)]) {
     let right = Layout::right_to_left(Align::Center);
-    let number_ui = |ui: &mut Ui, words: RichText| {
-        ui.allocate_ui_with_layout(vec2(VALUE, VALUE_LINE), right, |ui| ui.label(words));
+    let number_ui = |ui: &mut Ui, width: f32, words: RichText| {
+        ui.allocate_ui_with_layout(vec2(width, VALUE_LINE), right, |ui| {
+            ui.set_min_width(width);
+            ui.label(words);
+        });
     };
     let line_ui = |ui: &mut Ui, name: RichText, value: RichText, off: Option<RichText>| {
         ui.allocate_ui_with_layout(vec2(ui.available_width(), VALUE_LINE), right, |ui| {
             ui.spacing_mut().item_spacing.x = 0.0;
             if let Some(off) = off {
-                number_ui(ui, off);
+                number_ui(ui, OFF, off);
             }
-            number_ui(ui, value);
+            number_ui(ui, VALUE, value);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 ui.add(Label::new(name).truncate());
             });
@@ -263,9 +267,10 @@ fn truth_ui(ui: &mut Ui, trial: &Trial, truth: &str, true_values: &[(String, f64
 /// Whether a network says what the baseline says.
 fn agreement_ui(ui: &mut Ui, trial: &Trial, baseline: &Trial) {
     let tokens = Tokens::of(ui);
-    let agrees = match trial.values.is_empty() {
-        true => trial.answer == baseline.answer,
-        false => trial.values == baseline.values,
+    let agrees = if trial.values.is_empty() {
+        trial.answer == baseline.answer
+    } else {
+        trial.values == baseline.values
     };
     if agrees {
         return word_ui(ui, icons::ICON_CHECK, tokens.good, "agrees with baseline");

@@ -336,9 +336,10 @@ impl<'a> RowsColumn<'a> {
     }
 
     fn cell_ui(&self, ui: &mut Ui, text: egui::RichText) {
-        let layout = match self.is_number {
-            true => Layout::right_to_left(Align::Center),
-            false => Layout::left_to_right(Align::Center),
+        let layout = if self.is_number {
+            Layout::right_to_left(Align::Center)
+        } else {
+            Layout::left_to_right(Align::Center)
         };
         ui.with_layout(layout, |ui| ui.add(Label::new(text).truncate()));
     }

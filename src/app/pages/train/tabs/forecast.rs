@@ -102,9 +102,10 @@ fn repeating_ui(ui: &mut Ui, column: &Column<'_>, ahead: usize) {
     let (Some(error), Some(repeating)) = (column.error(ahead), column.error_of_repeating(ahead)) else {
         return;
     };
-    let (colour, word) = match error < repeating {
-        true => (tokens.good, "better than"),
-        false => (tokens.warn, "no better than"),
+    let (colour, word) = if error < repeating {
+        (tokens.good, "better than")
+    } else {
+        (tokens.warn, "no better than")
     };
     let line = format!("{word} repeating: {}", units::significant(repeating));
     ui.label(egui::RichText::new(line).size(11.0).color(colour))
