@@ -151,22 +151,7 @@ fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
         "{layers}"
     );
     assert!(desk.text(&["sensitivity", "wine"]).contains("signal to noise"));
-    // What was found is kept with the run, once for each change, for the window too.
-    let again = desk.json(&["sensitivity", "wine", "--change", "int4", "--json"]);
-    assert_eq!(again, layers);
-    let window = trimtab::jobs::Desk::open(Some(&desk.folder.path().join("store")), || ()).unwrap();
-    assert!(window.ask(Question::Run(RunId(1))));
-    let opened = loop {
-        match window.answer() {
-            Some(Answer::Run(_, opened)) => break opened.unwrap(),
-            _ => std::thread::sleep(std::time::Duration::from_millis(5)),
-        }
-    };
-    let changes: Vec<LayerChange> = opened.layers.iter().map(|found| found.change).collect();
-    assert_eq!(changes, [LayerChange::Int8, LayerChange::Int4]);
-    let kept = serde_json::to_string(&opened.layers[1].layers).unwrap();
-    assert_eq!(serde_json::from_str::<Value>(&kept).unwrap(), layers["layers"]);
-    drop(window);
+    layers_are_kept(&desk, &layers);
 
     let recipes = [
         "fp16",
@@ -229,6 +214,24 @@ fn a_newcomer_trains_compresses_compares_exports_and_predicts() {
     assert_eq!(steps, 6 * 124_usize.div_ceil(32));
     desk.text(&["delete", rows[0]["run"].as_str().unwrap()]);
     assert_eq!(desk.json(&["runs", "--json"]).as_array().unwrap().len(), recipes.len());
+}
+
+/// What was found is kept with the run, once for each change, for the window too.
+fn layers_are_kept(desk: &Desk, layers: &Value) {
+    let again = desk.json(&["sensitivity", "wine", "--change", "int4", "--json"]);
+    assert_eq!(again, *layers);
+    let window = trimtab::jobs::Desk::open(Some(&desk.folder.path().join("store")), || ()).unwrap();
+    assert!(window.ask(Question::Run(RunId(1))));
+    let opened = loop {
+        match window.answer() {
+            Some(Answer::Run(_, opened)) => break opened.unwrap(),
+            _ => std::thread::sleep(std::time::Duration::from_millis(5)),
+        }
+    };
+    let changes: Vec<LayerChange> = opened.layers.iter().map(|found| found.change).collect();
+    assert_eq!(changes, [LayerChange::Int8, LayerChange::Int4]);
+    let kept = serde_json::to_string(&opened.layers[1].layers).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&kept).unwrap(), layers["layers"]);
 }
 
 #[test]
