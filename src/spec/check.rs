@@ -98,6 +98,7 @@ impl RunConfig {
             Err(more) => issues.extend(more),
             Ok(model) => {
                 issues.extend(self.train.worker_issue(&model));
+                issues.extend(self.train.protect_issue(&model));
                 if issues.is_empty() {
                     return Ok(RunPlan {
                         config: self.clone(),
@@ -442,6 +443,18 @@ impl TrainConfig {
             let problem = format!("{} for batches of {}: {why}", self.workers, self.batch_size);
             ConfigIssue::new("train.workers", problem, "use fewer workers or larger batches")
         })
+    }
+
+    /// A layer that pruning is to leave alone, and that is none.
+    fn protect_issue(&self, model: &ModelSpec) -> Option<ConfigIssue> {
+        let protect = match self.prune.as_ref()? {
+            Pruning::Units(units) => &units.protect,
+            Pruning::Weights(weights) => &weights.protect,
+        };
+        let layers = model.layers.len();
+        let layer = protect.iter().find(|&&layer| layer >= layers)?;
+        let problem = format!("there is no layer {layer} to protect; the network has {layers}");
+        Some(ConfigIssue::new("train.prune", problem, "number layers from 0"))
     }
 
     /// Samples whose gradients are averaged for one step.

@@ -394,6 +394,10 @@ fn failures_are_one_line_that_names_the_place_and_the_remedy() {
         (&["train", "good.toml", "--set", "train.epoch=3"], &["train.epochs"]),
         (&["train", "good.toml", "--set", "epochs"], &["key=value"]),
         (&["train", "--resume", "r7"], &["r7"]),
+        (
+            &["train", "good.toml", "--set", "train.prune=weights:0.8:protect=77"],
+            &["train.prune", "no layer 77"],
+        ),
         (&["compress", "r1", "int3"], &["int3", "int8-static"]),
         (&["compress", "r1", "int4:epochs=x"], &["epochs", "whole number"]),
         (&["sensitivity", "r1"], &["r1"]),
