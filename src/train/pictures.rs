@@ -181,10 +181,16 @@ pub fn batch_gradients(plan: &RunPlan, weights: &Weights, dataset: &Dataset) -> 
     Ok(gradients(None, &parameter_names(&network), &descent.gradients))
 }
 
-/// The trainable tensors, in the order of the network's parameters.
+/// The trainable tensors as the file calls them, in the order of the network's parameters, which is that of the parts of a
+/// layer.
 fn parameter_names(network: &Network) -> Vec<String> {
-    let described = network.describe_parameters().into_iter();
-    described.map(|parameter| parameter.name).collect()
+    let placed = network.model().walk().unwrap_or_default();
+    let names = placed.iter().flat_map(|place| {
+        let parts = place.tensors().into_iter().map(|(part, _)| part);
+        let trained = parts.filter(|part| !part.starts_with("running_"));
+        trained.map(|part| format!("layers.{}.{part}", place.index))
+    });
+    names.collect()
 }
 
 #[cfg(test)]
@@ -193,7 +199,10 @@ mod tests {
 
     use super::*;
     use crate::data;
-    use crate::spec::{ArtifactKind, DataConfig, Event, GradientHealth, LayerSpec, ModelConfig, RunConfig, RunControl};
+    use crate::spec::{
+        Architecture, ArtifactKind, DataConfig, Event, GradientHealth, LayerSpec, ModelConfig, PresetSize, RunConfig,
+        RunControl,
+    };
     use crate::train::{Start, TrainJob, train};
 
     /// Looks at what it wants, or at nothing.
@@ -252,6 +261,39 @@ mod tests {
     fn trained(plan: &RunPlan, dataset: &Dataset, watcher: &Watcher) {
         let job = TrainJob::new(plan, dataset, Start::Fresh);
         train(job, &RunControl::default(), watcher).unwrap();
+    }
+
+    #[test]
+    fn gradients_have_the_names_of_the_weights() {
+        let mut checked = 0;
+        for architecture in Architecture::ALL {
+            for bidirectional in [false, true] {
+                let mut config = RunConfig::default();
+                if architecture == Architecture::Transformer {
+                    config.data.source = "languages".to_owned();
+                }
+                let dataset = data::load(&config.data).unwrap();
+                config.model = ModelConfig {
+                    bidirectional,
+                    ..ModelConfig::preset(architecture, PresetSize::Tiny, dataset.preprocessing.shape)
+                };
+                let Ok(plan) = config.check(&dataset.summary) else {
+                    continue;
+                };
+                let device = nn::device(plan.config.run.device).unwrap();
+                let network = Network::new(&plan.model, 0, &device.autodiff()).unwrap();
+                let weights = network.to_weights();
+                checked += usize::from(!weights.tensors.is_empty());
+                let described = network.describe_parameters();
+                let names = parameter_names(&network);
+                assert_eq!(names.len(), described.len(), "{architecture:?}");
+                for (name, parameter) in names.iter().zip(described) {
+                    let tensor = weights.tensors.iter().find(|tensor| tensor.name == *name).unwrap();
+                    assert_eq!(tensor.data.len(), parameter.length, "{architecture:?} {name}");
+                }
+            }
+        }
+        assert!(checked > 9, "{checked}");
     }
 
     #[test]
