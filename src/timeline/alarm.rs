@@ -1,9 +1,8 @@
 //! What a person should look at in a run: rules that an outlier alone does not set off.
 
-use std::collections::VecDeque;
-
+use super::jumps::{BLOCK, Jumps, LEVEL_BLOCKS, Level, Usual};
 use super::{NOTHING_TO_LEARN, RunView};
-use crate::spec::{median, units};
+use crate::spec::units;
 
 /// Something that went wrong, or is about to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +27,6 @@ pub enum Concern {
     Memory,
 }
 
-/// Steps whose median is compared with those before it: fewer than half of them can be outliers.
-const BLOCK: usize = 5;
-/// Blocks whose level a new one is compared with, and those that tell how far neighbours lie apart.
-const LEVEL_BLOCKS: usize = 8;
-const HISTORY: usize = 32;
 /// A spike lies this many standard deviations above the level, and this many times as high.
 const SPIKE_DEVIATIONS: f64 = 6.0;
 const SPIKE_RATIO: f64 = 1.5;
@@ -40,12 +34,8 @@ const SPIKE_RATIO: f64 = 1.5;
 /// higher than a network that knows nothing would (about 1), of that.
 const SPIKE_SHARE: f64 = 0.05;
 const KNOWS_NOTHING: f64 = 1.0;
-/// Makes a median absolute deviation the standard deviation of a normal distribution (Hampel 1974).
-const DEVIATION_SCALE: f64 = 1.4826;
 /// An exploding gradient is this many times as long as those before it.
 const EXPLOSION_RATIO: f64 = 10.0;
-/// The loss diverges where its level over [`LEVEL_BLOCKS`] blocks is this many times the lowest such level, and higher than it began.
-const DIVERGENCE_RATIO: f64 = 2.0;
 /// Epochs in a row in which the validation loss rises and the training loss falls, and how far it must have risen.
 const RISING_EPOCHS: usize = 3;
 const RISE_RATIO: f64 = 1.02;
@@ -237,109 +227,6 @@ impl Watch {
 
     fn say(&mut self, step: usize, about: Concern, text: String) {
         self.alarms.push(Alarm { step, about, text });
-    }
-}
-
-/// What blocks of values were like of late.
-#[derive(Debug, Clone, Copy)]
-struct Usual {
-    median: f64,
-    deviation: f64,
-}
-
-/// Finds the blocks of values that rise far above those before them; of a rise only the first is told.
-#[derive(Debug, Clone, Default)]
-struct Jumps {
-    block: Vec<f64>,
-    /// Medians of the blocks before, without those that rose far.
-    history: VecDeque<f64>,
-    is_high: bool,
-}
-
-impl Jumps {
-    /// The value of a block that is complete now and `is_far` above what was usual, and the usual one.
-    fn take(&mut self, value: f64, is_far: impl Fn(f64, Usual) -> bool) -> Option<(f64, f64)> {
-        self.block.push(value);
-        if self.block.len() < BLOCK {
-            return None;
-        }
-        let level = median(&mut self.block);
-        self.block.clear();
-        let usual = self.usual();
-        let was_high = self.is_high;
-        self.is_high = usual.is_some_and(|usual| is_far(level, usual) || !level.is_finite());
-        if self.is_high && was_high {
-            // What stays high becomes usual.
-            self.remember(level);
-            return None;
-        }
-        if !self.is_high {
-            self.remember(level);
-            return None;
-        }
-        usual.map(|usual| (level, usual.median))
-    }
-
-    fn remember(&mut self, level: f64) {
-        if !level.is_finite() {
-            return;
-        }
-        if self.history.len() == HISTORY {
-            self.history.pop_front();
-        }
-        self.history.push_back(level);
-    }
-
-    fn usual(&self) -> Option<Usual> {
-        let recent = self.history.len().checked_sub(LEVEL_BLOCKS)?;
-        let mut levels: Vec<f64> = self.history.range(recent..).copied().collect();
-        // Differences of neighbours: a trend does not widen them.
-        let pairs = self.history.iter().zip(self.history.iter().skip(1));
-        let mut differences: Vec<f64> = pairs.map(|(a, b)| (b - a).abs()).collect();
-        Some(Usual {
-            median: median(&mut levels),
-            deviation: DEVIATION_SCALE * median(&mut differences) / std::f64::consts::SQRT_2,
-        })
-    }
-}
-
-/// Finds a loss that rises slowly, and stays high.
-#[derive(Debug, Clone, Default)]
-struct Level {
-    block: Vec<f64>,
-    /// Medians of the last blocks.
-    recent: VecDeque<f64>,
-    /// The first level, and the lowest.
-    first: Option<f64>,
-    lowest: f64,
-    is_high: bool,
-}
-
-impl Level {
-    /// The level and the lowest one, at the step where it has become too high; again only after it was low.
-    fn take(&mut self, value: f64) -> Option<(f64, f64)> {
-        self.block.push(value);
-        if self.block.len() < BLOCK {
-            return None;
-        }
-        if self.recent.len() == LEVEL_BLOCKS {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(median(&mut self.block));
-        self.block.clear();
-        if self.recent.len() < LEVEL_BLOCKS {
-            return None;
-        }
-        let level = median(&mut self.recent.iter().copied().collect::<Vec<_>>());
-        let Some(first) = self.first else {
-            self.first = Some(level);
-            self.lowest = level;
-            return None;
-        };
-        self.lowest = self.lowest.min(level);
-        let was_high = self.is_high;
-        self.is_high = level > DIVERGENCE_RATIO * self.lowest && level > first;
-        (self.is_high && !was_high).then_some((level, self.lowest))
     }
 }
 

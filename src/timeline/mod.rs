@@ -4,6 +4,7 @@
 //! What is deliberately absent: clocks and files. Time is what the envelopes say.
 
 mod alarm;
+mod jumps;
 mod progress;
 mod series;
 #[cfg(test)]
