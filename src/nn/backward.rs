@@ -20,8 +20,8 @@ impl Network {
         self
     }
 
-    /// The same network, which keeps activations for the backward pass in `precision`: in 16 bits half the memory, a little more
-    /// time, and gradients rounded accordingly. Weights, gradients and the forward pass stay in 32 bits.
+    /// The same network, which keeps activations for the backward pass in `precision`: in 16 bits half the memory, a fifth
+    /// to a half more time, and gradients rounded accordingly. Weights, gradients and the forward pass stay in 32 bits.
     #[must_use]
     pub fn keeping(mut self, precision: Precision) -> Self {
         self.precision = precision;

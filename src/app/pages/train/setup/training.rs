@@ -258,7 +258,7 @@ fn resources_ui(
         &options,
     );
     if train.precision != Precision::F32 {
-        note_ui(ui, "Saves memory and no time: the bar below shows how much");
+        note_ui(ui, "Saves memory and costs time; the bar below shows the memory");
     }
     fields.switch(ui, "train.recompute", &mut train.recompute, &defaults.recompute);
     let (key, prune) = ("train.prune", &mut train.prune);
