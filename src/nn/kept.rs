@@ -19,28 +19,40 @@ const CHUNK: usize = 1 << 14;
 const LATEST: usize = 8;
 
 thread_local! {
-    static PRECISION: Cell<Precision> = const { Cell::new(Precision::F32) };
+    static HALF: Cell<Option<Half>> = const { Cell::new(None) };
     static PACKED: RefCell<VecDeque<Weak<Halves>>> = const { RefCell::new(VecDeque::new()) };
 }
 
 /// Does `work`, in which what operations of this thread keep for the way back is held in `precision`.
 pub fn keeping<T>(precision: Precision, work: impl FnOnce() -> T) -> T {
     /// As it was before, even if the work panics.
-    struct Restore(Precision);
+    struct Restore(Option<Half>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            PRECISION.set(self.0);
+            HALF.set(self.0);
         }
     }
-    let _restore = Restore(PRECISION.replace(precision));
+    let half = match precision {
+        Precision::F32 => None,
+        Precision::F16 => Some(Half::F16),
+        Precision::Bf16 => Some(Half::Bf16),
+    };
+    let _restore = Restore(HALF.replace(half));
     work()
+}
+
+/// A form of 16 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Half {
+    F16,
+    Bf16,
 }
 
 /// Numbers in 16 bits: `f16` with 11 significant bits up to 65504, where larger ones are cut (IEEE 754), or `bf16` with 8 over the
 /// whole range of 32 bits.
 #[derive(Debug, Clone)]
 pub struct Halves {
-    precision: Precision,
+    half: Half,
     bits: Vec<u16>,
 }
 
@@ -54,9 +66,9 @@ pub enum Kept {
 impl Kept {
     /// In the precision of this thread's [`keeping`].
     pub fn new(values: Vec<f32>) -> Self {
-        match PRECISION.get() {
-            Precision::F32 => Self::Whole(values),
-            precision => Self::Packed(Halves::of(&values, precision)),
+        match HALF.get() {
+            None => Self::Whole(values),
+            Some(half) => Self::Packed(Halves::of(&values, half)),
         }
     }
 
@@ -71,41 +83,38 @@ impl Kept {
 impl Halves {
     /// `values` in 16 bits, where this thread's [`keeping`] says so. Two operations that keep the same values share them.
     pub fn shared(values: &[f32]) -> Option<Arc<Self>> {
-        let precision = PRECISION.get();
-        if precision == Precision::F32 {
-            return None;
-        }
+        let half = HALF.get()?;
         PACKED.with_borrow_mut(|packed| {
             packed.retain(|halves| halves.strong_count() > 0);
             let mut there = packed.iter().filter_map(Weak::upgrade);
-            if let Some(same) = there.find(|halves| halves.are_of(values, precision)) {
+            if let Some(same) = there.find(|halves| halves.are_of(values, half)) {
                 return Some(same);
             }
-            let halves = Arc::new(Self::of(values, precision));
+            let halves = Arc::new(Self::of(values, half));
             packed.truncate(LATEST - 1);
             packed.push_front(Arc::downgrade(&halves));
             Some(halves)
         })
     }
 
-    fn of(values: &[f32], precision: Precision) -> Self {
+    fn of(values: &[f32], half: Half) -> Self {
         let mut bits = vec![0; values.len()];
         let chunks = bits.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK));
-        chunks.for_each(|(bits, values)| pack(precision, values, bits));
-        Self { precision, bits }
+        chunks.for_each(|(bits, values)| pack(half, values, bits));
+        Self { half, bits }
     }
 
-    fn are_of(&self, values: &[f32], precision: Precision) -> bool {
+    fn are_of(&self, values: &[f32], half: Half) -> bool {
         let is_same = |(bits, values): (&[u16], &[f32])| {
             let mut found = [0; 256];
             let parts = bits.chunks(found.len()).zip(values.chunks(found.len()));
             parts.into_iter().all(|(bits, values)| {
                 let found = &mut found[..values.len()];
-                pack(precision, values, found);
+                pack(half, values, found);
                 found == bits
             })
         };
-        self.precision == precision
+        self.half == half
             && self.bits.len() == values.len()
             && self.bits.chunks(CHUNK).zip(values.chunks(CHUNK)).all(is_same)
     }
@@ -114,9 +123,9 @@ impl Halves {
     pub fn values(&self) -> Vec<f32> {
         let mut values = vec![0.0; self.bits.len()];
         let chunks = values.par_chunks_mut(CHUNK).zip(self.bits.par_chunks(CHUNK));
-        chunks.for_each(|(values, bits)| match self.precision {
-            Precision::F16 => bits.reinterpret_cast::<f16>().convert_to_f32_slice(values),
-            Precision::Bf16 | Precision::F32 => {
+        chunks.for_each(|(values, bits)| match self.half {
+            Half::F16 => bits.reinterpret_cast::<f16>().convert_to_f32_slice(values),
+            Half::Bf16 => {
                 for (value, &bits) in values.iter_mut().zip(bits) {
                     *value = f32::from_bits(u32::from(bits) << 16);
                 }
@@ -126,9 +135,9 @@ impl Halves {
     }
 }
 
-fn pack(precision: Precision, values: &[f32], bits: &mut [u16]) {
-    match precision {
-        Precision::F16 => {
+fn pack(half: Half, values: &[f32], bits: &mut [u16]) {
+    match half {
+        Half::F16 => {
             bits.reinterpret_cast_mut::<f16>().convert_from_f32_slice(values);
             for (bits, value) in bits.iter_mut().zip(values) {
                 // What became infinite only by being too large is the largest number.
@@ -137,7 +146,7 @@ fn pack(precision: Precision, values: &[f32], bits: &mut [u16]) {
                 }
             }
         }
-        Precision::Bf16 | Precision::F32 => {
+        Half::Bf16 => {
             for (bits, value) in bits.iter_mut().zip(values) {
                 *bits = bf16_of(*value);
             }

@@ -212,24 +212,16 @@ impl Store {
     }
 
     fn require_listed(&self, run: RunId) -> Result<(), StoreError> {
-        let is_listed = self.query(|connection| {
-            connection
-                .prepare_cached("SELECT 1 FROM runs WHERE id = ?1 AND deleted IS NULL")?
-                .exists([run.0])
-        })?;
-        if is_listed {
-            return Ok(());
-        }
-        Err(self.unknown(&run.to_string())?)
+        self.require_row(run, "SELECT 1 FROM runs WHERE id = ?1 AND deleted IS NULL")
     }
 
     fn require(&self, run: RunId) -> Result<(), StoreError> {
-        let exists = self.query(|connection| {
-            connection
-                .prepare_cached("SELECT 1 FROM runs WHERE id = ?1")?
-                .exists([run.0])
-        })?;
-        if exists {
+        self.require_row(run, "SELECT 1 FROM runs WHERE id = ?1")
+    }
+
+    /// `sql` finds a row for the run.
+    fn require_row(&self, run: RunId, sql: &str) -> Result<(), StoreError> {
+        if self.query(|connection| connection.prepare_cached(sql)?.exists([run.0]))? {
             return Ok(());
         }
         Err(self.unknown(&run.to_string())?)

@@ -10,6 +10,7 @@ use trimtab::meter::alloc::{self, Growth};
 use trimtab::spec::{Architecture, RunConfig};
 use trimtab::train;
 
+use super::alone::alone;
 use super::command_line::Desk;
 
 fn config(desk: &Desk, source: &str, arguments: &[&str]) {
@@ -234,13 +235,7 @@ fn a_model_of_arrays_is_asked_with_arrays() {
 
 #[test]
 fn what_is_read_from_a_file_is_scored_and_proved_in_parts() {
-    // The allocator counts the whole process, and the other tests are in this one: measure in a process of its own.
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["exported::measure_parts", "--exact", "--ignored", "--nocapture"])
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && told.contains("1 passed"), "{output:?}");
+    alone("exported::measure_parts");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The one integration-test binary; each flow is a module.
 
+mod alone;
 mod architecture;
 mod architectures;
 mod bad_bundle;

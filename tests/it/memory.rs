@@ -1,7 +1,6 @@
 //! The memory ledger against the counted heap, on random networks and those that the workbench begins with: the total within
 //! 15 % of a whole run's peak, and each term beside what was measured where it begins or ends.
 
-use std::process::Command;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -17,6 +16,7 @@ use trimtab::spec::{
 };
 use trimtab::train::{self, Optimizer, Start, TrainJob};
 
+use super::alone::alone;
 use super::command_line::Desk;
 
 const NETWORKS: u64 = 20;
@@ -37,23 +37,12 @@ impl EventSink for Nowhere {
 
 #[test]
 fn the_ledger_is_within_15_percent_of_the_counted_peak_on_20_random_networks_and_the_shipped_ones() {
-    // The allocator counts the whole process, and the other tests are in this one: measure in a process of its own.
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["memory::measure", "--exact", "--ignored", "--nocapture"])
-        .output()
-        .unwrap();
-    println!("{}", String::from_utf8_lossy(&output.stdout));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    alone("memory::measure");
 }
 
 #[test]
 fn the_ledger_is_within_10_percent_on_every_architecture_at_three_batch_sizes_with_and_without_recomputation() {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["memory::measure_architectures", "--exact", "--ignored", "--nocapture"])
-        .output()
-        .unwrap();
-    println!("{}", String::from_utf8_lossy(&output.stdout));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    alone("memory::measure_architectures");
 }
 
 #[test]
@@ -415,17 +404,7 @@ fn shipped() -> impl Iterator<Item = (RunPlan, Dataset)> {
 
 #[test]
 fn a_thousand_steps_keep_memory_flat() {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "memory::measure_a_thousand_steps",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-        ])
-        .output()
-        .unwrap();
-    println!("{}", String::from_utf8_lossy(&output.stdout));
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    alone("memory::measure_a_thousand_steps");
 }
 
 /// Heap in use after each event of steps.
