@@ -17,8 +17,8 @@ const WIDTH: [f32; 2] = [182.0, 300.0];
 /// Classes whose probabilities, or values, have room on a card.
 const CLASSES: usize = 12;
 /// Width of one of several values and of its error, and height of its line.
-const VALUE: f32 = 54.0;
-const OFF: f32 = 46.0;
+const VALUE: f32 = 58.0;
+const OFF: f32 = 56.0;
 const VALUE_LINE: f32 = 18.0;
 /// Height of a bar with its words, and the width of a class's name and of the percents.
 const BAR: f32 = 17.0;
